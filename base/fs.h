@@ -1,0 +1,49 @@
+/*
+ * File system helpers. Paths that come from an image or a context are only
+ * opened below a directory descriptor with fs_open_in_root(); plain paths are
+ * for slipway's own files and for what the user names.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+
+/* Reads a whole file of at most limit bytes (buf->limit is ignored). ERROR_CORRUPT beyond. */
+int fs_read_file(const char *path, struct strbuf *buf, size_t limit, struct error *err);
+int fs_read_fd(int fd, const char *name, struct strbuf *buf, size_t limit, struct error *err);
+/* Temp file in the same folder, write, fsync, rename, fsync folder: old or new content, never half. */
+int fs_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode,
+			 struct error *err);
+int fs_write_all(int fd, const void *data, size_t len, const char *name, struct error *err);
+int fs_read_exact(int fd, void *data, size_t len, const char *name, struct error *err);
+/* mkdir -p; existing folders are left as they are. */
+int fs_mkdir_p(const char *path, mode_t mode, struct error *err);
+/* rm -rf of dirfd/name without following symbolic links or crossing below a swapped folder; missing is success. */
+int fs_remove_tree(int dirfd, const char *name, struct error *err);
+int fs_fsync_dir(const char *path, struct error *err);
+/* A new folder "prefix" + random in dir, mode 0700; *path is free()d by the caller. */
+int fs_make_temp_dir(const char *dir, const char *prefix, char **path, struct error *err);
+
+/*
+ * Opens path below rootfd as if rootfd were "/": symbolic links (absolute and "..") stay inside, magic
+ * links are refused (openat2 RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS; a component walk where the kernel
+ * lacks openat2). O_CLOEXEC is added. Returns the descriptor or -1 with errno set.
+ */
+int fs_openat_in_root(int rootfd, const char *path, int flags, mode_t mode);
+/* The same with no symbolic link followed at all (RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS). */
+int fs_openat_beneath(int rootfd, const char *path, int flags, mode_t mode);
+/* mkdir -p in a root, links followed inside it; returns an O_PATH descriptor of the folder, or -1 with errno. */
+int fs_mkdir_p_in_root(int rootfd, const char *path, mode_t mode);
+/* Tests force the component walk with this (also SLIPWAY_TEST_NO_OPENAT2 read by cli/app.c). */
+extern bool fs_no_openat2;
+
+/* Copies len bytes (or to the end with -1): copy_file_range, else read and write. */
+int fs_copy_fd(int in, int out, int64_t len, const char *name, struct error *err);
+/* Descriptor to /proc/self/fd/N text, for calls that want a path. */
+void fs_fd_path(int fd, char out[32]);

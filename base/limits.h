@@ -1,0 +1,28 @@
+/* Every limit on foreign input, in one place. */
+#pragma once
+
+#define LIMIT_DOCKERFILE_BYTES  (16u << 20)
+#define LIMIT_DOCKERFILE_LINE   65535u
+#define LIMIT_IGNORE_BYTES      (64u << 20)
+#define LIMIT_MANIFEST_BYTES    (16u << 20)
+#define LIMIT_CONFIG_BYTES      (16u << 20)
+#define LIMIT_JSON_DEPTH        256
+#define LIMIT_MANIFEST_LAYERS   4096
+#define LIMIT_INDEX_DEPTH       4
+#define LIMIT_INDEX_MANIFESTS   4096
+#define LIMIT_BLOB_BYTES        (1ll << 42) /* 4 TiB: a size field beyond it is refused */
+#define LIMIT_LAYER_ENTRIES     5000000ll
+#define LIMIT_LAYER_BYTES       (1ll << 40)   /* uncompressed */
+#define LIMIT_LAYER_RATIO       1000          /* uncompressed : compressed ... */
+#define LIMIT_LAYER_RATIO_AFTER (100ll << 20) /* ... once this much came out */
+#define LIMIT_PATH_BYTES        4096
+#define LIMIT_PATH_DEPTH        4096
+#define LIMIT_XATTR_BYTES       (1u << 20)
+#define LIMIT_PASSWD_BYTES      (1u << 20)
+#define LIMIT_HTTP_HEADER_BYTES (256u << 10)
+#define LIMIT_HTTP_ERROR_BODY   (64u << 10)
+#define LIMIT_TOKEN_BYTES       (1u << 20)
+#define LIMIT_AUTH_FILE_BYTES   (4u << 20)
+#define LIMIT_HELPER_OUTPUT     (1u << 20)
+#define LIMIT_SECRET_BYTES      (500u << 10)
+#define LIMIT_STEP_TAIL_LINES   30 /* lines of a failed RUN that are repeated */

@@ -1,0 +1,39 @@
+/*
+ * Child processes: argv arrays, never a shell; nothing but exec follows the
+ * fork; every descriptor but those named is close-on-exec.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "base/strlist.h"
+
+struct process_options {
+	const char *path;  /* executable: absolute, or found in PATH of the current environment */
+	char *const *argv; /* NULL-terminated, argv[0] included */
+	char *const *envp; /* NULL: inherited */
+	const char *cwd;   /* NULL: inherited */
+	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null */
+	const int *keep_fds; /* further descriptors that stay open, at the same numbers */
+	size_t n_keep_fds;
+	int death_signal; /* 0: none; else PR_SET_PDEATHSIG in the child */
+};
+
+/* ERROR_NOT_FOUND when path does not exist. */
+int process_spawn(pid_t *pid, const struct process_options *opt, struct error *err);
+/* Waits; *status is 0..255, or 128 + signal. */
+int process_wait(pid_t pid, int *status, struct error *err);
+/*
+ * Runs with input on stdin and collects stdout and stderr (each may be NULL: dropped; their limits
+ * hold). Killed after timeout_ms (< 0: never) or on cancel; the exit status is not an error.
+ */
+int process_capture(const struct process_options *opt, const void *input, size_t input_len,
+		    struct strbuf *out, struct strbuf *errout, int timeout_ms,
+		    const struct cancel *cancel, int *status, struct error *err);
+/* Start time of a process (field 22 of /proc/PID/stat), 0 when it is gone: tells a reused pid. */
+uint64_t process_start_time(pid_t pid);

@@ -1,0 +1,44 @@
+/* SHA-256 (FIPS 180-4) and, for foreign digests, SHA-512, over OpenSSL. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+#define SHA256_SIZE     32
+#define SHA256_HEX_SIZE 65 /* with the NUL */
+
+struct sha256 {
+	void *ctx; /* created on first use */
+};
+
+#define SHA256_INIT \
+	{           \
+		0   \
+	}
+
+void sha256_init(struct sha256 *h); /* (re)starts; a zeroed struct may also be updated directly */
+void sha256_update(struct sha256 *h, const void *data, size_t len);
+void sha256_final(struct sha256 *h, uint8_t out[SHA256_SIZE]); /* h may then be started again */
+void sha256_final_hex(struct sha256 *h, char out[SHA256_HEX_SIZE]);
+/* State of src as it is now, into dst. */
+void sha256_copy(struct sha256 *dst, const struct sha256 *src);
+void sha256_release(struct sha256 *h);
+void sha256_buf(const void *data, size_t len, uint8_t out[SHA256_SIZE]);
+void sha256_hex(const uint8_t in[SHA256_SIZE], char out[SHA256_HEX_SIZE]);
+
+/* Length-framed input for keys: the 8-byte little-endian length, then the bytes; unambiguous whatever they hold. */
+void sha256_frame(struct sha256 *h, const void *data, size_t len);
+void sha256_frame_str(struct sha256 *h, const char *s); /* NULL differs from "" */
+void sha256_frame_int(struct sha256 *h, int64_t v);
+
+struct sha512 {
+	void *ctx;
+};
+void sha512_update(struct sha512 *h, const void *data, size_t len);
+void sha512_final_hex(struct sha512 *h, char out[129]);
+void sha512_release(struct sha512 *h);
+
+CLEANUP_RELEASE(sha256)
+CLEANUP_RELEASE(sha512)
