@@ -1,0 +1,64 @@
+/*
+ * The merged view of an image: what the stacked layers look like, from their path indexes, nothing extracted.
+ * COPY and ADD destinations, WORKDIR, USER names and entrypoint checks resolve in it, so that COPY x /lib/ on a
+ * base whose /lib is a symbolic link writes through the link.
+ *
+ * Layers are applied as image-spec 1.1 layer.md says: whiteouts and opaque markers hide lower layers only,
+ * parents of an entry resolve through symbolic links inside the root, a folder over a folder merges, anything
+ * else replaces. A missing parent is 0755 0:0.
+ */
+#pragma once
+
+#include "oci/config.h"
+#include "oci/layer_index.h"
+#include "oci/manifest.h"
+
+struct tree;
+
+struct tree_node {
+	const char *name; /* "" for the root */
+	struct tree_node *parent;
+	struct tree_node **children; /* folders: sorted by bytes */
+	uint32_t n_children, cap_children;
+	enum entry_type type; /* FILE, DIR, SYMLINK, CHAR, BLOCK or FIFO */
+	uint16_t mode;
+	uint32_t uid, gid;
+	int64_t size, mtime;
+	uint32_t dev_major, dev_minor;
+	const char *link; /* symlink target */
+	const struct xattr *xattrs;
+	uint32_t n_xattrs;
+	uint32_t layer; /* which layer's blob holds it (0 = first) */
+	const char *
+		source; /* path of the entry with the bytes in that layer (differs for hard links and moved parents) */
+	uint32_t inode;         /* nodes with the same number are hard links of one file */
+	const uint8_t *content; /* SHA-256, 32 bytes, of files */
+};
+
+struct tree *tree_new(void);
+void tree_free(struct tree *t);
+/* Stacks the layer's index on top. */
+int tree_add_layer(struct tree *t, struct store *s, const struct digest *diff_id,
+		   struct error *err);
+size_t tree_layers(const struct tree *t);
+struct tree_node *tree_root(struct tree *t);
+
+/*
+ * Looks a path up, symbolic links of parents followed inside the root, the last one too with follow. NULL when it
+ * does not exist. ELOOP (40 links) counts as not existing.
+ */
+struct tree_node *tree_lookup(struct tree *t, const char *path, bool follow);
+/*
+ * Where writing to path really lands: links followed as far as it exists, the rest appended. The result is clean and
+ * relative ("usr/lib/x"). *node: what is there now, or NULL. ERROR_SYNTAX when a parent is not a folder or links loop. free() *real.
+ */
+int tree_resolve(struct tree *t, const char *path, bool follow_last, char **real,
+		 struct tree_node **node, struct error *err);
+char *tree_path(const struct tree_node *n); /* relative, free() */
+/* Fills a view of the node as an entry with that path (xattrs, link and content are the tree's). */
+void tree_entry(const struct tree_node *n, const char *path, struct entry *e);
+/* Hash of a node and all below it: names, types, modes, owners, links, xattrs, contents; never mtime. The top's own name does not count. */
+void tree_hash(const struct tree_node *n, struct sha256 *h);
+/* Bytes of /etc/passwd-like small files: through oci/spool.h. */
+
+CLEANUP_FREE(tree)
