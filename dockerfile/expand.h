@@ -1,0 +1,32 @@
+/*
+ * Variable expansion, the shell lexer of the language: $n ${n} ${n:-w} ${n-w}
+ * ${n:+w} ${n+w} ${n:?m} ${n?m} ${n#p} ${n##p} ${n%p} ${n%%p} ${n/p/r}
+ * ${n//p/r}; '..' "..", and the escape character. Undefined names give the
+ * empty string.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "base/strlist.h"
+
+struct expand_scope {
+	/* The value of name, or NULL when it is not set. */
+	const char *(*lookup)(void *ctx, const char *name);
+	/* Told of each name used without being set (not for ${n-w} and kin); may be NULL. */
+	void (*undefined)(void *ctx, const char *name);
+	void *ctx;
+	char escape; /* \ or `; 0 means \ */
+};
+
+/* One word: quotes removed, blanks kept. Appends to out. ERROR_SYNTAX without a place. */
+int expand_word(struct strbuf *out, const char *text, const struct expand_scope *scope,
+		struct error *err);
+/* As a shell splits: unquoted blanks of the result separate words; "" is no word. Appends. */
+int expand_words(struct strlist *out, const char *text, const struct expand_scope *scope,
+		 struct error *err);
+/* The body of an unquoted heredoc: quotes are data, the escape character is always \. */
+int expand_heredoc(struct strbuf *out, const char *text, const struct expand_scope *scope,
+		   struct error *err);
