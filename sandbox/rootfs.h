@@ -1,0 +1,101 @@
+/*
+ * A root file system made of an image's layers and a writable folder above them: serves RUN, slipway run and later
+ * the local task runner. Layers are extracted once into layers/MODE/CHAINID (a lock file each, .ok written last, after
+ * syncfs); the writable folder is the change set.
+ *
+ *	rootfs_open(&fs, sb, layers, n, err);      extracts what is missing
+ *	rootfs_run(fs, &spec, &result, err);
+ *	rootfs_commit(fs, &options, &layer, err);  change set -> layer; its folder becomes layers/MODE/CHAINID
+ *	rootfs_free(fs);                           drops the writable folder
+ */
+#pragma once
+
+#include "oci/layer_writer.h"
+#include "sandbox/sandbox.h"
+
+struct rootfs_layer {
+	struct descriptor *descriptor; /* views: the caller keeps them during the call */
+	const struct digest *diff_id;
+};
+
+struct rootfs;
+int rootfs_open(struct rootfs **out, struct sandbox *sb, const struct rootfs_layer *layers,
+		size_t n, struct error *err);
+int rootfs_commit(struct rootfs *fs, const struct layer_options *o, struct layer *out,
+		  struct error *err);
+void rootfs_free(struct rootfs *fs);
+
+enum run_mount_kind {
+	RUN_MOUNT_BIND,  /* a folder or file; when writable, writes go to a throw-away overlay */
+	RUN_MOUNT_CACHE, /* a folder of ours, written through */
+	RUN_MOUNT_HOST,  /* slipway run -v: a host path, written through unless readonly */
+	RUN_MOUNT_TMPFS,
+	RUN_MOUNT_DATA, /* a file with these bytes, on a private tmpfs, never on disk (secrets, CA bundle) */
+};
+
+struct run_mount {
+	enum run_mount_kind kind;
+	const char *target;     /* absolute; links resolve inside the root */
+	const char *source_dir; /* BIND, CACHE, HOST: folder (or file, for HOST) */
+	const struct rootfs_layer
+		*layers; /* BIND instead of source_dir: another image's merged view */
+	size_t n_layers;
+	const char *
+		subpath; /* BIND, CACHE: inside the source, resolved as its own root; NULL: all of it */
+	bool readonly;
+	int64_t size; /* TMPFS: bytes, 0: no limit */
+	mode_t mode;  /* TMPFS and DATA */
+	uid_t uid;
+	gid_t gid;
+	const void *data; /* DATA */
+	size_t data_len;
+};
+
+enum run_network { RUN_NETWORK_HOST, RUN_NETWORK_NONE, RUN_NETWORK_PORTS };
+
+struct run_port {
+	const char *host_ip; /* NULL: 127.0.0.1 */
+	uint16_t host_port;  /* 0: any free one; set to the one taken */
+	uint16_t container_port;
+};
+
+struct run_spec {
+	char *const *argv;
+	char *const
+		*env; /* whole environment of the process; HOME is added from passwd when missing */
+	const char *cwd; /* NULL: "/"; created when missing (0755) */
+	const char *
+		user; /* "", "name", "uid", "user:group": resolved in the root's passwd and group */
+	const char *hostname;
+	const struct strlist *add_hosts; /* "name:ip" */
+	enum run_network network;
+	struct run_port *ports; /* RUN_NETWORK_PORTS: own network namespace with a forwarder */
+	size_t n_ports;
+	const struct run_mount *mounts;
+	size_t n_mounts;
+	bool readonly_root;
+	bool tty;         /* a pseudo terminal, for run -t */
+	int stdin_fd;     /* -1: empty */
+	int64_t pids_max; /* 0: none; best effort through cgroups */
+	/* Output of the process; NULL with pass_fds: descriptors 1 and 2 of slipway go straight to it. */
+	void (*output)(void *arg, int fd, const void *data, size_t len);
+	void *arg;
+	bool pass_fds;
+	/* Called once when the process runs and its ports are open. */
+	void (*started)(void *arg, pid_t pid);
+};
+
+struct run_result {
+	int status; /* exit code, or 128 + signal */
+	bool oom;   /* killed by the kernel for memory */
+};
+
+/*
+ * Runs to the end: result->status is the process's code; an error is ERROR_STEP only for what the process could not
+ * even start with (127 not found, 126 not executable, in err->status), ERROR_CANCELLED after a signal, else ours.
+ * When it returns nothing of the process is left: all descendants killed, no mount, output delivered.
+ */
+int rootfs_run(struct rootfs *fs, const struct run_spec *spec, struct run_result *result,
+	       struct error *err);
+
+CLEANUP_FREE(rootfs)
