@@ -1,0 +1,71 @@
+/*
+ * A registry as builder, push and pull use it (OCI distribution-spec 1.1). One struct registry serves a host for the whole
+ * program and is safe to use from several threads: each borrows its own struct http.
+ */
+#pragma once
+
+#include "base/pool.h"
+#include "net/http.h"
+#include "net/login.h"
+#include "oci/image.h"
+#include "oci/reference.h"
+#include "oci/store.h"
+
+struct registry_options {
+	struct reporter *reporter;
+	const struct cancel *cancel;
+	struct login_source login;
+	const struct strlist *insecure; /* --insecure-registry HOST[:PORT] */
+	const char *ca_file, *ca_dir;   /* SSL_CERT_FILE, SSL_CERT_DIR */
+	const struct strlist
+		*certs_dirs; /* folders like /etc/docker/certs.d: HOST:PORT/{*.crt,*.cert,*.key} */
+	struct pool *pool;   /* at most 4 blobs of it at a time */
+	int max_retries;     /* 0: 6 */
+	int retry_base_ms;   /* 0: 500; tests make it small */
+};
+
+struct registry_client; /* all hosts: connections, tokens, pauses */
+int registry_client_new(struct registry_client **out, const struct registry_options *o,
+			struct error *err);
+void registry_client_free(struct registry_client *c);
+
+/* Tag or digest -> descriptor of the manifest or index (HEAD, GET where HEAD does not tell). ERROR_NOT_FOUND, ERROR_DENIED. */
+int registry_resolve(struct registry_client *c, const struct image_ref *ref, struct descriptor *out,
+		     struct error *err);
+/*
+ * Manifest (index: the platform's manifest too) and config into the store, no layer. *top is what the reference names,
+ * *chosen the image manifest of the platform.
+ */
+int registry_fetch_image(struct registry_client *c, struct store *s, const struct image_ref *ref,
+			 const struct platform *platform, struct descriptor *top,
+			 struct descriptor *chosen, struct error *err);
+/* One blob into the store (nothing when it is there), resumed and verified. step: id for progress or 0. */
+int registry_fetch_blob(struct registry_client *c, struct store *s, const struct image_ref *repo,
+			const struct descriptor *blob, int step, struct error *err);
+/* All layers of an image in parallel. */
+int registry_fetch_layers(struct registry_client *c, struct store *s, const struct image_ref *repo,
+			  const struct image *image, struct error *err);
+/* docker pull: image, layers, name in the layout. */
+int registry_pull(struct registry_client *c, struct store *s, const struct image_ref *ref,
+		  const struct platform *platform, struct descriptor *out, bool *changed,
+		  struct error *err);
+
+struct push_result {
+	uint64_t uploaded, present, mounted; /* blobs */
+	uint64_t bytes;                      /* uploaded */
+	struct digest digest;                /* of what the tag names now */
+	int64_t size;
+};
+/* Blobs, then manifest (an index: children first), then the tag. d: manifest or index in the store; every blob is checked while it is sent. */
+int registry_push(struct registry_client *c, struct store *s, const struct image_ref *ref,
+		  const struct descriptor *d, struct push_result *out, struct error *err);
+/* One blob alone, for push while building. */
+int registry_push_blob(struct registry_client *c, struct store *s, const struct image_ref *ref,
+		       const struct descriptor *blob, int step, struct push_result *out,
+		       struct error *err);
+
+/* Verifies a login by GET /v2/ (docker login). ERROR_DENIED when refused. */
+int registry_check_login(struct registry_client *c, const char *host, const struct login *l,
+			 struct error *err);
+
+CLEANUP_FREE(registry_client)
