@@ -25,16 +25,16 @@ int rootfs_commit(struct rootfs *fs, const struct layer_options *o, struct layer
 		  struct error *err);
 void rootfs_free(struct rootfs *fs);
 
-enum run_mount_kind {
-	RUN_MOUNT_BIND,  /* a folder or file; when writable, writes go to a throw-away overlay */
-	RUN_MOUNT_CACHE, /* a folder of ours, written through */
-	RUN_MOUNT_HOST,  /* slipway run -v: a host path, written through unless readonly */
-	RUN_MOUNT_TMPFS,
-	RUN_MOUNT_DATA, /* a file with these bytes, on a private tmpfs, never on disk (secrets, CA bundle) */
+enum sandbox_mount_kind {
+	SANDBOX_MOUNT_BIND, /* a folder or file; when writable, writes go to a throw-away overlay */
+	SANDBOX_MOUNT_CACHE, /* a folder of ours, written through */
+	SANDBOX_MOUNT_HOST,  /* slipway run -v: a host path, written through unless readonly */
+	SANDBOX_MOUNT_TMPFS,
+	SANDBOX_MOUNT_DATA, /* a file with these bytes, on a private tmpfs, never on disk (secrets, CA bundle) */
 };
 
-struct run_mount {
-	enum run_mount_kind kind;
+struct sandbox_mount {
+	enum sandbox_mount_kind kind;
 	const char *target;     /* absolute; links resolve inside the root */
 	const char *source_dir; /* BIND, CACHE, HOST: folder (or file, for HOST) */
 	const struct rootfs_layer
@@ -51,9 +51,9 @@ struct run_mount {
 	size_t data_len;
 };
 
-enum run_network { RUN_NETWORK_HOST, RUN_NETWORK_NONE, RUN_NETWORK_PORTS };
+enum sandbox_network { SANDBOX_NETWORK_HOST, SANDBOX_NETWORK_NONE, SANDBOX_NETWORK_PORTS };
 
-struct run_port {
+struct sandbox_port {
 	const char *host_ip; /* NULL: 127.0.0.1 */
 	uint16_t host_port;  /* 0: any free one; set to the one taken */
 	uint16_t container_port;
@@ -68,10 +68,11 @@ struct run_spec {
 		user; /* "", "name", "uid", "user:group": resolved in the root's passwd and group */
 	const char *hostname;
 	const struct strlist *add_hosts; /* "name:ip" */
-	enum run_network network;
-	struct run_port *ports; /* RUN_NETWORK_PORTS: own network namespace with a forwarder */
+	enum sandbox_network network;
+	struct sandbox_port
+		*ports; /* SANDBOX_NETWORK_PORTS: own network namespace with a forwarder */
 	size_t n_ports;
-	const struct run_mount *mounts;
+	const struct sandbox_mount *mounts;
 	size_t n_mounts;
 	bool readonly_root;
 	bool tty;         /* a pseudo terminal, for run -t */
