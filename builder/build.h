@@ -1,0 +1,103 @@
+/*
+ * A build: Dockerfile and context in, image in the store out.
+ *
+ *	source -> parse -> graph -> plan -> stages -> image -> layout
+ *
+ * Siblings meet through callbacks: FROM images come from an image_source, ADD's URLs from a fetch_source, finished layers may go
+ * to a layer_sink while the build goes on. So a build is testable without a network.
+ */
+#pragma once
+
+#include "base/pool.h"
+#include "base/strmap.h"
+#include "builder/context.h"
+#include "oci/image.h"
+#include "oci/layer_writer.h"
+#include "oci/reference.h"
+#include "sandbox/sandbox.h"
+
+struct image_source {
+	/* Manifest and config of the image into the store. pull: ask the registry even when the name is known here. */
+	int (*resolve)(void *arg, const struct image_ref *ref, const struct platform *platform,
+		       bool pull, struct descriptor *chosen, struct error *err);
+	/* One layer blob into the store, verified; step: where to report progress. */
+	int (*fetch)(void *arg, const struct image_ref *ref, const struct descriptor *blob,
+		     int step, struct error *err);
+	void *arg;
+};
+
+struct fetch_source {
+	/* GET url into the file out_fd; name: from Content-Disposition or the URL, free(); mtime: Last-Modified or -1. */
+	int (*url)(void *arg, const char *url, int out_fd, char **name, int64_t *mtime,
+		   struct error *err);
+	void *arg;
+};
+
+struct layer_sink {
+	/* A layer of the result is ready (base layers first); must not block for long. */
+	void (*ready)(void *arg, const struct descriptor *layer);
+	void *arg;
+};
+
+struct build_secret {
+	const char *id;
+	const void *data; /* secret; the caller wipes it */
+	size_t len;
+};
+
+struct build_named_context {
+	const char *name;
+	const char *
+		source; /* folder, "docker-image://REF", "oci-layout://PATH[:TAG|@DIGEST]" or "oci-layout:PATH..", "target:STAGE" is refused */
+};
+
+struct build_options {
+	const char *dockerfile_name; /* as messages show it */
+	const char *dockerfile;      /* its text */
+	size_t dockerfile_len;
+	struct context *context;
+
+	const char *target;               /* NULL: last stage */
+	const struct strmap *build_args;  /* a NULL value: declared without one */
+	const struct strmap *labels;      /* --label */
+	const struct strmap *annotations; /* --annotation, of the manifest */
+	const struct platform *platform;  /* NULL: the host's */
+	const struct build_named_context *named_contexts;
+	size_t n_named_contexts;
+	const struct build_secret *secrets;
+	size_t n_secrets;
+	const struct strlist *add_hosts;
+	const struct strmap *proxy; /* HTTP_PROXY and kin of the host: into RUN, nowhere else */
+	const char *ca_bundle;      /* a PEM file for RUN steps, NULL: none */
+	bool network_none;          /* --network=none: default for RUN */
+	bool no_cache, pull, explain, no_stat_cache;
+	int64_t source_date_epoch; /* < 0: not set */
+	bool rewrite_timestamp;
+	int64_t now; /* creation time of the image */
+	enum compression compression;
+	int compression_level;
+	size_t jobs; /* stages at the same time; 0: number of CPUs */
+
+	struct sandbox *sandbox;
+	struct image_source images;
+	struct fetch_source fetch;
+	struct layer_sink layers;
+	struct reporter *reporter;
+	const struct cancel *cancel;
+	struct pool *pool; /* compression and hashing */
+};
+
+struct build_result {
+	struct image *image; /* saved: config and manifest are in the store, every layer too */
+	size_t steps, cached;
+};
+
+/*
+ * Builds. Errors: ERROR_SYNTAX (Dockerfile, with place), ERROR_STEP (a RUN; status is its exit code, the message ends with
+ * "exit code: N"), and what sources and store report. Nothing is named: the caller tags.
+ */
+int build_run(struct build_result *out, struct store *s, const struct build_options *o,
+	      struct error *err);
+void build_result_release(struct build_result *r);
+
+CLEANUP_RELEASE(build_result)

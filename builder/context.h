@@ -1,0 +1,29 @@
+/*
+ * A build context: a local folder with its ignore file. A context that came as a tar (stdin) is unpacked into a
+ * temporary folder first. Files are only opened below the folder's descriptor.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "base/sink.h"
+#include "dockerfile/ignore.h"
+#include "oci/store.h"
+
+struct context {
+	char *name; /* "context", or the name of --build-context */
+	char *path; /* absolute, for messages and bind mounts */
+	int dirfd;
+	struct ignore *ignore; /* NULL: nothing is ignored */
+	bool temporary;        /* removed by context_free() */
+};
+
+/* ignore_path: the Dockerfile's own ignore file when it exists, NULL: FOLDER/.dockerignore. ERROR_NOT_FOUND. */
+int context_open_folder(struct context **out, const char *name, const char *path,
+			const char *ignore_path, struct error *err);
+/* A tar (compressed or not) on fd, unpacked below the store's ingest folder, safely. */
+int context_open_tar(struct context **out, struct store *s, int fd, struct error *err);
+void context_free(struct context *c);
+
+CLEANUP_FREE(context)
