@@ -13,7 +13,8 @@ int index_writer_add(struct index_writer *w, const struct entry *e, struct error
 int index_writer_commit(struct index_writer *w, const struct digest *diff_id, struct error *err);
 void index_writer_free(struct index_writer *w);
 
-struct index_reader; /* maps the file: entries are views until index_reader_free() */
+/* Maps the file: link, content and the bytes of xattrs are views until index_reader_free(), path and the array of xattrs until the next call. */
+struct index_reader;
 /* ERROR_NOT_FOUND when there is none, ERROR_CORRUPT (and the file removed) when damaged: its trailing checksum is verified. */
 int index_reader_open(struct index_reader **out, struct store *s, const struct digest *diff_id,
 		      struct error *err);

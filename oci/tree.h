@@ -30,7 +30,7 @@ struct tree_node {
 	uint32_t n_xattrs;
 	uint32_t layer; /* which layer's blob holds it (0 = first) */
 	const char *
-		source; /* path of the entry with the bytes in that layer (differs for hard links and moved parents) */
+		source; /* path of the entry with the bytes in that layer; NULL: the node's own path (else a hard link or a parent that was a link) */
 	uint32_t inode;         /* nodes with the same number are hard links of one file */
 	const uint8_t *content; /* SHA-256, 32 bytes, of files */
 };
@@ -54,7 +54,8 @@ struct tree_node *tree_lookup(struct tree *t, const char *path, bool follow);
  */
 int tree_resolve(struct tree *t, const char *path, bool follow_last, char **real,
 		 struct tree_node **node, struct error *err);
-char *tree_path(const struct tree_node *n); /* relative, free() */
+char *tree_path(const struct tree_node *n);   /* relative, free() */
+char *tree_source(const struct tree_node *n); /* source, or the node's own path; free() */
 /* Fills a view of the node as an entry with that path (xattrs, link and content are the tree's). */
 void tree_entry(const struct tree_node *n, const char *path, struct entry *e);
 /* Hash of a node and all below it: names, types, modes, owners, links, xattrs, contents; never mtime. The top's own name does not count. */
