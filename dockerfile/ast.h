@@ -16,7 +16,7 @@ struct heredoc {
 	char *content;             /* body lines, each with its newline; leading tabs still there */
 	int fd;                    /* 0 unless written as N<<NAME */
 	bool expand;               /* NAME was not quoted */
-	bool chomp;                /* <<-: leading tabs of the body are dropped by heredoc_body() */
+	bool chomp;                /* <<-: heredoc_body() drops leading tabs */
 	int line_first, line_last; /* of the body with its terminator */
 };
 
@@ -27,16 +27,16 @@ struct ast_piece {
 };
 
 struct ast_node {
-	char *name; /* upper case */
-	char *text; /* the logical line: continuations joined, trimmed, name as written */
-	size_t name_len;
+	char *name;         /* as written */
+	char *text;         /* the logical line: continuations joined, blanks at its end kept */
 	struct words flags; /* "--name=value", quotes removed; `at` is the offset in text */
 	size_t rest;        /* offset in text of what follows name and flags */
+	size_t end;         /* offset of the blanks at the end */
 	struct heredoc *heredocs;
 	size_t n_heredocs;
 	int line_first, line_last; /* with heredocs */
 	struct ast_piece *pieces;
-	size_t n_pieces;
+	size_t n_pieces, cap_pieces;
 };
 
 struct ast {
@@ -46,7 +46,7 @@ struct ast {
 	char *check;     /* value of "# check=", or NULL */
 	struct ast_node *nodes;
 	size_t n_nodes, cap_nodes;
-	int *empty_lines; /* blank lines inside continuations, for NoEmptyContinuation */
+	int *empty_lines; /* instructions with a blank line inside: line of their end */
 	size_t n_empty_lines, cap_empty_lines;
 };
 
@@ -56,12 +56,17 @@ struct ast {
 	}
 
 void ast_release(struct ast *ast);
-/* Line and column of the byte at offset `at` of node->text. */
-void ast_position(const struct ast_node *node, size_t at, int *line, int *column);
+void ast_node_release(struct ast_node *node);
+/* Line and column of the byte at offset `at` of a text with these pieces (at least one). */
+void ast_position(const struct ast_piece *pieces, size_t n_pieces, size_t at, int *line,
+		  int *column);
 
+/* Reads a word such as 3<<-"EOF"; false when it is none. Content and lines stay empty. */
+bool heredoc_parse(struct heredoc *out, const char *word);
 void heredoc_release(struct heredoc *h);
 void heredoc_copy(struct heredoc *dst, const struct heredoc *src);
 /* The body as the file or the shell gets it: leading tabs dropped when chomp; free(). */
 char *heredoc_body(const struct heredoc *h);
 
 CLEANUP_RELEASE(ast)
+CLEANUP_RELEASE(heredoc)

@@ -1,4 +1,7 @@
-/* --chmod of COPY and ADD: octal, or the symbolic form of chmod(1) with umask 0. */
+/*
+ * --chmod of COPY and ADD: octal, or the symbolic form of chmod(1) with umask
+ * 0: [ugoa]*[-+=]([rwxXst]*|[ugo]), several separated by commas.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -6,15 +9,15 @@
 
 #include "base/error.h"
 
-#define CHMOD_CLAUSES 32
+#define CHMOD_CLAUSES 64
 
-/* One action: of the classes in who (a mode mask), '+', '-' or '='. */
 struct chmod_clause {
-	mode_t who; /* mask of 0700, 0070, 0007 and, for s and t, 04000, 02000, 01000 */
-	char op;
-	mode_t bits;      /* permissions for all three classes, as 0777-and-special bits */
-	bool exec_if_any; /* X: x for folders, and for files that have an x already */
-	char copy_from;   /* 'u', 'g' or 'o': take that class's bits; else 0 */
+	char op;            /* '+', '-' or '=' */
+	mode_t affected;    /* bits the classes before op allow to change */
+	mode_t value;       /* bits named behind op, for all classes */
+	bool exec_if_any;   /* X: execution for folders, and for files that have it already */
+	mode_t copy_from;   /* 0700, 0070 or 0007: take that class's bits; else 0 */
+	bool classes_given; /* with classes before op: "=" then also clears setuid of folders */
 };
 
 struct chmod_spec {
@@ -25,7 +28,7 @@ struct chmod_spec {
 	int n_clauses;
 };
 
-/* ERROR_SYNTAX: "invalid chmod parameter: '9z'. it should be octal string and between 0 and 07777". */
+/* ERROR_SYNTAX: "invalid chmod parameter: '9z'. it should be octal string and between 0 and 07777 ...". */
 int chmod_parse(struct chmod_spec *out, const char *text, struct error *err);
-/* The permission bits (07777) a file or folder of this mode gets. */
+/* The permission bits (07777) that a file or folder of this mode gets; the type bits of mode are ignored. */
 mode_t chmod_apply(const struct chmod_spec *spec, mode_t mode, bool is_dir);

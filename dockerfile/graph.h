@@ -67,7 +67,7 @@ bool arg_is_platform(const char *name);
  * The global scope: platform arguments and the ARGs before the first FROM,
  * each overridden by build_args (name to value; a NULL value is "not set").
  * Platforms are "os/arch[/variant]"; target is the --target, or NULL. An ARG without any
- * value is absent from out. undefined, when not NULL, is told of names that are not set.
+ * value is absent from out.
  */
 int graph_eval_globals(struct strmap *out, const struct dockerfile *file,
 		       const struct strmap *build_args, const char *target_platform,

@@ -23,8 +23,10 @@
 #include "base/error.h"
 #include "base/strlist.h"
 #include "dockerfile/ast.h"
+#include "dockerfile/check.h"
 #include "dockerfile/chmod.h"
 #include "dockerfile/expand.h"
+#include "dockerfile/mount.h"
 #include "dockerfile/source.h"
 
 enum instruction_kind {
@@ -48,36 +50,6 @@ enum instruction_kind {
 	INSTRUCTION_MAINTAINER,
 };
 #define N_INSTRUCTIONS (INSTRUCTION_MAINTAINER + 1)
-
-enum mount_kind { MOUNT_BIND, MOUNT_CACHE, MOUNT_TMPFS, MOUNT_SECRET, MOUNT_SSH };
-enum mount_sharing { MOUNT_SHARED, MOUNT_PRIVATE, MOUNT_LOCKED };
-
-/*
- * One --mount of a RUN. Before expansion only text, kind and from are
- * meaningful (values may hold variables); instruction_expand() fills the rest,
- * defaults included, and has checked what belongs together.
- */
-struct run_mount {
-	char *text; /* as written, quotes removed */
-	enum mount_kind kind;
-	char *from;   /* stage, image or context; NULL: the build context (cache: empty) */
-	char *source; /* in from; "/" when not given */
-	/*
-	 * As written, expanded; relative means below the working folder. Secrets and
-	 * agents without target: secret "/run/secrets/ID" unless env is given (then
-	 * NULL), ssh NULL (the builder numbers /run/buildkit/ssh_agent.N).
-	 */
-	char *target;
-	char *id; /* cache: NULL means the cleaned target; secret: default from target; ssh: "default" */
-	char *env; /* secret: name of the variable */
-	enum mount_sharing sharing;
-	bool readonly; /* bind: unless rw; cache: when ro */
-	bool required; /* secret, ssh */
-	bool has_mode, has_uid, has_gid;
-	mode_t mode; /* cache 0755, secret 0400, ssh 0600 unless given */
-	uint32_t uid, gid;
-	int64_t size; /* tmpfs: bytes, 0 for no limit */
-};
 
 enum run_network { RUN_NETWORK_DEFAULT, RUN_NETWORK_NONE, RUN_NETWORK_HOST };
 
@@ -151,8 +123,10 @@ struct instruction {
 	enum instruction_kind kind;
 	const struct dockerfile_source *source;
 	int line_first, line_last, column;
-	/* The logical line as written, continuations joined; heredoc bodies are not in it. */
+	/* The logical line as written, continuations joined, trimmed; heredoc bodies are not in it. */
 	char *text;
+	struct ast_piece *pieces; /* where its bytes stand */
+	size_t n_pieces;
 	bool trigger; /* came from ONBUILD of the base */
 	char escape;
 	union {
@@ -178,16 +152,21 @@ const char *instruction_name(enum instruction_kind kind);
 /* Case is ignored; false when there is no such instruction. */
 bool instruction_kind_find(enum instruction_kind *out, const char *name);
 
-/* Checks and types one node; src must outlive out. ERROR_SYNTAX, ERROR_UNSUPPORTED, with place. */
+/*
+ * Checks and types one node; src must outlive out, warnings may be NULL.
+ * ERROR_SYNTAX, ERROR_UNSUPPORTED, with place.
+ */
 int instruction_parse(struct instruction *out, const struct ast_node *node,
-		      const struct dockerfile_source *src, char escape, struct error *err);
+		      const struct dockerfile_source *src, char escape, struct check_list *warnings,
+		      struct error *err);
 /*
  * Parses the text of one ONBUILD trigger (of a base image's config, or of
- * instruction.onbuild): src holds it, and must outlive out. FROM, MAINTAINER,
+ * instruction.onbuild): src holds it, and must outlive out. Its escape
+ * character is \, whatever the file it came from said. FROM, MAINTAINER and
  * ONBUILD are ERROR_SYNTAX.
  */
 int instruction_parse_text(struct instruction *out, const struct dockerfile_source *src,
-			   char escape, struct error *err);
+			   struct error *err);
 
 void instruction_release(struct instruction *ins);
 

@@ -10,9 +10,3 @@
 #include "dockerfile/source.h"
 
 int parse_source(struct ast *out, const struct dockerfile_source *src, struct error *err);
-/*
- * The one instruction of an ONBUILD trigger: no directives, no comments at its
- * start. ERROR_SYNTAX when there is not exactly one.
- */
-int parse_trigger(struct ast *out, const struct dockerfile_source *src, char escape,
-		  struct error *err);
