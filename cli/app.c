@@ -1,0 +1,197 @@
+#include "cli/app.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "oci/layout.h"
+
+#define MAX_TRANSFERS 4
+
+void app_init(struct app *a, char **envp, struct cancel *cancel)
+{
+	*a = (struct app){.cancel = cancel};
+	environment_init(&a->env, envp);
+	a->terminal = terminal_new(STDERR_FILENO, isatty(STDERR_FILENO), !a->env.no_color,
+				   a->env.verbose);
+	a->reporter = terminal_reporter(a->terminal);
+	a->docker_config = (struct docker_config_options){
+		.files = &a->env.auth_files,
+		.helper_env = a->env.envp,
+		.reporter = a->reporter,
+		.cancel = cancel,
+	};
+}
+
+void app_release(struct app *a)
+{
+	registry_client_free(a->registry);
+	sandbox_free(a->sandbox);
+	lease_free(a->lease);
+	store_free(a->store);
+	pool_free(a->pool);
+	pool_free(a->transfers);
+	terminal_free(a->terminal);
+	strlist_release(&a->insecure);
+	environment_release(&a->env);
+}
+
+struct pool *app_pool(struct app *a)
+{
+	if (!a->pool)
+		a->pool = pool_new(pool_cpus());
+	return a->pool;
+}
+
+int app_store(struct app *a, struct error *err)
+{
+	if (a->store)
+		return 0;
+	if (store_open(&a->store, a->env.root, err) < 0)
+		return error_wrap(err, "open the state folder %s", a->env.root);
+	return lease_take(&a->lease, a->store, err);
+}
+
+static int get_login(void *arg, const char *host, const char *repository, struct login *out,
+		     bool *found, struct error *err)
+{
+	struct app *a = arg;
+
+	return docker_config_get(&a->docker_config, host, repository, out, found, err);
+}
+
+int app_registry(struct app *a, struct error *err)
+{
+	struct registry_options o = {
+		.reporter = a->reporter,
+		.cancel = a->cancel,
+		.login = {.get = get_login, .arg = a},
+		.insecure = &a->insecure,
+		.ca_file = a->env.ca_file,
+		.ca_dir = a->env.ca_dir,
+		.certs_dirs = &a->env.certs_dirs,
+	};
+
+	if (a->registry)
+		return 0;
+	if (!a->transfers)
+		a->transfers = pool_new(MAX_TRANSFERS);
+	o.pool = a->transfers;
+	return registry_client_new(&a->registry, &o, err);
+}
+
+int app_sandbox(struct app *a, struct error *err)
+{
+	struct sandbox_options o = {
+		.reporter = a->reporter,
+		.cancel = a->cancel,
+		.mode = a->env.sandbox_mode,
+		.helper_env = a->env.envp,
+	};
+
+	if (a->sandbox)
+		return 0;
+	if (app_store(a, err) < 0)
+		return -1;
+	return sandbox_open(&a->sandbox, a->store, &o, err);
+}
+
+int app_progress(struct app *a, const char *kind, bool quiet, struct error *err)
+{
+	enum progress_kind progress = PROGRESS_AUTO;
+
+	if (kind && progress_parse(&progress, kind, err) < 0)
+		return -1;
+	terminal_set_progress(a->terminal, quiet ? PROGRESS_QUIET : progress);
+	return 0;
+}
+
+int app_parse_ref(struct image_ref *out, const char *text, struct error *err)
+{
+	if (image_ref_parse(out, text, err) < 0)
+		return error_wrap(err, "invalid image name \"%s\"", text);
+	return 0;
+}
+
+int app_load_image(struct app *a, const char *name, struct image **out, struct error *err)
+{
+	AUTO(descriptor) found = {0};
+
+	if (app_store(a, err) < 0 || layout_find_text(a->store, name, &found, err) < 0)
+		return -1;
+	return image_load(out, a->store, &found, NULL, err);
+}
+
+/* Is the named image here, for this platform and with all its layers? */
+static bool find_complete(struct app *a, const char *name, const struct platform *platform,
+			  struct image **out)
+{
+	AUTO(descriptor) found = {0};
+	struct image *image = NULL;
+	size_t missing;
+
+	if (layout_find_text(a->store, name, &found, NULL) < 0 ||
+	    image_load(&image, a->store, &found, platform, NULL) < 0)
+		return false;
+	if (!image_complete(image, a->store, &missing)) {
+		image_free(image);
+		return false;
+	}
+	*out = image;
+	return true;
+}
+
+int app_need_image(struct app *a, const char *name, const struct platform *platform,
+		   struct image **out, struct error *err)
+{
+	AUTO(image_ref) ref = {0};
+	AUTO(descriptor) pulled = {0};
+	bool changed;
+
+	if (app_store(a, err) < 0)
+		return -1;
+	if (find_complete(a, name, platform, out))
+		return 0;
+	if (app_parse_ref(&ref, name, err) < 0 || app_registry(a, err) < 0)
+		return -1;
+	report_log(a->reporter, LOG_INFO, "Unable to find image '%s' locally", name);
+	if (registry_pull(a->registry, a->store, &ref, platform, &pulled, &changed, err) < 0)
+		return -1;
+	return image_load(out, a->store, &pulled, platform, err);
+}
+
+/* FROM: the image of that name here, unless asked to pull; else the registry's. */
+static int resolve_image(void *arg, const struct image_ref *ref, const struct platform *platform,
+			 bool pull, struct descriptor *chosen, struct error *err)
+{
+	struct app *a = arg;
+	AUTO(descriptor) top = {0};
+	struct image *image = NULL;
+
+	if (!pull && layout_find(a->store, ref, &top, NULL) == 0 &&
+	    image_load(&image, a->store, &top, platform, NULL) == 0) {
+		descriptor_copy(chosen, &image->descriptor);
+		image_free(image);
+		return 0;
+	}
+	if (app_registry(a, err) < 0)
+		return -1;
+	if (registry_fetch_image(a->registry, a->store, ref, platform, &top, chosen, err) < 0)
+		return -1;
+	return layout_tag(a->store, ref, &top, err);
+}
+
+static int fetch_layer(void *arg, const struct image_ref *ref, const struct descriptor *blob,
+		       int step, struct error *err)
+{
+	struct app *a = arg;
+
+	if (app_registry(a, err) < 0)
+		return -1;
+	return registry_fetch_blob(a->registry, a->store, ref, blob, step, err);
+}
+
+struct image_source app_image_source(struct app *a)
+{
+	return (struct image_source){.resolve = resolve_image, .fetch = fetch_layer, .arg = a};
+}

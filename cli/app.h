@@ -1,0 +1,55 @@
+/*
+ * What every command needs, made when first asked for: the environment (read once), the store, the registry client, the
+ * sandbox, the terminal. Here, and only here, the siblings meet: registry fills the builder's image_source, docker_config the
+ * registry's login_source.
+ */
+#pragma once
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/strlist.h"
+#include "base/strmap.h"
+#include "builder/build.h"
+#include "cli/environment.h"
+#include "cli/terminal.h"
+#include "oci/lease.h"
+#include "oci/reference.h"
+#include "registry/docker_config.h"
+#include "registry/registry.h"
+
+struct app {
+	struct environment env;
+	struct terminal *terminal;
+	struct reporter *reporter; /* the terminal's */
+	struct cancel *cancel;
+	struct strlist insecure; /* --insecure-registry of the command */
+	struct store *store;
+	struct lease *lease;
+	struct pool *pool;      /* hashing, compression */
+	struct pool *transfers; /* blobs of pulls and pushes */
+	struct registry_client *registry;
+	struct docker_config_options docker_config;
+	struct sandbox *sandbox;
+};
+
+void app_init(struct app *a, char **envp, struct cancel *cancel);
+void app_release(struct app *a);
+
+/* Each opens on first use. */
+int app_store(struct app *a, struct error *err); /* and takes a lease */
+int app_registry(struct app *a, struct error *err);
+int app_sandbox(struct app *a, struct error *err);
+struct pool *app_pool(struct app *a);
+
+/* "docker.io/library/x:latest" from what the user typed. */
+int app_parse_ref(struct image_ref *out, const char *text, struct error *err);
+/* An image by name, ID or digest in the store; platform NULL: the host's. */
+int app_load_image(struct app *a, const char *name, struct image **out, struct error *err);
+/* As app_load_image; when it is not here it is pulled from its registry first. */
+int app_need_image(struct app *a, const char *name, const struct platform *platform,
+		   struct image **out, struct error *err);
+/* The registry as the source of FROM images. */
+struct image_source app_image_source(struct app *a);
+struct fetch_source app_fetch_source(struct app *a);
+/* --progress of commands that move bytes or build: starts the terminal. ERROR_USAGE for an unknown kind. */
+int app_progress(struct app *a, const char *kind, bool quiet, struct error *err);

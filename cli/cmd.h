@@ -1,0 +1,42 @@
+/*
+ * The commands. Each parses its options, makes one library call or a few, prints the result and returns the exit code; -1 means err
+ * is set. One file each: cmd_NAME.c.
+ */
+#pragma once
+
+#include "cli/app.h"
+#include "cli/options.h"
+
+struct command {
+	const char *name;
+	const char *summary;
+	int (*run)(struct app *a, int argc, char **argv, struct error *err);
+};
+
+extern const struct command commands[]; /* sorted by name; ends with a NULL name */
+
+int cmd_build(struct app *a, int argc, char **argv, struct error *err);
+int cmd_df(struct app *a, int argc, char **argv, struct error *err);
+int cmd_doctor(struct app *a, int argc, char **argv, struct error *err);
+int cmd_fsck(struct app *a, int argc, char **argv, struct error *err);
+int cmd_history(struct app *a, int argc, char **argv, struct error *err);
+int cmd_images(struct app *a, int argc, char **argv, struct error *err);
+int cmd_inspect(struct app *a, int argc, char **argv, struct error *err);
+int cmd_load(struct app *a, int argc, char **argv, struct error *err);
+int cmd_login(struct app *a, int argc, char **argv, struct error *err);
+int cmd_logout(struct app *a, int argc, char **argv, struct error *err);
+int cmd_prune(struct app *a, int argc, char **argv, struct error *err);
+int cmd_pull(struct app *a, int argc, char **argv, struct error *err);
+int cmd_push(struct app *a, int argc, char **argv, struct error *err);
+int cmd_rmi(struct app *a, int argc, char **argv, struct error *err);
+int cmd_run(struct app *a, int argc, char **argv, struct error *err);
+int cmd_save(struct app *a, int argc, char **argv, struct error *err);
+int cmd_tag(struct app *a, int argc, char **argv, struct error *err);
+int cmd_version(struct app *a, int argc, char **argv, struct error *err);
+
+/* Pushes one image and prints the line docker's users expect: for push and build --push. */
+int push_image(struct app *a, const struct image_ref *ref, const struct descriptor *d, bool quiet,
+	       struct error *err);
+
+/* Exit code for an error that reached main(): 2 usage, 130 or 143 cancelled, else 1. */
+int error_exit_code(const struct error *err, const struct cancel *cancel);

@@ -1,0 +1,107 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cli/cmd.h"
+#include "oci/layout.h"
+
+static const struct command_usage usage = {
+	.name = "inspect",
+	.args = "[OPTIONS] IMAGE...",
+	.summary = "Show an image's details as JSON",
+	.min_args = 1,
+	.max_args = SIZE_MAX,
+};
+
+/* Names that point at this manifest. */
+static json_t *names_of(struct app *a, const struct digest *digest, struct error *err)
+{
+	AUTO(image_index) index = {0};
+	json_t *names = json_array();
+
+	if (layout_read(a->store, &index, err) < 0)
+		return json_decref(names), NULL;
+	for (size_t i = 0; i < index.n_manifests; i++) {
+		const struct descriptor *d = &index.manifests[i];
+		const char *name = strmap_get(&d->annotations, "org.opencontainers.image.ref.name");
+
+		if (name && digest_equal(&d->digest, digest))
+			json_array_append_new(names, json_text(name));
+	}
+	return names;
+}
+
+static void set_text(json_t *object, const char *key, const char *value)
+{
+	json_object_set_new(object, key, json_text(value ? value : ""));
+}
+
+/* The shape of docker inspect, as far as an image on disk has these things. */
+static int inspect_one(struct app *a, const char *name, json_t *out, struct error *err)
+{
+	AUTO(descriptor) top = {0};
+	AUTO_PTR(image) image = NULL;
+	AUTO(strbuf) text = STRBUF_INIT;
+	AUTO_JSON *config = NULL;
+	json_t *object, *names, *layers, *config_part;
+	int64_t size = 0;
+
+	if (app_store(a, err) < 0 || layout_find_text(a->store, name, &top, err) < 0 ||
+	    image_load(&image, a->store, &top, NULL, err) < 0)
+		return -1;
+	if (store_read_blob(a->store, &image->manifest.config.digest, image->manifest.config.size,
+			    &text, 16u << 20, err) < 0 ||
+	    json_parse(&config, text.buf, text.len, "config", err) < 0)
+		return -1;
+	names = names_of(a, &top.digest, err);
+	if (!names)
+		return -1;
+	object = json_object();
+	set_text(object, "Id", image->manifest.config.digest.text);
+	json_object_set_new(object, "RepoTags", names);
+	set_text(object, "Digest", top.digest.text);
+	set_text(object, "Created", image->config.created);
+	set_text(object, "Author", image->config.author);
+	set_text(object, "Architecture", image->config.platform.arch);
+	if (image->config.platform.variant)
+		set_text(object, "Variant", image->config.platform.variant);
+	set_text(object, "Os", image->config.platform.os);
+	layers = json_array();
+	for (size_t i = 0; i < image->manifest.n_layers; i++) {
+		size += image->manifest.layers[i].size;
+		json_array_append_new(layers, json_string(image->config.diff_ids[i].text));
+	}
+	json_object_set_new(object, "Size", json_integer(size));
+	config_part = json_object_get(config, "config");
+	json_object_set(object, "Config", config_part ? config_part : json_null());
+	json_object_set_new(object, "RootFS",
+			    json_pack("{s:s, s:o}", "Type", "layers", "Layers", layers));
+	json_object_set_new(object, "Descriptor", descriptor_to_json(&image->descriptor));
+	json_array_append_new(out, object);
+	return 0;
+}
+
+int cmd_inspect(struct app *a, int argc, char **argv, struct error *err)
+{
+	AUTO(strlist) args = STRLIST_INIT;
+	AUTO(strbuf) text = STRBUF_INIT;
+	AUTO_JSON *out = json_array();
+	const char *type = NULL;
+	struct option options[] = {
+		{0, "type", OPTION_STRING, "TYPE", "Only \"image\" is known", &type},
+	};
+	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
+
+	if (parsed != 0)
+		return parsed < 0 ? -1 : 0;
+	if (type && strcmp(type, "image") != 0)
+		return error_set(err, ERROR_USAGE,
+				 "--type %s is not known: only images can be inspected", type);
+	for (size_t i = 0; i < args.n; i++)
+		if (inspect_one(a, args.items[i], out, err) < 0)
+			return -1;
+	json_write_pretty(out, &text);
+	fputs(text.buf, stdout);
+	return 0;
+}

@@ -1,0 +1,76 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "cli/cmd.h"
+#include "cli/terminal_view.h"
+#include "oci/layout.h"
+
+static const struct command_usage usage = {
+	.name = "push",
+	.args = "[OPTIONS] NAME[:TAG]...",
+	.summary = "Upload an image to a registry",
+	.min_args = 1,
+	.max_args = SIZE_MAX,
+};
+
+int push_image(struct app *a, const struct image_ref *ref, const struct descriptor *d, bool quiet,
+	       struct error *err)
+{
+	struct push_result result = {0};
+	AUTO_FREE char *name = image_ref_familiar(ref);
+	AUTO(strbuf) size = STRBUF_INIT;
+
+	if (app_registry(a, err) < 0)
+		return -1;
+	if (registry_push(a->registry, a->store, ref, d, &result, err) < 0)
+		return error_wrap(err, "push %s", name);
+	format_size(&size, (int64_t)result.bytes);
+	terminal_finish(a->terminal);
+	if (quiet)
+		printf("%s\n", name);
+	else
+		printf("%s: digest: %s size: %" PRId64 " (uploaded %" PRIu64 " blobs, %s; %" PRIu64
+		       " already there, %" PRIu64 " mounted)\n",
+		       ref->tag ? ref->tag : name, result.digest.text, result.size, result.uploaded,
+		       size.buf, result.present, result.mounted);
+	return 0;
+}
+
+static int push_one(struct app *a, const char *name, bool quiet, struct error *err)
+{
+	AUTO(image_ref) ref = {0};
+	AUTO(descriptor) found = {0};
+
+	if (app_parse_ref(&ref, name, err) < 0 || app_store(a, err) < 0)
+		return -1;
+	if (layout_find(a->store, &ref, &found, err) < 0) {
+		error_hint(err, "Build it with: slipway build -t %s CONTEXT", name);
+		return error_hint(err, "'slipway images' lists what is here.");
+	}
+	return push_image(a, &ref, &found, quiet, err);
+}
+
+int cmd_push(struct app *a, int argc, char **argv, struct error *err)
+{
+	AUTO(strlist) args = STRLIST_INIT;
+	const char *progress = NULL;
+	bool quiet = false;
+	struct option options[] = {
+		{0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",
+		 "Allow plain HTTP and unverified TLS for this registry", &a->insecure},
+		{0, "progress", OPTION_STRING, "KIND", "auto, tty, plain, json or quiet",
+		 &progress},
+		{'q', "quiet", OPTION_FLAG, NULL, "Print only the name", &quiet},
+	};
+	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
+
+	if (parsed != 0)
+		return parsed < 0 ? -1 : 0;
+	if (app_progress(a, progress, quiet, err) < 0)
+		return -1;
+	for (size_t i = 0; i < args.n; i++)
+		if (push_one(a, args.items[i], quiet, err) < 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,97 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cli/cmd.h"
+#include "cli/output_file.h"
+#include "oci/archive.h"
+#include "oci/layout.h"
+
+static const struct command_usage usage = {
+	.name = "save",
+	.args = "[OPTIONS] IMAGE...",
+	.summary = "Write images to an archive that docker, podman and skopeo load",
+	.min_args = 1,
+	.max_args = SIZE_MAX,
+};
+
+struct save_list {
+	struct archive_item *items;
+	size_t n;
+};
+
+static void save_list_release(struct save_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		descriptor_release(&l->items[i].descriptor);
+		for (size_t k = 0; k < l->items[i].n_refs; k++)
+			image_ref_release(&l->items[i].refs[k]);
+		free(l->items[i].refs);
+	}
+	free(l->items);
+}
+CLEANUP_RELEASE(save_list)
+
+static int add_image(struct app *a, struct save_list *list, const char *text, struct error *err)
+{
+	struct archive_item item = {0};
+	AUTO(image_ref) ref = {0};
+
+	if (layout_find_text(a->store, text, &item.descriptor, err) < 0)
+		return -1;
+	if (image_ref_parse(&ref, text, NULL) == 0 && !digest_is_set(&ref.digest)) {
+		AUTO(descriptor) named = {0};
+
+		if (layout_find(a->store, &ref, &named, NULL) == 0) {
+			item.refs = xcalloc(1, sizeof(*item.refs));
+			image_ref_copy(&item.refs[item.n_refs++], &ref);
+		}
+	}
+	list->items[list->n++] = item;
+	return 0;
+}
+
+int cmd_save(struct app *a, int argc, char **argv, struct error *err)
+{
+	AUTO(strlist) args = STRLIST_INIT;
+	AUTO(save_list) list = {0};
+	const char *output = NULL, *format = "docker";
+	struct option options[] = {
+		{'o', "output", OPTION_STRING, "FILE", "Write to a file instead of standard output",
+		 &output},
+		{0, "format", OPTION_STRING, "FORMAT",
+		 "docker (an OCI layout that docker load reads too) or oci", &format},
+	};
+	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
+	enum archive_kind kind = ARCHIVE_HYBRID;
+
+	if (parsed != 0)
+		return parsed < 0 ? -1 : 0;
+	if (strcmp(format, "oci") == 0)
+		kind = ARCHIVE_OCI;
+	else if (strcmp(format, "docker") != 0)
+		return error_set(err, ERROR_USAGE, "invalid --format \"%s\": docker or oci",
+				 format);
+	if (!output && isatty(STDOUT_FILENO))
+		return error_set(
+			err, ERROR_USAGE,
+			"cowardly refusing to save to a terminal: use -o FILE or redirect");
+	if (app_store(a, err) < 0)
+		return -1;
+	list.items = xcalloc(args.n, sizeof(*list.items));
+	for (size_t i = 0; i < args.n; i++)
+		if (add_image(a, &list, args.items[i], err) < 0)
+			return -1;
+	if (!output || strcmp(output, "-") == 0)
+		return archive_save(a->store, list.items, list.n, kind, STDOUT_FILENO, err);
+	AUTO(output_file) file = OUTPUT_FILE_INIT;
+
+	if (output_file_open(&file, output, err) < 0 ||
+	    archive_save(a->store, list.items, list.n, kind, file.fd, err) < 0)
+		return -1;
+	return output_file_commit(&file, err);
+}

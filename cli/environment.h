@@ -1,0 +1,24 @@
+/* The process's environment, read once. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/strlist.h"
+#include "base/strmap.h"
+
+struct environment {
+	char *root; /* state folder */
+	char *home;
+	struct strlist auth_files; /* docker's and containers' files, in order of search */
+	struct strlist certs_dirs; /* .../certs.d */
+	char *ca_file, *ca_dir;    /* SSL_CERT_FILE, SSL_CERT_DIR; NULL when not set */
+	struct strmap proxy;       /* HTTP_PROXY and kin, as set */
+	char *source_date_epoch;   /* NULL when not set */
+	char *sandbox_mode;        /* SLIPWAY_SANDBOX, NULL when not set */
+	bool no_color, verbose;
+	char **envp; /* the process's own, for helpers */
+};
+
+void environment_init(struct environment *e, char **envp);
+void environment_release(struct environment *e);
+const char *environment_get(const struct environment *e, const char *name);
