@@ -11,7 +11,8 @@ CPPCHECK = [
     "cppcheck", "--enable=warning,portability", "--error-exitcode=1", "--inline-suppr", "--quiet",
     "--std=c11", "--language=c", "--platform=unix64", "--max-configs=1", "--suppress=missingIncludeSystem",
     "--suppress=unknownMacro", "--suppress=internalAstError", "--template={file}:{line}: {id}: {message}",
-    "-D_GNU_SOURCE", '-DSLIPWAY_VERSION="x"', "-I.",
+    # "p ? p : out_of_memory()" looks like a leak to it, which inline comments would only repeat.
+    "--suppress=memleak:base/alloc.c", "-D_GNU_SOURCE", '-DSLIPWAY_VERSION="x"', "-I.",
 ]
 
 

@@ -1,0 +1,174 @@
+"""Fixtures of the end-to-end tests: the real binary (SLIPWAY_BIN) against real peers.
+
+slipway        the binary with a state folder, home and TMPDIR of the test's own; what it leaves behind (process,
+               mount, temporary file, unfinished blob) fails the test
+slipway_user   the same as the user slipway-test, who has subordinate ids; slipway_single as one who has none
+registry       docker-registry over TLS with a login, one for the session: registry.host, .ca, .user, .password
+login          slipway logged in there, which trusts its CA
+tiny, debian_base, python_slim   OCI layout folders of base images
+context        context({"Dockerfile": "FROM scratch", "a/b": b"..."}) makes a context folder
+count          count(small, full): how many rounds; the full number with --soak
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from helpers import processes, users  # noqa: E402
+from helpers.registry import Registry  # noqa: E402
+from helpers.runner import Slipway  # noqa: E402
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--soak", action="store_true", help="full counts instead of small ones")
+    parser.addoption("--keep", action="store_true", help="keep the folders of the tests")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: not run with the sanitized binary")
+    config.addinivalue_line("markers", "root: needs root")
+    config.addinivalue_line("markers", "soak: only with --soak")
+    processes.adopt_orphans()
+
+
+def pytest_collection_modifyitems(config, items):
+    left_out = [i for i in items if i.get_closest_marker("soak") and not config.getoption("--soak")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [i for i in items if i not in left_out]
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        pytest.skip("needs: root")
+
+
+@pytest.fixture(scope="session")
+def session_folder(request):
+    """Readable by every user, unlike pytest's own; on disk, since overlay needs a real file system."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="slipway-e2e-", dir=os.environ.get("SLIPWAY_TEST_DIR", "/var/tmp")))
+    folder.chmod(0o755)
+    yield folder
+    if not request.config.getoption("--keep"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def binary(session_folder):
+    """A copy that other users can run, wherever the checkout is."""
+    built = pathlib.Path(os.environ.get("SLIPWAY_BIN", TOP / "build/slipway")).resolve()
+    if not built.exists():
+        pytest.fail(f"{built} does not exist: run ./dev build, or set SLIPWAY_BIN")
+    copy = session_folder / "bin" / "slipway"
+    copy.parent.mkdir(mode=0o755)
+    shutil.copy(built, copy)
+    copy.chmod(0o755)
+    return copy
+
+
+@pytest.fixture
+def folder(request, session_folder):
+    """An empty folder for this test."""
+    name = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
+    made = pathlib.Path(tempfile.mkdtemp(prefix=name + "-", dir=session_folder))
+    made.chmod(0o755)
+    yield made
+    if not request.config.getoption("--keep"):
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _slipway(request, binary, folder, entry=None):
+    run = Slipway(binary, folder / "slipway", entry)
+    yield run
+    found = run.leftovers()
+    if not request.config.getoption("--keep"):
+        run.remove()
+    assert not found, "left behind: " + "; ".join(found)
+
+
+@pytest.fixture
+def slipway(request, binary, folder):
+    yield from _slipway(request, binary, folder)
+
+
+@pytest.fixture
+def slipway_user(request, binary, folder):
+    yield from _slipway(request, binary, folder, users.ensure(users.WITH_SUBIDS))
+
+
+@pytest.fixture
+def slipway_single(request, binary, folder):
+    yield from _slipway(request, binary, folder, users.ensure(users.WITHOUT_SUBIDS))
+
+
+@pytest.fixture(scope="session")
+def registry(session_folder):
+    running = Registry(session_folder / "registry")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def login(slipway, registry):
+    slipway.env["SSL_CERT_FILE"] = str(registry.ca)
+    slipway("login", "-u", registry.user, "--password-stdin", registry.host, stdin=registry.password).ok()
+    return slipway
+
+
+def _base_image(session_folder, name):
+    made = subprocess.run([TOP / "tests/fixtures/make_base_images.sh", name], check=False, capture_output=True,
+                          text=True)
+    assert made.returncode == 0, made.stderr
+    copy = session_folder / "images" / name
+    shutil.copytree(made.stdout.strip(), copy)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def tiny(session_folder):
+    return _base_image(session_folder, "tiny")
+
+
+@pytest.fixture(scope="session")
+def debian_base(session_folder):
+    return _base_image(session_folder, "debian-base")
+
+
+@pytest.fixture(scope="session")
+def python_slim(session_folder):
+    return _base_image(session_folder, "python-slim")
+
+
+@pytest.fixture
+def context(folder):
+    """Makes context folders: {path: text or bytes; None for a folder; ("link", target) for a symlink}."""
+    made = []
+
+    def make(files):
+        top = folder / f"context{len(made)}"
+        made.append(top)
+        top.mkdir()
+        for path, content in files.items():
+            target = top / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                target.mkdir(exist_ok=True)
+            elif isinstance(content, tuple):
+                target.symlink_to(content[1])
+            else:
+                target.write_bytes(content.encode() if isinstance(content, str) else content)
+        return top
+
+    return make
+
+
+@pytest.fixture
+def count(request):
+    return lambda small, full: full if request.config.getoption("--soak") else small

@@ -1,0 +1,85 @@
+"""Finding what a test left behind: processes and mounts.
+
+The test run makes itself the reaper of orphans, so whatever slipway leaves behind becomes its child, whatever
+session or process group it moved to.
+"""
+import ctypes
+import os
+import signal
+import time
+
+PR_SET_CHILD_SUBREAPER = 36
+
+servers = set()  # process ids that tests run on purpose
+
+
+def adopt_orphans():
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def table():
+    """pid -> (parent pid, state, name) of all processes."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as f:
+                    text = f.read()
+            except OSError:
+                continue
+            command, _, rest = text.partition(" (")[2].rpartition(") ")
+            fields = rest.split()
+            found[int(name)] = (int(fields[1]), fields[0], command)
+    return found
+
+
+def descendants(of=None):
+    """{pid: name} of the living descendants of a process (of this one) that are not servers of the tests."""
+    processes = table()
+    living, level = {}, {of or os.getpid()}
+    while level:
+        level = {pid for pid, (parent, _, _) in processes.items() if parent in level and pid not in servers}
+        living.update({pid: processes[pid][2] for pid in level if processes[pid][1] != "Z"})
+    return living
+
+
+def reap():
+    """Collects orphans that have ended."""
+    for pid, (parent, state, _) in table().items():
+        if parent == os.getpid() and state == "Z" and pid not in servers:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+
+
+def wait_until(condition, seconds=5.0):
+    """Polls until the condition holds; returns its last value."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(0.02)
+
+
+def leftovers(folder):
+    """What is still there of a test that worked in the folder, as a list of sentences."""
+    wait_until(lambda: not descendants(), 2)
+    found = [f"process {pid} ({name}) still runs" for pid, name in descendants().items()]
+    for pid in descendants():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    wait_until(lambda: not descendants(), 2)
+    reap()
+    found += [f"still mounted: {point}" for point in mounts(folder)]
+    return found
+
+
+def mounts(below):
+    """Mount points at or below a folder."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        points = [line.split(" ")[4].replace("\\040", " ") for line in f]
+    return [p for p in points if p == str(below) or p.startswith(f"{below}/")]
