@@ -4,9 +4,11 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -154,3 +156,17 @@ class Registry:
                 digest = urllib.parse.parse_qs(query)["digest"][0]
                 found.append((path.removeprefix("/v2/").split("/blobs/uploads/")[0], digest))
         return found
+
+
+def main():
+    """python3 -m helpers.registry FOLDER: serves until SIGTERM; FOLDER/ready then holds host, user and password."""
+    folder = pathlib.Path(sys.argv[1])
+    running = Registry(folder)
+    signal.signal(signal.SIGTERM, lambda *_: running.process.terminate())
+    (folder / "ready.new").write_text(f"{running.host}\n{running.user}\n{running.password}\n")
+    (folder / "ready.new").rename(folder / "ready")
+    running.process.wait()
+
+
+if __name__ == "__main__":
+    main()
