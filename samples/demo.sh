@@ -8,7 +8,9 @@ work=$top/.dev/demo
 base=python:3.12-slim
 cd "$top"
 mkdir -p "$work"
-rm -rf "$work/registry" "$work/elsewhere" "$work/docker"
+# Files of an extracted image belong to mapped users when slipway runs without root.
+remove() { rm -rf "$@" 2>/dev/null || unshare --map-auto --map-root-user rm -rf "$@" || true; }
+remove "$work/registry" "$work/elsewhere" "$work/docker"
 mkdir "$work/registry" "$work/docker"
 
 bold=$'\e[1m' plain=$'\e[0m'
@@ -22,7 +24,7 @@ cleanup() {
 	[ -z "$app_pid" ] || kill "$app_pid" 2>/dev/null || true
 	[ -z "$registry_pid" ] || kill "$registry_pid" 2>/dev/null || true
 	wait
-	rm -rf "$work/elsewhere" "$work/registry" 2>/dev/null || true
+	remove "$work/elsewhere" "$work/registry"
 }
 trap cleanup EXIT
 trap 'exit 130' INT

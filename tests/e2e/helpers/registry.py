@@ -161,11 +161,15 @@ class Registry:
 def main():
     """python3 -m helpers.registry FOLDER: serves until SIGTERM; FOLDER/ready then holds host, user and password."""
     folder = pathlib.Path(sys.argv[1])
-    running = Registry(folder)
-    signal.signal(signal.SIGTERM, lambda *_: running.process.terminate())
-    (folder / "ready.new").write_text(f"{running.host}\n{running.user}\n{running.password}\n")
-    (folder / "ready.new").rename(folder / "ready")
-    running.process.wait()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        running = Registry(folder)
+        (folder / "ready.new").write_text(f"{running.host}\n{running.user}\n{running.password}\n")
+        (folder / "ready.new").rename(folder / "ready")
+        running.process.wait()
+    finally:
+        for pid in processes.servers:
+            os.kill(pid, signal.SIGTERM)
 
 
 if __name__ == "__main__":
