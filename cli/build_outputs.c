@@ -1,0 +1,206 @@
+#include "cli/build_outputs.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cli/csv.h"
+#include "cli/output_file.h"
+#include "oci/archive.h"
+#include "oci/export.h"
+
+static const char *const output_keys[] = {
+	"type",
+	"dest",
+	"name",
+	"push",
+	"compression",
+	"compression-level",
+	"rewrite-timestamp",
+	"oci-mediatypes",
+	"tar",
+	NULL,
+};
+
+static const char *const kind_names[] = {"image", "oci", "docker", "tar", "local"};
+
+static int parse_kind(enum output_kind *out, const char *text, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kind_names); i++) {
+		if (strcmp(text, kind_names[i]) == 0) {
+			*out = (enum output_kind)i;
+			return 0;
+		}
+	}
+	if (strcmp(text, "registry") == 0) {
+		*out = OUTPUT_IMAGE;
+		return 0;
+	}
+	return error_set(
+		err, ERROR_USAGE,
+		"--output: unknown type \"%s\": image, registry, oci, docker, tar or local", text);
+}
+
+static int parse_bool(const struct strmap *fields, const char *key, bool *out, struct error *err)
+{
+	const char *value = strmap_get(fields, key);
+
+	if (!strmap_has(fields, key))
+		return 0;
+	if (!value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0)
+		*out = true;
+	else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
+		*out = false;
+	else
+		return error_set(err, ERROR_USAGE, "--output: %s=%s: true or false", key, value);
+	return 0;
+}
+
+static int fill(struct output_spec *spec, const struct strmap *fields, struct error *err)
+{
+	const char *type = strmap_get(fields, "type");
+	const char *level = strmap_get(fields, "compression-level");
+	const char *compression = strmap_get(fields, "compression");
+	bool tar = true, oci = true;
+
+	if (!type)
+		return error_set(err, ERROR_USAGE, "--output: type= is missing");
+	if (csv_check_keys(fields, output_keys, "--output", err) < 0 ||
+	    parse_kind(&spec->kind, type, err) < 0 ||
+	    parse_bool(fields, "push", &spec->push, err) < 0 ||
+	    parse_bool(fields, "tar", &tar, err) < 0 ||
+	    parse_bool(fields, "oci-mediatypes", &oci, err) < 0 ||
+	    parse_bool(fields, "rewrite-timestamp", &spec->rewrite_timestamp, err) < 0)
+		return -1;
+	if (!tar || !oci)
+		return error_set(err, ERROR_UNSUPPORTED, "--output: %s=false is not supported",
+				 tar ? "oci-mediatypes" : "tar");
+	spec->push = spec->push || strcmp(type, "registry") == 0;
+	spec->dest = xstrdup_null(strmap_get(fields, "dest"));
+	if (strmap_get(fields, "name"))
+		strlist_split(&spec->names, strmap_get(fields, "name"), ',');
+	if (compression && level && strcmp(compression, "gzip") == 0)
+		spec->compression = xstrfmt("gzip:zlib-%s", level);
+	else if (compression && level)
+		spec->compression = xstrfmt("%s:%s", compression, level);
+	else
+		spec->compression = xstrdup_null(compression);
+	if (spec->kind == OUTPUT_LOCAL && !spec->dest)
+		return error_set(err, ERROR_USAGE, "--output type=local: dest= is missing");
+	if (spec->kind == OUTPUT_LOCAL && strcmp(spec->dest, "-") == 0)
+		return error_set(err, ERROR_USAGE, "--output type=local: dest=- is not a folder");
+	if (spec->kind != OUTPUT_IMAGE && spec->kind != OUTPUT_LOCAL) {
+		if (!spec->dest && isatty(STDOUT_FILENO))
+			return error_set(
+				err, ERROR_USAGE,
+				"--output type=%s: dest= is missing, and standard output is a "
+				"terminal",
+				type);
+		if (!spec->dest)
+			spec->dest = xstrdup("-");
+	}
+	return 0;
+}
+
+int output_list_add(struct output_list *l, const char *text, struct error *err)
+{
+	AUTO(strmap) fields = STRMAP_INIT;
+	struct output_spec *spec;
+
+	if (!strchr(text, '=')) {
+		strmap_set(&fields, "type", strcmp(text, "-") == 0 ? "tar" : "local");
+		strmap_set(&fields, "dest", text);
+	} else if (csv_parse_fields(&fields, "--output", text, err) < 0) {
+		return -1;
+	}
+	GROW(l->items, l->n + 1, l->cap);
+	spec = &l->items[l->n++];
+	*spec = (struct output_spec){0};
+	return fill(spec, &fields, err);
+}
+
+void output_list_release(struct output_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->items[i].dest);
+		free(l->items[i].compression);
+		strlist_release(&l->items[i].names);
+	}
+	free(l->items);
+}
+
+bool output_list_wants_image(const struct output_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->items[i].kind == OUTPUT_IMAGE)
+			return true;
+	return l->n == 0;
+}
+
+/* One archive or tar to an open descriptor. */
+static int write_stream(struct app *a, const struct output_spec *spec, const struct image *image,
+			const struct image_ref *refs, size_t n_refs, int fd, struct error *err)
+{
+	struct archive_item item = {.n_refs = n_refs};
+	int result;
+
+	if (spec->kind == OUTPUT_TAR)
+		return export_tar(a->store, image, fd, err);
+	item.refs = xcalloc(n_refs + 1, sizeof(*item.refs));
+	for (size_t i = 0; i < n_refs; i++)
+		image_ref_copy(&item.refs[i], &refs[i]);
+	descriptor_copy(&item.descriptor, &image->descriptor);
+	result = archive_save(a->store, &item, 1,
+			      spec->kind == OUTPUT_OCI ? ARCHIVE_OCI : ARCHIVE_HYBRID, fd, err);
+	for (size_t i = 0; i < n_refs; i++)
+		image_ref_release(&item.refs[i]);
+	free(item.refs);
+	descriptor_release(&item.descriptor);
+	return result;
+}
+
+static int write_one(struct app *a, const struct output_spec *spec, const struct image *image,
+		     const struct image_ref *refs, size_t n_refs, struct error *err)
+{
+	AUTO(output_file) file = OUTPUT_FILE_INIT;
+	uint64_t skipped = 0;
+
+	if (spec->kind == OUTPUT_IMAGE)
+		return 0;
+	if (spec->kind == OUTPUT_LOCAL) {
+		if (export_folder(a->store, image, spec->dest, &skipped, err) < 0)
+			return -1;
+		if (skipped)
+			report_log(a->reporter, LOG_WARNING,
+				   "%s: %" PRIu64 " device nodes were left out (not allowed here)",
+				   spec->dest, skipped);
+		return 0;
+	}
+	if (strcmp(spec->dest, "-") == 0)
+		return write_stream(a, spec, image, refs, n_refs, STDOUT_FILENO, err);
+	if (output_file_open(&file, spec->dest, err) < 0 ||
+	    write_stream(a, spec, image, refs, n_refs, file.fd, err) < 0)
+		return -1;
+	return output_file_commit(&file, err);
+}
+
+int output_list_write(struct app *a, const struct output_list *l, const struct image *image,
+		      const struct image_ref *refs, size_t n_refs, struct error *err)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct output_spec *spec = &l->items[i];
+		int step;
+
+		if (spec->kind == OUTPUT_IMAGE)
+			continue;
+		step = report_step_begin(a->reporter, "exporting to %s%s%s", kind_names[spec->kind],
+					 spec->dest ? " " : "", spec->dest ? spec->dest : "");
+		if (write_one(a, spec, image, refs, n_refs, err) < 0) {
+			report_step_end(a->reporter, step, STEP_STATUS_FAILED, err);
+			return error_wrap(err, "output type=%s", kind_names[spec->kind]);
+		}
+		report_step_end(a->reporter, step, STEP_STATUS_DONE, NULL);
+	}
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* --output of build: where the result goes, parsed first and written when the image is done. */
+#pragma once
+
+#include "cli/app.h"
+
+enum output_kind { OUTPUT_IMAGE, OUTPUT_OCI, OUTPUT_DOCKER, OUTPUT_TAR, OUTPUT_LOCAL };
+
+struct output_spec {
+	enum output_kind kind;
+	char *dest;           /* file, folder, or "-" for standard output */
+	struct strlist names; /* type=image,name=A */
+	bool push;
+	bool rewrite_timestamp;
+	char *compression; /* NULL: not given */
+};
+
+struct output_list {
+	struct output_spec *items;
+	size_t n, cap;
+};
+
+/* "type=oci,dest=x.tar", "DIR", "-"; checks that dest is there where the kind needs it. ERROR_USAGE. */
+int output_list_add(struct output_list *l, const char *text, struct error *err);
+void output_list_release(struct output_list *l);
+/* Does the result belong into the store under its names? (no output given, or one of type=image) */
+bool output_list_wants_image(const struct output_list *l);
+/* Writes every output that is a file or folder. */
+int output_list_write(struct app *a, const struct output_list *l, const struct image *image,
+		      const struct image_ref *refs, size_t n_refs, struct error *err);
+
+CLEANUP_RELEASE(output_list)

@@ -1,0 +1,393 @@
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "cli/build_inputs.h"
+#include "cli/build_outputs.h"
+#include "cli/cmd.h"
+#include "oci/layout.h"
+
+static const struct command_usage usage = {
+	.name = "build",
+	.args = "[OPTIONS] CONTEXT",
+	.summary =
+		"Build an image from a Dockerfile. CONTEXT is a folder, or - for a tar on standard input",
+	.min_args = 1,
+	.max_args = 1,
+};
+
+struct build_flags {
+	struct strlist tags, args, contexts, secrets, labels, annotations, outputs, add_hosts;
+	struct strlist cache_from, cache_to, ssh;
+	const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress;
+	const char *compression, *provenance, *sbom;
+	int64_t timestamp;
+	bool no_cache, pull, push, load, quiet, explain, no_stat_cache, check, rm;
+};
+
+static void build_flags_release(struct build_flags *f)
+{
+	struct strlist *const lists[] = {
+		&f->tags,       &f->args,        &f->contexts, &f->secrets,
+		&f->labels,     &f->annotations, &f->outputs,  &f->add_hosts,
+		&f->cache_from, &f->cache_to,    &f->ssh,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		strlist_release(lists[i]);
+}
+CLEANUP_RELEASE(build_flags)
+
+struct build_refs {
+	struct image_ref *items;
+	size_t n;
+};
+
+static void build_refs_release(struct build_refs *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		image_ref_release(&r->items[i]);
+	free(r->items);
+}
+CLEANUP_RELEASE(build_refs)
+
+static int add_ref(struct build_refs *refs, const char *text, struct error *err)
+{
+	struct image_ref ref = {0};
+
+	if (app_parse_ref(&ref, text, err) < 0)
+		return -1;
+	refs->items = xreallocarray(refs->items, refs->n + 1, sizeof(*refs->items));
+	refs->items[refs->n++] = ref;
+	if (digest_is_set(&ref.digest))
+		return error_set(err, ERROR_USAGE,
+				 "invalid tag \"%s\": a name with a digest is not a tag", text);
+	return 0;
+}
+
+/* What docker build has and this version has not: named, never ignored. */
+static int refuse_unsupported(const struct build_flags *f, struct error *err)
+{
+	if (f->cache_from.n || f->cache_to.n)
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "--cache-from and --cache-to are not supported yet");
+	if (f->ssh.n)
+		return error_set(err, ERROR_UNSUPPORTED, "--ssh is not supported yet");
+	if (f->check)
+		return error_set(err, ERROR_UNSUPPORTED, "--check is not supported yet");
+	if (f->provenance && strcmp(f->provenance, "false") != 0)
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "--provenance=%s: attestations are not supported; only false",
+				 f->provenance);
+	if (f->sbom && strcmp(f->sbom, "false") != 0)
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "--sbom=%s: attestations are not supported; only false", f->sbom);
+	return 0;
+}
+
+static int read_inputs(struct app *a, const struct build_flags *f, const char *context,
+		       struct build_inputs *in, struct error *err)
+{
+	for (size_t i = 0; i < f->args.n; i++)
+		if (build_inputs_add_arg(a, in, f->args.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < f->secrets.n; i++)
+		if (build_inputs_add_secret(a, in, f->secrets.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < f->contexts.n; i++)
+		if (build_inputs_add_context(in, f->contexts.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < f->labels.n; i++)
+		if (build_inputs_add_pair(&in->labels, "--label", f->labels.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < f->annotations.n; i++)
+		if (build_inputs_add_pair(&in->annotations, "--annotation", f->annotations.items[i],
+					  err) < 0)
+			return -1;
+	return build_inputs_read(a, in, context, f->file, err);
+}
+
+static int parse_epoch(const char *text, int64_t *out, struct error *err)
+{
+	char *end;
+	long long value = strtoll(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end)
+		return error_set(err, ERROR_USAGE,
+				 "invalid SOURCE_DATE_EPOCH \"%s\": seconds since 1970 are wanted",
+				 text);
+	*out = value;
+	return 0;
+}
+
+/* --timestamp, else --build-arg SOURCE_DATE_EPOCH, else the environment's. */
+static int find_epoch(struct app *a, const struct build_flags *f, const struct build_inputs *in,
+		      struct build_options *o, struct error *err)
+{
+	const char *text = strmap_get(&in->build_args, "SOURCE_DATE_EPOCH");
+
+	o->source_date_epoch = -1;
+	if (f->timestamp >= 0) {
+		o->source_date_epoch = f->timestamp;
+		o->rewrite_timestamp = true;
+		return 0;
+	}
+	if (!text)
+		text = a->env.source_date_epoch;
+	return text && *text ? parse_epoch(text, &o->source_date_epoch, err) : 0;
+}
+
+static int find_compression(const struct build_flags *f, const struct output_list *outputs,
+			    struct build_options *o, struct error *err)
+{
+	const char *text = f->compression;
+
+	o->compression = COMPRESSION_GZIP;
+	for (size_t i = 0; i < outputs->n; i++) {
+		if (outputs->items[i].compression)
+			text = outputs->items[i].compression;
+		o->rewrite_timestamp = o->rewrite_timestamp || outputs->items[i].rewrite_timestamp;
+	}
+	return text ? compression_parse(text, &o->compression, &o->compression_level, err) : 0;
+}
+
+static int find_network(const struct build_flags *f, struct build_options *o, struct error *err)
+{
+	if (!f->network || strcmp(f->network, "default") == 0 || strcmp(f->network, "host") == 0)
+		return 0;
+	if (strcmp(f->network, "none") != 0)
+		return error_set(err, ERROR_UNSUPPORTED, "--network %s: default, host or none",
+				 f->network);
+	o->network_none = true;
+	return 0;
+}
+
+static int write_id_file(const char *path, const struct image *image, struct error *err)
+{
+	const char *id = image->manifest.config.digest.text;
+
+	if (fs_write_file_atomic(path, id, strlen(id), 0644, err) < 0)
+		return error_wrap(err, "--iidfile");
+	return 0;
+}
+
+static int write_metadata(const char *path, const struct image *image,
+			  const struct build_refs *refs, struct error *err)
+{
+	AUTO(strlist) names = STRLIST_INIT;
+	AUTO(strbuf) text = STRBUF_INIT;
+	AUTO_JSON *out = json_object();
+	AUTO_FREE char *joined = NULL;
+
+	for (size_t i = 0; i < refs->n; i++)
+		strlist_take(&names, image_ref_full(&refs->items[i]));
+	joined = strlist_join(&names, ",");
+	json_object_set_new(out, "containerimage.config.digest",
+			    json_string(image->manifest.config.digest.text));
+	json_object_set_new(out, "containerimage.descriptor",
+			    descriptor_to_json(&image->descriptor));
+	json_object_set_new(out, "containerimage.digest",
+			    json_string(image->descriptor.digest.text));
+	if (names.n)
+		json_object_set_new(out, "image.name", json_text(joined));
+	json_write_pretty(out, &text);
+	if (fs_write_file_atomic(path, text.buf, text.len, 0644, err) < 0)
+		return error_wrap(err, "--metadata-file");
+	return 0;
+}
+
+static int name_image(struct app *a, const struct image *image, const struct build_refs *refs,
+		      struct error *err)
+{
+	if (!refs->n)
+		return layout_add(a->store, &image->descriptor, err);
+	for (size_t i = 0; i < refs->n; i++) {
+		AUTO_FREE char *name = image_ref_full(&refs->items[i]);
+		int step = report_step_begin(a->reporter, "naming to %s", name);
+
+		if (layout_tag(a->store, &refs->items[i], &image->descriptor, err) < 0) {
+			report_step_end(a->reporter, step, STEP_STATUS_FAILED, err);
+			return -1;
+		}
+		report_step_end(a->reporter, step, STEP_STATUS_DONE, NULL);
+	}
+	return 0;
+}
+
+/* Names, files, archives, push: everything after the image exists. */
+static int finish(struct app *a, const struct build_flags *f, const struct output_list *outputs,
+		  const struct build_refs *refs, const struct image *image, struct error *err)
+{
+	bool push = f->push;
+
+	for (size_t i = 0; i < outputs->n; i++)
+		push = push || outputs->items[i].push;
+	if (push && !refs->n)
+		return error_set(err, ERROR_USAGE, "--push needs a name: add -t NAME");
+	if ((f->load || push || output_list_wants_image(outputs)) &&
+	    name_image(a, image, refs, err) < 0)
+		return -1;
+	if (output_list_write(a, outputs, image, refs->items, refs->n, err) < 0)
+		return -1;
+	for (size_t i = 0; push && i < refs->n; i++)
+		if (push_image(a, &refs->items[i], &image->descriptor, f->quiet, err) < 0)
+			return -1;
+	if (f->iidfile && write_id_file(f->iidfile, image, err) < 0)
+		return -1;
+	return f->metadata_file ? write_metadata(f->metadata_file, image, refs, err) : 0;
+}
+
+static int build(struct app *a, const struct build_flags *f, const char *context,
+		 const struct build_refs *refs, const struct output_list *outputs,
+		 struct error *err)
+{
+	AUTO(build_inputs) in;
+	AUTO(platform) platform = {0};
+	AUTO(build_result) result = {0};
+	struct build_options o = {
+		.target = f->target,
+		.no_cache = f->no_cache,
+		.pull = f->pull,
+		.explain = f->explain,
+		.no_stat_cache = f->no_stat_cache,
+		.add_hosts = &f->add_hosts,
+		.proxy = &a->env.proxy,
+		.now = time_now(),
+		.reporter = a->reporter,
+		.cancel = a->cancel,
+	};
+
+	build_inputs_init(&in);
+	if (read_inputs(a, f, context, &in, err) < 0 || find_epoch(a, f, &in, &o, err) < 0 ||
+	    find_compression(f, outputs, &o, err) < 0 || find_network(f, &o, err) < 0)
+		return -1;
+	if (f->platform) {
+		if (strchr(f->platform, ','))
+			return error_set(
+				err, ERROR_UNSUPPORTED,
+				"--platform %s: one platform a build; several are not supported yet",
+				f->platform);
+		if (platform_parse(&platform, f->platform, err) < 0)
+			return -1;
+		o.platform = &platform;
+	}
+	build_inputs_find_ca(a, &in);
+	if (app_store(a, err) < 0 || app_sandbox(a, err) < 0)
+		return -1;
+	o.dockerfile_name = in.dockerfile_name;
+	o.dockerfile = in.dockerfile.buf;
+	o.dockerfile_len = in.dockerfile.len;
+	o.context = in.context;
+	o.build_args = &in.build_args;
+	o.labels = &in.labels;
+	o.annotations = &in.annotations;
+	o.named_contexts = in.named_contexts;
+	o.n_named_contexts = in.n_named_contexts;
+	o.secrets = in.secrets;
+	o.n_secrets = in.n_secrets;
+	o.ca_bundle = in.ca_bundle;
+	o.sandbox = a->sandbox;
+	o.images = app_image_source(a);
+	o.fetch = app_fetch_source(a);
+	o.pool = app_pool(a);
+	if (build_run(&result, a->store, &o, err) < 0 ||
+	    finish(a, f, outputs, refs, result.image, err) < 0)
+		return -1;
+	terminal_finish(a->terminal);
+	if (f->quiet)
+		printf("%s\n", result.image->manifest.config.digest.text);
+	else
+		report_log(a->reporter, LOG_INFO, "image %s",
+			   result.image->manifest.config.digest.text);
+	return 0;
+}
+
+static int run(struct app *a, const struct build_flags *f, const char *context, struct error *err)
+{
+	AUTO(build_refs) refs = {0};
+	AUTO(output_list) outputs = {0};
+
+	if (refuse_unsupported(f, err) < 0)
+		return -1;
+	for (size_t i = 0; i < f->outputs.n; i++)
+		if (output_list_add(&outputs, f->outputs.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < f->tags.n; i++)
+		if (add_ref(&refs, f->tags.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < outputs.n; i++)
+		for (size_t k = 0; k < outputs.items[i].names.n; k++)
+			if (add_ref(&refs, outputs.items[i].names.items[k], err) < 0)
+				return -1;
+	if (app_progress(a, f->progress, f->quiet, err) < 0)
+		return -1;
+	return build(a, f, context, &refs, &outputs, err);
+}
+
+int cmd_build(struct app *a, int argc, char **argv, struct error *err)
+{
+	AUTO(strlist) args = STRLIST_INIT;
+	AUTO(build_flags) f = {.timestamp = -1};
+	struct option options[] = {
+		{0, "add-host", OPTION_LIST, "HOST:IP", "Add a line to /etc/hosts of RUN steps",
+		 &f.add_hosts},
+		{0, "annotation", OPTION_LIST, "NAME=VALUE", "Annotate the manifest",
+		 &f.annotations},
+		{0, "build-arg", OPTION_LIST, "NAME[=VALUE]", "Set an ARG", &f.args},
+		{0, "build-context", OPTION_LIST, "NAME=SOURCE",
+		 "A further context: a folder, oci-layout:PATH[:TAG] or docker-image://NAME",
+		 &f.contexts},
+		{0, "cache-from", OPTION_LIST, "SPEC", "Not supported yet", &f.cache_from},
+		{0, "cache-to", OPTION_LIST, "SPEC", "Not supported yet", &f.cache_to},
+		{0, "check", OPTION_FLAG, NULL, "Not supported yet", &f.check},
+		{0, "compression", OPTION_STRING, "KIND",
+		 "gzip (default), gzip:zlib-1..9, zstd[:1..22] or none", &f.compression},
+		{0, "explain", OPTION_FLAG, NULL, "Say of every step that is not cached why",
+		 &f.explain},
+		{'f', "file", OPTION_STRING, "PATH", "The Dockerfile (default CONTEXT/Dockerfile)",
+		 &f.file},
+		{0, "iidfile", OPTION_STRING, "FILE", "Write the image ID to a file", &f.iidfile},
+		{0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",
+		 "Allow plain HTTP and unverified TLS for this registry", &a->insecure},
+		{0, "label", OPTION_LIST, "NAME=VALUE", "Set a label", &f.labels},
+		{0, "load", OPTION_FLAG, NULL, "Accepted: the image is always in slipway's store",
+		 &f.load},
+		{0, "metadata-file", OPTION_STRING, "FILE", "Write digests and names as JSON",
+		 &f.metadata_file},
+		{0, "network", OPTION_STRING, "KIND",
+		 "Network of RUN steps: default (the host's), host, none", &f.network},
+		{0, "no-cache", OPTION_FLAG, NULL, "Do not use the build cache", &f.no_cache},
+		{0, "no-stat-cache", OPTION_FLAG, NULL, "Hash every context file again",
+		 &f.no_stat_cache},
+		{'o', "output", OPTION_LIST, "SPEC",
+		 "type=image|registry|oci|docker|tar|local[,dest=PATH][,name=NAME][,push=true]",
+		 &f.outputs},
+		{0, "platform", OPTION_STRING, "OS/ARCH", "Build for this platform", &f.platform},
+		{0, "progress", OPTION_STRING, "KIND", "auto, tty, plain, json or quiet",
+		 &f.progress},
+		{0, "provenance", OPTION_STRING, "BOOL", "Only false", &f.provenance},
+		{0, "pull", OPTION_FLAG, NULL, "Ask the registry for newer base images", &f.pull},
+		{0, "push", OPTION_FLAG, NULL, "Push the image under its names", &f.push},
+		{'q', "quiet", OPTION_FLAG, NULL, "Print only the image ID", &f.quiet},
+		{0, "rm", OPTION_FLAG, NULL, "Accepted: nothing is left of a step", &f.rm},
+		{0, "sbom", OPTION_STRING, "BOOL", "Only false", &f.sbom},
+		{0, "secret", OPTION_LIST, "id=ID[,src=FILE|,env=NAME]",
+		 "A secret for RUN --mount=type=secret", &f.secrets},
+		{0, "ssh", OPTION_LIST, "SPEC", "Not supported yet", &f.ssh},
+		{'t', "tag", OPTION_LIST, "NAME[:TAG]",
+		 "Name the image; several times for several names", &f.tags},
+		{0, "target", OPTION_STRING, "STAGE", "Stop at this stage", &f.target},
+		{0, "timestamp", OPTION_INT, "SECONDS",
+		 "Set created times and clamp file times, for reproducible images", &f.timestamp},
+	};
+	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
+
+	if (parsed != 0)
+		return parsed < 0 ? -1 : 0;
+	return run(a, &f, args.items[0], err);
+}
