@@ -38,7 +38,7 @@ struct image_config {
 	char *user, *working_dir, *stop_signal; /* NULL: absent */
 	struct strlist env;                     /* "K=V", in order */
 	struct strlist entrypoint, cmd;
-	bool has_entrypoint, has_cmd; /* present even when empty */
+	bool has_entrypoint, has_cmd; /* set, maybe to nothing; an empty list is not written */
 	struct strlist exposed_ports; /* "80/tcp", sorted, unique */
 	struct strlist volumes;       /* sorted, unique */
 	struct strmap labels;
@@ -60,7 +60,8 @@ void image_config_release(struct image_config *c);
 void image_config_copy(struct image_config *dst, const struct image_config *src);
 int image_config_parse(struct image_config *out, const char *text, size_t len, const char *where,
 		       struct error *err);
-void image_config_write(const struct image_config *c, struct strbuf *out); /* stable bytes */
+/* Stable bytes: keys of the document and of "config" in byte order, compact. */
+void image_config_write(const struct image_config *c, struct strbuf *out);
 void image_config_add_layer(struct image_config *c, const struct digest *diff_id);
 /* Copies the strings; created and others may be NULL. */
 void image_config_add_history(struct image_config *c, const char *created, const char *created_by,

@@ -1,12 +1,14 @@
-/* Descriptors, platforms and media types (OCI image-spec 1.1, descriptor.md, image-index.md; Docker's v2 schema 2). */
+/* Descriptors and media types (OCI image-spec 1.1, descriptor.md, image-index.md; Docker's v2 schema 2). */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/json.h"
+#include "base/strlist.h"
 #include "base/strmap.h"
 #include "oci/digest.h"
+#include "oci/platform.h"
 
 #define MEDIA_OCI_MANIFEST      "application/vnd.oci.image.manifest.v1+json"
 #define MEDIA_OCI_INDEX         "application/vnd.oci.image.index.v1+json"
@@ -20,19 +22,8 @@
 #define MEDIA_DOCKER_LAYER      "application/vnd.docker.image.rootfs.diff.tar"
 #define MEDIA_DOCKER_LAYER_GZIP "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
-struct platform {
-	char *os, *arch, *variant; /* NULL when absent; "linux", "amd64", "v8" */
-	char *os_version;
-};
-
-/* "linux/arm64/v8", "amd64", "linux": missing parts from the host. Normalises aarch64, x86_64, armhf, arm64/v8. ERROR_USAGE. */
-int platform_parse(struct platform *out, const char *text, struct error *err);
-void platform_host(struct platform *out);
-void platform_copy(struct platform *dst, const struct platform *src);
-void platform_release(struct platform *p);
-/* Does an image for have run where want is asked? arm64 = arm64/v8, amd64 = amd64/v1, arm v7 takes v6 and v5. 0: no; else a rank, higher is better. */
-int platform_match(const struct platform *want, const struct platform *have);
-char *platform_format(const struct platform *p); /* "linux/amd64"; free() */
+#define ANNOTATION_REF_NAME     "org.opencontainers.image.ref.name"
+#define ANNOTATION_IMAGE_NAME   "io.containerd.image.name"
 
 struct descriptor {
 	char *media_type;
@@ -41,6 +32,7 @@ struct descriptor {
 	struct platform platform; /* all NULL when absent */
 	char *artifact_type;      /* NULL when absent */
 	struct strmap annotations;
+	struct strlist urls; /* of foreign layers: never fetched with credentials */
 };
 
 void descriptor_release(struct descriptor *d);
@@ -55,6 +47,8 @@ json_t *descriptor_to_json(const struct descriptor *d);
 bool media_is_index(const char *media_type);
 bool media_is_manifest(const char *media_type);
 bool media_is_layer(const char *media_type); /* any tar layer, foreign ones included */
+bool media_is_config(const char *media_type);
+/* The OCI word for Docker's, so that one manifest never mixes the families; others come back as they are. */
+const char *media_to_oci(const char *media_type);
 
-CLEANUP_RELEASE(platform)
 CLEANUP_RELEASE(descriptor)

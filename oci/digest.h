@@ -32,7 +32,13 @@ struct digester {
 	struct sha256 sha256;
 	struct sha512 sha512;
 };
+/* expected NULL: SHA-256. */
 void digester_init(struct digester *d, const struct digest *expected);
 void digester_update(struct digester *d, const void *data, size_t len);
+/* Everything from fd's present offset to its end; *bytes (may be NULL) is how much. */
+int digester_update_fd(struct digester *d, int fd, const char *name, int64_t *bytes,
+		       struct error *err);
 struct digest digester_final(struct digester *d);
 void digester_release(struct digester *d);
+
+CLEANUP_RELEASE(digester)

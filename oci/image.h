@@ -16,6 +16,13 @@ void image_free(struct image *i);
 /* d may be an index: the manifest for the platform (NULL: the host's) is taken, depth LIMIT_INDEX_DEPTH. */
 int image_load(struct image **out, struct store *s, const struct descriptor *d,
 	       const struct platform *platform, struct error *err);
+/*
+ * The first half of image_load: walks from d through indexes to the manifest for the platform; *out describes it, text
+ * holds its verified bytes.
+ */
+int image_find_manifest(struct store *s, const struct descriptor *d,
+			const struct platform *platform, struct descriptor *out,
+			struct strbuf *text, struct error *err);
 /* Writes config and manifest (OCI media types) of layers that are in the store; fills image->descriptor. */
 int image_save(struct image *i, struct store *s, struct error *err);
 /* All layers in the store with the right sizes? First missing one in *missing. */

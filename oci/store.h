@@ -9,18 +9,20 @@
  *
  * A blob under blobs/ is complete: written to ingest/, fsynced, verified, renamed, folder fsynced.
  * Its size is checked at every use, its digest whenever it is read whole; a blob that fails is
- * quarantined (renamed to ingest/corrupt-*) and counts as absent.
+ * quarantined (renamed to ingest/corrupt-*) and counts as absent. A struct store is safe to use from
+ * several threads.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "base/sink.h"
 #include "oci/descriptor.h"
+#include "oci/ingest.h"
 
 struct store;
-struct ingest;
 
 /*
  * Creates the folder (0700) and layout file where missing. A folder owned by another user, or writable
@@ -28,21 +30,34 @@ struct ingest;
  */
 int store_open(struct store **out, const char *root, struct error *err);
 void store_free(struct store *s);
-const char *store_root(const struct store *s);
+/*
+ * How to wait for locks of other processes: cancel ends a wait, reporter hears of one that takes longer than a
+ * second, timeout_ms (0: none) gives up. Each may be NULL. Call it before the store is shared among threads.
+ */
+void store_set_wait(struct store *s, const struct cancel *cancel, struct reporter *reporter,
+		    int timeout_ms);
+const char *store_root(const struct store *s); /* absolute */
 int store_dirfd(const struct store *s);
 /* ROOT/NAME..., free() */
 char *store_path(const struct store *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Present with this size? (size < 0: any) A file of another size is not there. */
 bool store_has(struct store *s, const struct digest *d, int64_t size);
-/* Descriptor for reading, and its size. ERROR_NOT_FOUND; a wrong size quarantines: ERROR_CORRUPT. */
+/* store_has, and the blob counts as new for prune's grace: what found it may come to need it. */
+bool store_touch(struct store *s, const struct digest *d, int64_t size);
+/*
+ * Descriptor for reading, and its size. ERROR_NOT_FOUND. A size other than the expected one is ERROR_CORRUPT;
+ * the blob is quarantined unless its own digest holds, for then the expectation is wrong.
+ */
 int store_open_blob(struct store *s, const struct digest *d, int64_t size, int *fd, int64_t *found,
 		    struct error *err);
-/* The whole blob, digest verified. */
+/* The whole blob, digest verified. out is emptied first; its own limit is ignored. */
 int store_read_blob(struct store *s, const struct digest *d, int64_t size, struct strbuf *out,
 		    size_t limit, struct error *err);
 /* Hashes the blob again; corrupt ones are quarantined and reported. */
 int store_verify_blob(struct store *s, const struct digest *d, int64_t size, struct error *err);
+/* The same, and a corrupt blob stays where it is. */
+int store_check_blob(struct store *s, const struct digest *d, int64_t size, struct error *err);
 void store_quarantine(struct store *s, const struct digest *d);
 int store_delete_blob(struct store *s, const struct digest *d, struct error *err);
 /* Writes a small blob; fills desc (media type, digest, size). */
@@ -53,27 +68,30 @@ int store_each_blob(struct store *s,
 		    int (*fn)(void *arg, const struct digest *d, int64_t size, int64_t mtime,
 			      struct error *err),
 		    void *arg, struct error *err);
+/* "blobs/sha256/HEX", below the root. */
+#define STORE_BLOB_PATH 160
+void store_blob_path(const struct digest *d, char out[STORE_BLOB_PATH]);
 
-/*
- * ingest_begin takes expected NULL for a blob whose digest comes out at the end. With a digest, the
- * partial file is kept after ingest_free() without commit, and the next ingest_begin of the digest
- * continues it: ingest_size() is where (the kept bytes were hashed again). One process at a time works
- * on a digest: another waits for its lock (cancel ends the wait).
- */
-int ingest_begin(struct ingest **out, struct store *s, const struct digest *expected,
-		 struct error *err);
-struct sink *ingest_sink(struct ingest *in);
-int64_t ingest_size(const struct ingest *in);
-int ingest_restart(struct ingest *in, struct error *err); /* from byte 0 */
-/* Verifies size (>= 0) and expected digest, fsyncs, renames into place. *digest (may be NULL) is set. Mismatch: ERROR_CORRUPT, partial file removed. */
-int ingest_commit(struct ingest *in, struct digest *digest, int64_t size, struct error *err);
-void ingest_free(struct ingest *in);
-
-/* Small facts under meta/KIND/NAME, rebuilt when lost. get: ERROR_NOT_FOUND. */
+/* Small facts under meta/KIND/NAME, rebuilt when lost (not fsynced). get: ERROR_NOT_FOUND. */
 int store_meta_get(struct store *s, const char *kind, const char *name, struct strbuf *out,
 		   struct error *err);
 int store_meta_put(struct store *s, const char *kind, const char *name, const void *data,
 		   size_t len, struct error *err);
+/*
+ * ROOT/NAME gets new content as a whole: temporary file in ingest/, rename. durable: fsync of file and folder too.
+ * A missing folder is created (one level).
+ */
+int store_write_file(struct store *s, const char *name, const void *data, size_t len, bool durable,
+		     struct error *err);
+/*
+ * Exclusive lock on ROOT/NAME, which is created; ends when *fd is closed. what completes "waiting for another
+ * slipway that ...". ERROR_CANCELLED, or ERROR_SYSTEM after the timeout of store_set_wait().
+ */
+int store_lock(struct store *s, const char *name, const char *what, int *fd, struct error *err);
+/* flock(2) with the same waiting, on a descriptor of the caller; how: LOCK_SH or LOCK_EX. */
+int store_lock_fd(struct store *s, int fd, int how, const char *what, struct error *err);
+/* Error of a failed write below the root, from errno: says what, where, and what to do about a full disk. */
+int store_write_failed(const struct store *s, const char *what, const char *name,
+		       struct error *err);
 
 CLEANUP_FREE(store)
-CLEANUP_FREE(ingest)
