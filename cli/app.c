@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "net/fetch.h"
 #include "oci/layout.h"
 
 #define MAX_TRANSFERS 4
@@ -194,4 +195,30 @@ static int fetch_layer(void *arg, const struct image_ref *ref, const struct desc
 struct image_source app_image_source(struct app *a)
 {
 	return (struct image_source){.resolve = resolve_image, .fetch = fetch_layer, .arg = a};
+}
+
+/* ADD URL: a connection of its own a download, since stages run at the same time. */
+static int fetch_file(void *arg, const char *url, int out_fd, char **name, int64_t *mtime,
+		      struct error *err)
+{
+	struct app *a = arg;
+	AUTO(fetched) got = {0};
+	AUTO_PTR(http) http = NULL;
+	struct http_options o = {
+		.user_agent = "slipway/" SLIPWAY_VERSION,
+		.ca_file = a->env.ca_file,
+		.ca_dir = a->env.ca_dir,
+		.cancel = a->cancel,
+	};
+
+	if (http_new(&http, &o, err) < 0 || fetch_url(http, url, out_fd, &got, err) < 0)
+		return -1;
+	*name = take_ptr(got.name);
+	*mtime = got.mtime;
+	return 0;
+}
+
+struct fetch_source app_fetch_source(struct app *a)
+{
+	return (struct fetch_source){.url = fetch_file, .arg = a};
 }
