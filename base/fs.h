@@ -14,17 +14,24 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 
-/* Reads a whole file of at most limit bytes (buf->limit is ignored). ERROR_CORRUPT beyond. */
+/* Appends a whole file of at most limit bytes to buf (buf->limit is ignored). ERROR_CORRUPT beyond. */
 int fs_read_file(const char *path, struct strbuf *buf, size_t limit, struct error *err);
 int fs_read_fd(int fd, const char *name, struct strbuf *buf, size_t limit, struct error *err);
-/* Temp file in the same folder, write, fsync, rename, fsync folder: old or new content, never half. */
+/*
+ * Temp file in the same folder, write, fsync, rename, fsync folder: old or new content, never half.
+ * The umask applies to mode; a symbolic link at path is replaced, not followed.
+ */
 int fs_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode,
 			 struct error *err);
 int fs_write_all(int fd, const void *data, size_t len, const char *name, struct error *err);
 int fs_read_exact(int fd, void *data, size_t len, const char *name, struct error *err);
 /* mkdir -p; existing folders are left as they are. */
 int fs_mkdir_p(const char *path, mode_t mode, struct error *err);
-/* rm -rf of dirfd/name without following symbolic links or crossing below a swapped folder; missing is success. */
+/*
+ * rm -rf of dirfd/name (dirfd may be AT_FDCWD) of any depth, without following symbolic links or
+ * descending into a mount; folders without permission are given u+rwx. Missing is success. Stops at
+ * the first error.
+ */
 int fs_remove_tree(int dirfd, const char *name, struct error *err);
 int fs_fsync_dir(const char *path, struct error *err);
 /* A new folder "prefix" + random in dir, mode 0700; *path is free()d by the caller. */
@@ -36,9 +43,16 @@ int fs_make_temp_dir(const char *dir, const char *prefix, char **path, struct er
  * lacks openat2). O_CLOEXEC is added. Returns the descriptor or -1 with errno set.
  */
 int fs_openat_in_root(int rootfd, const char *path, int flags, mode_t mode);
-/* The same with no symbolic link followed at all (RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS). */
+/*
+ * The same with no symbolic link followed at all (RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS): ELOOP at a
+ * link, EXDEV where ".." would leave the root.
+ */
 int fs_openat_beneath(int rootfd, const char *path, int flags, mode_t mode);
-/* mkdir -p in a root, links followed inside it; returns an O_PATH descriptor of the folder, or -1 with errno. */
+/*
+ * mkdir -p in a root: links are followed inside it, a dangling one to where it points, which is
+ * made. New folders have exactly mode, whatever the umask. Returns an O_PATH descriptor of the
+ * folder, or -1 with errno.
+ */
 int fs_mkdir_p_in_root(int rootfd, const char *path, mode_t mode);
 /* Tests force the component walk with this (also SLIPWAY_TEST_NO_OPENAT2 read by cli/app.c). */
 extern bool fs_no_openat2;

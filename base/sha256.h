@@ -1,6 +1,7 @@
 /* SHA-256 (FIPS 180-4) and, for foreign digests, SHA-512, over OpenSSL. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,7 +11,8 @@
 #define SHA256_HEX_SIZE 65 /* with the NUL */
 
 struct sha256 {
-	void *ctx; /* created on first use */
+	void *ctx;   /* created on first use */
+	bool active; /* started and not finished */
 };
 
 #define SHA256_INIT \
@@ -35,6 +37,7 @@ void sha256_frame_int(struct sha256 *h, int64_t v);
 
 struct sha512 {
 	void *ctx;
+	bool active;
 };
 void sha512_update(struct sha512 *h, const void *data, size_t len);
 void sha512_final_hex(struct sha512 *h, char out[129]);

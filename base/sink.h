@@ -2,7 +2,8 @@
  * A sink takes bytes and hands them on: tar -> digest -> gzip -> digest ->
  * file. Each remembers its first error; after an error every write fails.
  * sink_close() flushes what is buffered and closes the sinks below; it is
- * called once, on success or failure, by the owner of the first sink.
+ * called once, on success or failure, by the owner of the first sink. After a
+ * failed write it still closes, and fails.
  */
 #pragma once
 
@@ -16,6 +17,9 @@
 struct sink {
 	int (*write)(struct sink *s, const void *data, size_t len, struct error *err);
 	int (*close)(struct sink *s, struct error *err); /* NULL: nothing to flush */
+	/* Kept by sink_write(); start zeroed. */
+	enum error_kind failed; /* kind of the first error, ERROR_NONE before */
+	int failed_number;
 };
 
 int sink_write(struct sink *s, const void *data, size_t len, struct error *err);

@@ -1,0 +1,72 @@
+#include "base/log.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+void report_log(struct reporter *r, enum log_level level, const char *fmt, ...)
+{
+	AUTO_FREE char *text = NULL;
+	va_list ap;
+
+	if (!r || !r->log)
+		return;
+	va_start(ap, fmt);
+	text = xstrvfmt(fmt, ap);
+	va_end(ap);
+	r->log(r, level, text);
+}
+
+int report_step_begin(struct reporter *r, const char *fmt, ...)
+{
+	AUTO_FREE char *name = NULL;
+	va_list ap;
+
+	if (!r || !r->step_begin)
+		return 0;
+	va_start(ap, fmt);
+	name = xstrvfmt(fmt, ap);
+	va_end(ap);
+	return r->step_begin(r, name);
+}
+
+void report_step_output(struct reporter *r, int id, int fd, const void *data, size_t len)
+{
+	if (r && r->step_output)
+		r->step_output(r, id, fd, data, len);
+}
+
+void report_step_progress(struct reporter *r, int id, int64_t done, int64_t total)
+{
+	if (r && r->step_progress)
+		r->step_progress(r, id, done, total);
+}
+
+void report_step_note(struct reporter *r, int id, const char *fmt, ...)
+{
+	AUTO_FREE char *text = NULL;
+	va_list ap;
+
+	if (!r || !r->step_note)
+		return;
+	va_start(ap, fmt);
+	text = xstrvfmt(fmt, ap);
+	va_end(ap);
+	r->step_note(r, id, text);
+}
+
+void report_step_end(struct reporter *r, int id, enum step_status status, const struct error *err)
+{
+	if (r && r->step_end)
+		r->step_end(r, id, status, err);
+}
+
+bool cancel_requested(const struct cancel *c)
+{
+	return c && c->signal != 0;
+}
+
+int cancel_check(const struct cancel *c, struct error *err)
+{
+	return cancel_requested(c) ? error_set(err, ERROR_CANCELLED, "cancelled") : 0;
+}

@@ -1,0 +1,12 @@
+/* UTF-8 (RFC 3629) as bytes. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Length (1 to 4) of the valid sequence at s, at most len bytes long, and its
+ * code point; 0 when the bytes are no UTF-8 (overlong forms, surrogates, code
+ * points beyond U+10FFFF and cut sequences included).
+ */
+size_t utf8_decode(const char *s, size_t len, uint32_t *code);
