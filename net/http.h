@@ -1,9 +1,14 @@
 /*
- * HTTP/1.1 client over libcurl (included only in net/http.c; loaded when the first request is made). Redirects and
+ * HTTP/1.1 client over libcurl (included only in net/http.c; set up when the first struct http is made). Redirects and
  * authorization are never followed or sent by libcurl itself: the caller sees 3xx and 401 and decides.
  *
  * One struct http per thread: it keeps connections alive. A request streams its body from a source or descriptor and
  * its answer into a sink.
+ *
+ *	http_new(&http, &options, err);
+ *	http_send(http, &request, &response, err);      any number of times
+ *	http_response_release(&response);
+ *	http_free(http);
  */
 #pragma once
 
@@ -17,37 +22,24 @@
 struct http;
 
 struct http_options {
-	const char *user_agent;    /* "slipway/0.1.0" */
-	const char *ca_file;       /* SSL_CERT_FILE, or NULL for the system's */
-	const char *ca_dir;        /* SSL_CERT_DIR or NULL */
-	const char *extra_ca_file; /* certs.d: trusted besides the others */
+	const char *user_agent;               /* "slipway/0.1.0" */
+	const char *ca_file;                  /* SSL_CERT_FILE, or NULL for the system's */
+	const char *ca_dir;                   /* SSL_CERT_DIR or NULL */
+	const struct strlist *extra_ca_files; /* certs.d: trusted besides the others; NULL: none */
 	const char *client_cert, *client_key;
 	bool skip_verify;       /* --insecure-registry */
-	int connect_timeout_ms; /* 0: 15 s */
-	int stall_timeout_ms; /* no byte moved: 0: 60 s; the answer to the last byte of an upload may take 10 min */
+	int connect_timeout_ms; /* TLS included; 0: 15 s */
+	/*
+	 * Less than 1 KiB moved for this long ends the request; 0: 60 s. The answer to the last byte of a PUT or
+	 * PATCH may take answer_timeout_ms; 0: 10 min.
+	 */
+	int stall_timeout_ms;
+	int answer_timeout_ms;
 	const struct cancel *cancel;
 };
 
 struct http_header {
 	char *name, *value;
-};
-
-struct http_request {
-	const char *method; /* "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" */
-	const char *url;
-	const struct strlist *headers; /* "Name: value" */
-	/* body: bytes, or a descriptor from an offset (rewound by the client when it must be sent again) */
-	const void *body;
-	int64_t body_len; /* -1: no body */
-	int body_fd;      /* with body NULL and body_len >= 0 */
-	int64_t body_offset;
-	/* answer: the body of a 2xx goes to sink when given, else into response->body up to body_limit */
-	struct sink *sink;
-	size_t body_limit; /* 0: LIMIT_MANIFEST_BYTES; an answer beyond it is ERROR_CORRUPT */
-	/* called with the headers of the answer before its body; -1 aborts */
-	int (*on_headers)(void *arg, int status, struct error *err);
-	void (*on_progress)(void *arg, int64_t sent, int64_t received);
-	void *arg;
 };
 
 struct http_response {
@@ -58,16 +50,58 @@ struct http_response {
 	int64_t received; /* bytes of the body */
 };
 
+struct http_request {
+	const char *method;            /* "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" */
+	const char *url;               /* http or https, as url_format() writes it */
+	const struct strlist *headers; /* "Name: value" */
+	/* body: bytes, or a descriptor from an offset (rewound by the client when it must be sent again) */
+	const void *body;
+	int64_t body_len; /* -1: no body */
+	int body_fd;      /* with body NULL and body_len > 0 */
+	int64_t body_offset;
+	/* sees each piece of the body before it is sent, again from offset 0 after a rewind; -1 aborts */
+	int (*on_body)(void *arg, int64_t offset, const void *data, size_t len, struct error *err);
+	/* answer: the body of a 2xx goes to sink when given, else into response->body up to body_limit */
+	struct sink *sink;
+	size_t body_limit; /* 0: LIMIT_MANIFEST_BYTES; an answer beyond it is ERROR_CORRUPT */
+	/* called when status and headers are complete in *res, before the body; -1 aborts */
+	int (*on_headers)(void *arg, const struct http_response *res, struct error *err);
+	void (*on_progress)(void *arg, int64_t sent, int64_t received);
+	void *arg;
+};
+
+/* Why a request got no answer: error.number of ERROR_NETWORK. */
+enum http_failure {
+	HTTP_FAILURE_BROKEN = 0,  /* lost, stalled or timed out: a retry may help */
+	HTTP_FAILURE_FINAL = 1,   /* nothing a retry could change */
+	HTTP_FAILURE_CERTIFICATE, /* not trusted, expired, for another name: final */
+	HTTP_FAILURE_NOT_TLS,     /* the answer to the TLS hello was no TLS: final */
+	HTTP_FAILURE_HANDSHAKE,   /* TLS ended before it began */
+	HTTP_FAILURE_REFUSED,     /* no connection */
+	HTTP_FAILURE_NAME,        /* the host name has no address */
+};
+bool http_failure_is_final(const struct error *err);
+/* Which of the two TLS failures the library's words mean. */
+enum http_failure http_handshake_failure(const char *reason);
+
 int http_new(struct http **out, const struct http_options *o, struct error *err);
 void http_free(struct http *h);
 /*
- * Any status is a success of the call. ERROR_NETWORK (connect, TLS, reset, stall: the message says which; error.number is
- * 1 when a retry is pointless, as for certificate errors), ERROR_CANCELLED, or the sink's error.
+ * Any status is a success of the call. Bodies of answers other than 2xx are kept up to LIMIT_HTTP_ERROR_BODY. ERROR_NETWORK
+ * with an http_failure, ERROR_CANCELLED, ERROR_CORRUPT for an answer that is no HTTP or beyond a limit, or the error of the
+ * sink or a callback. res is emptied first.
  */
 int http_send(struct http *h, const struct http_request *req, struct http_response *res,
 	      struct error *err);
-/* First header of that name (any case) or NULL; nth >= 0 picks a further one. */
+/* First header of that name (any case) or NULL; nth > 0 picks a further one. */
 const char *http_header_get(const struct http_response *res, const char *name, int nth);
+/* Takes in a header line as it came, its end included; a line without a name is left out. */
+void http_response_add(struct http_response *res, const char *line, size_t len);
+/* "Not Found" for 404, "" for what no standard names. */
+const char *http_status_text(int status);
+/* Seconds since 1970 of "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7), -1 for anything else. */
+int64_t http_parse_date(const char *text);
+/* A released or zeroed response may be used again. */
 void http_response_release(struct http_response *res);
 
 CLEANUP_FREE(http)
