@@ -1,6 +1,6 @@
 /*
  * Build checks: warnings that fall out of parsing. Names and texts are those
- * of docker's checks.
+ * of docker's checks. Every function accepts a NULL list.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ struct check_warning {
 };
 
 struct check_list {
-	struct check_warning *items; /* in the order of the lines */
+	struct check_warning *items; /* after check_sort() in the order of the lines */
 	size_t n, cap;
 };
 
@@ -28,3 +28,16 @@ void check_list_release(struct check_list *list);
 CLEANUP_RELEASE(check_list)
 void check_add(struct check_list *list, const char *rule, int line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+void check_sort(struct check_list *list);
+
+/* Rules about one instruction, called by its reader. */
+void check_from_names(struct check_list *list, int line, const char *from, const char *as,
+		      const char *stage);
+void check_legacy_pair(struct check_list *list, int line, const char *instruction);
+void check_secret_name(struct check_list *list, int line, const char *instruction, const char *key);
+void check_port(struct check_list *list, int line, const char *text);
+
+/* Rules about the whole file. */
+struct dockerfile;
+struct ast;
+void check_file(struct dockerfile *file, const struct ast *ast);

@@ -12,12 +12,11 @@
 #define CHMOD_CLAUSES 64
 
 struct chmod_clause {
-	char op;            /* '+', '-' or '=' */
-	mode_t affected;    /* bits the classes before op allow to change */
-	mode_t value;       /* bits named behind op, for all classes */
-	bool exec_if_any;   /* X: execution for folders, and for files that have it already */
-	mode_t copy_from;   /* 0700, 0070 or 0007: take that class's bits; else 0 */
-	bool classes_given; /* with classes before op: "=" then also clears setuid of folders */
+	char op;          /* '+', '-' or '=' */
+	mode_t affected;  /* bits the classes before op allow to change */
+	mode_t value;     /* bits named behind op, for all classes */
+	bool exec_if_any; /* X: execution for folders, and for files that have it already */
+	mode_t copy_from; /* 0700, 0070 or 0007: take that class's bits; else 0 */
 };
 
 struct chmod_spec {

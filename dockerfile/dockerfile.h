@@ -1,0 +1,51 @@
+/*
+ * A whole Dockerfile: global ARGs and stages, checked but not expanded.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/strlist.h"
+#include "dockerfile/check.h"
+#include "dockerfile/instruction.h"
+
+struct dockerfile_stage {
+	char *name; /* lower case; NULL without AS */
+	int index;
+	struct instruction from;
+	struct instruction *instructions; /* after FROM; triggers first */
+	size_t n_instructions, cap_instructions;
+	bool has_stage_triggers; /* those of the stage it is FROM were added */
+};
+
+struct dockerfile {
+	struct dockerfile_source source;
+	char escape;
+	char *syntax;                /* "# syntax=", or NULL: accepted, never fetched */
+	char *check;                 /* "# check=", or NULL */
+	struct instruction *globals; /* ARG before the first FROM */
+	size_t n_globals, cap_globals;
+	struct dockerfile_stage *stages; /* at least one */
+	int n_stages;
+	size_t cap_stages;
+	struct check_list warnings;
+	struct dockerfile_source **trigger_sources; /* of dockerfile_add_triggers */
+	size_t n_trigger_sources, cap_trigger_sources;
+};
+
+/* Parses and checks everything, unused stages too. name is for messages. */
+int dockerfile_parse(struct dockerfile **out, const char *name, const char *text, size_t len,
+		     struct error *err);
+void dockerfile_free(struct dockerfile *file);
+CLEANUP_FREE(dockerfile)
+
+/*
+ * Puts ONBUILD triggers in front of the instructions of a stage, in their
+ * order, marked as such. origin names the image in messages. Pointers to the
+ * stage's instructions (a plan's) are stale afterwards.
+ */
+int dockerfile_add_triggers(struct dockerfile *file, int stage, const struct strlist *texts,
+			    const char *origin, struct error *err);

@@ -1,0 +1,366 @@
+#include "dockerfile/graph.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "dockerfile/value.h"
+#include "dockerfile/words.h"
+
+/* Where names lead while the stages are walked through in their order. */
+struct names {
+	struct strmap earlier; /* lower-case name -> index of the last stage so far */
+	struct strmap all;     /* ... of the last stage of the file */
+};
+
+static void names_release(struct names *n)
+{
+	strmap_release(&n->earlier);
+	strmap_release(&n->all);
+}
+CLEANUP_RELEASE(names)
+
+static char *lower(const char *text)
+{
+	char *out = xstrdup(text), *at;
+
+	for (at = out; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	return out;
+}
+
+static void name_set(struct strmap *map, const char *name, int index)
+{
+	AUTO_FREE char *text = NULL;
+
+	if (!name)
+		return;
+	text = xstrfmt("%d", index);
+	strmap_set(map, name, text);
+}
+
+static int name_get(const struct strmap *map, const char *name)
+{
+	AUTO_FREE char *key = lower(name);
+	const char *found = strmap_get(map, key);
+
+	return found ? (int)strtol(found, NULL, 10) : STAGE_NONE;
+}
+
+void graph_plan_release(struct graph_plan *plan)
+{
+	int i;
+
+	for (i = 0; i < plan->n_stages; i++)
+		free(plan->stages[i].dependencies);
+	free(plan->stages);
+	free(plan->order);
+	strlist_release(&plan->externals);
+	memset(plan, 0, sizeof(*plan));
+}
+
+/* "2" is an index; a stage's name never begins with a digit. */
+static bool is_index(const char *name)
+{
+	return isdigit((unsigned char)name[*name == '-' || *name == '+']) &&
+	       strspn(name + 1, "0123456789") == strlen(name + 1);
+}
+
+static int index_value(const struct dockerfile *file, const char *name)
+{
+	uint64_t n;
+
+	if (!value_number(&n, *name == '+' ? name + 1 : name, 10, INT32_MAX) ||
+	    n >= (uint64_t)file->n_stages)
+		return STAGE_NONE;
+	return (int)n;
+}
+
+int graph_find_stage(const struct dockerfile *file, int at, const char *name)
+{
+	int i;
+
+	if (is_index(name))
+		return index_value(file, name);
+	for (i = at - 1; i >= 0; i--)
+		if (file->stages[i].name && strcasecmp(file->stages[i].name, name) == 0)
+			return i;
+	return STAGE_NONE;
+}
+
+static void add_dependency(struct plan_stage *stage, enum dependency_kind kind, int index,
+			   const char *name, const struct instruction *ins)
+{
+	struct stage_dependency *d;
+
+	GROW(stage->dependencies, stage->n_dependencies + 1, stage->cap_dependencies);
+	d = &stage->dependencies[stage->n_dependencies++];
+	d->kind = kind;
+	d->stage = index;
+	d->name = name;
+	d->instruction = ins;
+}
+
+/* Stages that come later, or this one, are found too: they are an error, not an image. */
+static int add_reference(struct graph_plan *plan, const struct dockerfile *file,
+			 const struct names *names, int at, enum dependency_kind kind,
+			 const char *name, const struct instruction *ins, struct error *err)
+{
+	int found;
+
+	if (is_index(name)) {
+		found = index_value(file, name);
+		if (found == STAGE_NONE)
+			return instruction_error(err, ERROR_SYNTAX, ins,
+						 "invalid stage index %s: the file has %d stage%s, "
+						 "counted from 0",
+						 name, file->n_stages,
+						 file->n_stages == 1 ? "" : "s");
+	} else {
+		found = name_get(&names->earlier, name);
+		if (found == STAGE_NONE)
+			found = name_get(&names->all, name);
+	}
+	add_dependency(&plan->stages[at], kind, found, name, ins);
+	return 0;
+}
+
+/* ONBUILD of the stage that this one is FROM. */
+static int add_stage_triggers(struct dockerfile *file, int at, int base, struct error *err)
+{
+	struct dockerfile_stage *stage = &file->stages[at];
+	const struct dockerfile_stage *parent = &file->stages[base];
+	AUTO(strlist) texts = STRLIST_INIT;
+	AUTO_FREE char *origin = NULL;
+	size_t i;
+
+	if (stage->has_stage_triggers)
+		return 0;
+	for (i = 0; i < parent->n_instructions; i++)
+		if (parent->instructions[i].kind == INSTRUCTION_ONBUILD)
+			strlist_add(&texts, parent->instructions[i].onbuild);
+	origin = xstrfmt("stage %s", parent->name);
+	if (dockerfile_add_triggers(file, at, &texts, origin, err) < 0)
+		return -1;
+	stage->has_stage_triggers = true;
+	return 0;
+}
+
+static int read_mounts(struct graph_plan *plan, const struct dockerfile *file,
+		       const struct names *names, int at, const struct instruction *ins,
+		       struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < ins->run.n_mounts; i++) {
+		const struct run_mount *m = &ins->run.mounts[i];
+
+		if (m->from && (m->kind == MOUNT_BIND || m->kind == MOUNT_CACHE) &&
+		    add_reference(plan, file, names, at, DEPENDENCY_MOUNT, m->from, ins, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_stage(struct graph_plan *plan, struct dockerfile *file, const struct names *names,
+		      int at, const char *base, struct error *err)
+{
+	struct dockerfile_stage *stage = &file->stages[at];
+	struct plan_stage *planned = &plan->stages[at];
+	size_t i;
+
+	planned->base = name_get(&names->earlier, base);
+	if (planned->base != STAGE_NONE && add_stage_triggers(file, at, planned->base, err) < 0)
+		return -1;
+	add_dependency(planned, DEPENDENCY_FROM, planned->base, base, &stage->from);
+	for (i = 0; i < stage->n_instructions; i++) {
+		const struct instruction *ins = &stage->instructions[i];
+
+		if (ins->kind == INSTRUCTION_COPY && ins->copy.from &&
+		    add_reference(plan, file, names, at, DEPENDENCY_COPY, ins->copy.from, ins,
+				  err) < 0)
+			return -1;
+		if (ins->kind == INSTRUCTION_RUN &&
+		    read_mounts(plan, file, names, at, ins, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static const char *stage_label(const struct dockerfile *file, int at, char buffer[32])
+{
+	if (file->stages[at].name)
+		return file->stages[at].name;
+	snprintf(buffer, 32, "stage-%d", at);
+	return buffer;
+}
+
+static int report_cycle(const struct dockerfile *file, int at, const struct stage_dependency *d,
+			struct error *err)
+{
+	char label[32];
+
+	return instruction_error(err, ERROR_SYNTAX, d->instruction,
+				 "circular dependency detected on stage: %s",
+				 stage_label(file, at, label));
+}
+
+/* Depth first, without recursion: a file may have very many stages. */
+static int check_cycles(const struct graph_plan *plan, const struct dockerfile *file,
+			struct error *err)
+{
+	size_t n = (size_t)plan->n_stages;
+	enum { NEW, OPEN, CLOSED };
+	AUTO_FREE unsigned char *state = xcalloc(n, 1);
+	AUTO_FREE size_t *next = xcalloc(n, sizeof(*next));
+	AUTO_FREE int *path = xcalloc(n, sizeof(*path));
+	int root;
+
+	for (root = 0; root < plan->n_stages; root++) {
+		int depth = 0;
+
+		if (state[root] != NEW)
+			continue;
+		path[0] = root;
+		state[root] = OPEN;
+		while (depth >= 0) {
+			int at = path[depth];
+			const struct plan_stage *stage = &plan->stages[at];
+			const struct stage_dependency *d;
+
+			if (next[at] == stage->n_dependencies) {
+				state[at] = CLOSED;
+				depth--;
+				continue;
+			}
+			d = &stage->dependencies[next[at]++];
+			if (d->stage == STAGE_NONE || state[d->stage] == CLOSED)
+				continue;
+			if (state[d->stage] == OPEN)
+				return report_cycle(file, d->stage, d, err);
+			state[d->stage] = OPEN;
+			path[++depth] = d->stage;
+		}
+	}
+	return 0;
+}
+
+static int report_later(const struct dockerfile *file, int at, const struct stage_dependency *d,
+			struct error *err)
+{
+	char label[32];
+
+	return instruction_error(err, ERROR_SYNTAX, d->instruction,
+				 "cannot %s from stage \"%s\", it needs to be defined before "
+				 "current stage \"%s\"",
+				 d->kind == DEPENDENCY_MOUNT ? "mount" : "copy", d->name,
+				 stage_label(file, at, label));
+}
+
+/* Marks what the target needs, from the last stage to the first: every reference goes back. */
+static int mark_needed(struct graph_plan *plan, const struct dockerfile *file, struct error *err)
+{
+	size_t i;
+	int at;
+
+	plan->stages[plan->target].needed = true;
+	for (at = plan->target; at >= 0; at--) {
+		struct plan_stage *stage = &plan->stages[at];
+
+		for (i = 0; stage->needed && i < stage->n_dependencies; i++) {
+			const struct stage_dependency *d = &stage->dependencies[i];
+
+			if (d->stage == STAGE_NONE)
+				continue;
+			if (d->stage >= at)
+				return report_later(file, at, d, err);
+			plan->stages[d->stage].needed = true;
+		}
+	}
+	return 0;
+}
+
+static void list_needed(struct graph_plan *plan)
+{
+	AUTO(strmap) seen = STRMAP_INIT;
+	size_t i;
+	int at;
+
+	plan->order = xcalloc((size_t)plan->n_stages, sizeof(*plan->order));
+	for (at = 0; at < plan->n_stages; at++) {
+		const struct plan_stage *stage = &plan->stages[at];
+
+		if (!stage->needed)
+			continue;
+		plan->order[plan->n_order++] = at;
+		for (i = 0; i < stage->n_dependencies; i++) {
+			const struct stage_dependency *d = &stage->dependencies[i];
+
+			if (d->stage != STAGE_NONE || strcmp(d->name, "scratch") == 0 ||
+			    strmap_has(&seen, d->name))
+				continue;
+			strmap_set(&seen, d->name, NULL);
+			strlist_add(&plan->externals, d->name);
+		}
+	}
+}
+
+static int find_target(struct graph_plan *plan, const struct dockerfile *file,
+		       const struct names *names, const char *target, struct error *err)
+{
+	AUTO_FREE const char **choices = NULL;
+	const char *near;
+	size_t n = 0;
+	int i;
+
+	plan->target = target && *target ? name_get(&names->all, target) : file->n_stages - 1;
+	if (plan->target != STAGE_NONE)
+		return 0;
+	choices = xcalloc((size_t)file->n_stages, sizeof(*choices));
+	for (i = 0; i < file->n_stages; i++)
+		if (file->stages[i].name)
+			choices[n++] = file->stages[i].name;
+	near = word_suggest(target, choices, n);
+	error_set(err, ERROR_NOT_FOUND, "%s: target stage \"%s\" could not be found%s%s%s",
+		  file->source.name, target, near ? " (did you mean " : "", near ? near : "",
+		  near ? "?)" : "");
+	if (n == 0)
+		return error_hint(err, "No stage of this file has a name (FROM IMAGE AS NAME).");
+	return -1;
+}
+
+static int make_plan(struct graph_plan *plan, struct dockerfile *file, const char *target,
+		     const struct stage_bases *bases, struct error *err)
+{
+	AUTO(names) names = {0};
+	int i;
+
+	for (i = 0; i < file->n_stages; i++)
+		name_set(&names.all, file->stages[i].name, i);
+	if (find_target(plan, file, &names, target, err) < 0)
+		return -1;
+	for (i = 0; i < file->n_stages; i++) {
+		if (read_stage(plan, file, &names, i, bases->items[i].name, err) < 0)
+			return -1;
+		name_set(&names.earlier, file->stages[i].name, i);
+	}
+	if (check_cycles(plan, file, err) < 0 || mark_needed(plan, file, err) < 0)
+		return -1;
+	list_needed(plan);
+	return 0;
+}
+
+int graph_plan(struct graph_plan *out, struct dockerfile *file, const char *target,
+	       const struct stage_bases *bases, struct error *err)
+{
+	memset(out, 0, sizeof(*out));
+	out->n_stages = file->n_stages;
+	out->stages = xcalloc((size_t)file->n_stages, sizeof(*out->stages));
+	if (make_plan(out, file, target, bases, err) < 0) {
+		graph_plan_release(out);
+		return -1;
+	}
+	return 0;
+}

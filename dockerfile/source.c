@@ -1,0 +1,204 @@
+#include "dockerfile/source.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/strbuf.h"
+
+/* Longer lines are shown as a window around the column. */
+#define EXCERPT_BYTES 160
+
+static size_t trimmed_length(const char *line, size_t len)
+{
+	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+		len--;
+	return len;
+}
+
+static void index_lines(struct dockerfile_source *src)
+{
+	const char *at = src->text;
+	const char *end = src->text + src->len;
+	size_t n = 0, cap = 0;
+
+	while (at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+
+		GROW(src->starts, n + 1, cap);
+		src->starts[n++] = (size_t)(at - src->text);
+		at = newline ? newline + 1 : end;
+	}
+	src->n_lines = (int)n;
+}
+
+static int check_lines(const struct dockerfile_source *src, struct error *err)
+{
+	int i;
+
+	for (i = 1; i <= src->n_lines; i++) {
+		size_t len;
+		const char *line = source_line(src, i, &len);
+		const char *nul = memchr(line, '\0', len);
+
+		if (nul)
+			return source_error(err, src, i, (int)(nul - line) + 1,
+					    "the file has a NUL byte: it is not text");
+		if (len > LIMIT_DOCKERFILE_LINE)
+			return source_error(err, src, i, 0,
+					    "line of %zu bytes: a line may have %u, longer "
+					    "instructions can be continued with \\",
+					    len, LIMIT_DOCKERFILE_LINE);
+	}
+	return 0;
+}
+
+int source_init(struct dockerfile_source *src, const char *name, const char *text, size_t len,
+		struct error *err)
+{
+	memset(src, 0, sizeof(*src));
+	if (len > LIMIT_DOCKERFILE_BYTES)
+		return error_set(err, ERROR_SYNTAX, "%s: the file has %zu bytes, more than %u",
+				 name, len, LIMIT_DOCKERFILE_BYTES);
+	if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+		text += 3;
+		len -= 3;
+	}
+	src->name = xstrdup(name);
+	src->text = xmalloc(len + 1);
+	if (len)
+		memcpy(src->text, text, len);
+	src->text[len] = '\0';
+	src->len = len;
+	index_lines(src);
+	if (check_lines(src, err) < 0) {
+		dockerfile_source_release(src);
+		return -1;
+	}
+	return 0;
+}
+
+void dockerfile_source_release(struct dockerfile_source *src)
+{
+	free(src->name);
+	free(src->text);
+	free(src->starts);
+	memset(src, 0, sizeof(*src));
+}
+
+const char *source_line(const struct dockerfile_source *src, int line, size_t *len)
+{
+	size_t start, end;
+
+	if (line < 1 || line > src->n_lines)
+		return NULL;
+	start = src->starts[line - 1];
+	end = line < src->n_lines ? src->starts[line] : src->len;
+	*len = trimmed_length(src->text + start, end - start);
+	return src->text + start;
+}
+
+/* "  3 | COPY a b" and, with a column, a second line with a caret below it. */
+static void add_excerpt(struct strbuf *out, const struct dockerfile_source *src, int line,
+			int column)
+{
+	size_t len, from = 0, i;
+	const char *text = source_line(src, line, &len);
+	size_t col = column > 0 ? (size_t)column - 1 : 0;
+	size_t margin;
+
+	if (!text)
+		return;
+	if (col > len)
+		col = len;
+	if (len > EXCERPT_BYTES) {
+		if (col > EXCERPT_BYTES / 2)
+			from = col - EXCERPT_BYTES / 2;
+		if (len - from > EXCERPT_BYTES)
+			len = from + EXCERPT_BYTES;
+	}
+	margin = out->len;
+	strbuf_printf(out, "\n%3d | ", line);
+	margin = out->len - margin - 3;
+	for (i = from; i < len; i++)
+		strbuf_add_printable(out, text + i, 1, true);
+	if (column <= 0)
+		return;
+	strbuf_putc(out, '\n');
+	for (i = 0; i < margin; i++)
+		strbuf_putc(out, ' ');
+	strbuf_puts(out, "| ");
+	for (i = from; i < col; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '\t')
+			strbuf_putc(out, '\t');
+		else if (c < 0x20 || c == 0x7f)
+			strbuf_puts(out, "    "); /* as wide as \xNN */
+		else if ((c & 0xC0) != 0x80)
+			strbuf_putc(out, ' ');
+	}
+	strbuf_putc(out, '^');
+}
+
+static void add_place(struct strbuf *out, const struct dockerfile_source *src, int line, int column)
+{
+	strbuf_puts(out, src->name);
+	strbuf_putc(out, ':');
+	if (line > 0)
+		strbuf_printf(out, "%d:", line);
+	if (line > 0 && column > 0)
+		strbuf_printf(out, "%d:", column);
+	strbuf_putc(out, ' ');
+}
+
+int source_verror(struct error *err, enum error_kind kind, const struct dockerfile_source *src,
+		  int line, int column, const char *fmt, va_list ap)
+{
+	AUTO(strbuf) out = STRBUF_INIT;
+	AUTO(strbuf) text = STRBUF_INIT;
+
+	/* The message may quote the file, whose bytes must not reach a terminal raw. */
+	strbuf_vprintf(&text, fmt, ap);
+	add_place(&out, src, line, column);
+	strbuf_add_printable(&out, text.buf, text.len, true);
+	add_excerpt(&out, src, line, column);
+	return error_set(err, kind, "%s", out.buf);
+}
+
+int source_error(struct error *err, const struct dockerfile_source *src, int line, int column,
+		 const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	source_verror(err, ERROR_SYNTAX, src, line, column, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int source_error_kind(struct error *err, enum error_kind kind, const struct dockerfile_source *src,
+		      int line, int column, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	source_verror(err, kind, src, line, column, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int source_error_place(struct error *err, const struct dockerfile_source *src, int line, int column)
+{
+	AUTO(strbuf) out = STRBUF_INIT;
+
+	if (!err)
+		return -1;
+	add_place(&out, src, line, column);
+	strbuf_add_printable(&out, err->message ? err->message : "",
+			     err->message ? strlen(err->message) : 0, true);
+	add_excerpt(&out, src, line, column);
+	free(err->message);
+	err->message = strbuf_detach(&out, NULL);
+	return -1;
+}
