@@ -17,10 +17,22 @@ struct docker_config_options {
 	const struct cancel *cancel;
 };
 
+/*
+ * host as image names have it ("docker.io", "localhost:5000"); repository (NULL: none) finds entries of auths made for
+ * host/ns or host/ns/repo. found false: nobody has a login. A malformed file, or a helper that fails otherwise than by
+ * "credentials not found", is an error: it never turns silently into an anonymous request.
+ */
 int docker_config_get(const struct docker_config_options *o, const char *host,
 		      const char *repository, struct login *out, bool *found, struct error *err);
-/* Stores through the configured helper, else into auths; *where (free()) says where. */
+/*
+ * Stores through the configured helper, else into auths; *where (free()) says where. A symbolic link is written through;
+ * fields that are not ours are kept.
+ */
 int docker_config_store(const struct docker_config_options *o, const char *host,
 			const struct login *l, char **where, struct error *err);
+/* Forgets the login in the first file and its helper; a warning names another file that still has one. */
 int docker_config_erase(const struct docker_config_options *o, const char *host, bool *found,
 			struct error *err);
+/* The login in the text of one configuration file, helpers aside (path for messages). */
+int docker_config_parse(const char *text, size_t len, const char *path, const char *host,
+			const char *repository, struct login *out, bool *found, struct error *err);
