@@ -151,7 +151,7 @@ static int need_field(const json_t *obj, const char *key, json_t **field, const 
 int json_get_string(const json_t *obj, const char *key, const char **out, const char *where,
 		    struct error *err)
 {
-	json_t *field;
+	json_t *field = NULL;
 
 	if (need_field(obj, key, &field, where, err) < 0)
 		return -1;
@@ -161,7 +161,7 @@ int json_get_string(const json_t *obj, const char *key, const char **out, const 
 int json_get_int(const json_t *obj, const char *key, int64_t *out, const char *where,
 		 struct error *err)
 {
-	json_t *field;
+	json_t *field = NULL;
 
 	if (need_field(obj, key, &field, where, err) < 0)
 		return -1;
@@ -171,7 +171,7 @@ int json_get_int(const json_t *obj, const char *key, int64_t *out, const char *w
 int json_get_object(const json_t *obj, const char *key, json_t **out, const char *where,
 		    struct error *err)
 {
-	json_t *field;
+	json_t *field = NULL;
 
 	if (need_field(obj, key, &field, where, err) < 0)
 		return -1;
@@ -184,7 +184,7 @@ int json_get_object(const json_t *obj, const char *key, json_t **out, const char
 int json_get_array(const json_t *obj, const char *key, json_t **out, const char *where,
 		   struct error *err)
 {
-	json_t *field;
+	json_t *field = NULL;
 
 	if (need_field(obj, key, &field, where, err) < 0)
 		return -1;
@@ -197,7 +197,7 @@ int json_get_array(const json_t *obj, const char *key, json_t **out, const char 
 int json_opt_string(const json_t *obj, const char *key, const char **out, const char *where,
 		    struct error *err)
 {
-	json_t *field;
+	json_t *field = NULL;
 
 	if (get_field(obj, key, &field, where, err) < 0)
 		return -1;
@@ -210,7 +210,7 @@ int json_opt_string(const json_t *obj, const char *key, const char **out, const 
 int json_opt_int(const json_t *obj, const char *key, int64_t *out, int64_t fallback,
 		 const char *where, struct error *err)
 {
-	json_t *field;
+	json_t *field = NULL;
 
 	if (get_field(obj, key, &field, where, err) < 0)
 		return -1;
@@ -223,7 +223,7 @@ int json_opt_int(const json_t *obj, const char *key, int64_t *out, int64_t fallb
 int json_opt_bool(const json_t *obj, const char *key, bool *out, bool fallback, const char *where,
 		  struct error *err)
 {
-	json_t *field;
+	json_t *field = NULL;
 
 	if (get_field(obj, key, &field, where, err) < 0)
 		return -1;
