@@ -6,6 +6,7 @@ slipway_user   the same as the user slipway-test, who has subordinate ids; slipw
 registry       docker-registry over TLS with a login, one for the session: registry.host, .ca, .user, .password
 login          slipway logged in there, which trusts its CA
 tiny, debian_base, python_slim   OCI layout folders of base images
+build          build("FROM tiny\\nRUN ...", {"a": "b"}).text("/a"); build.fails(...)
 context        context({"Dockerfile": "FROM scratch", "a/b": b"..."}) makes a context folder
 count          count(small, full): how many rounds; the full number with --soak
 """
@@ -20,6 +21,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from helpers import processes, users  # noqa: E402
+from helpers.building import Builder  # noqa: E402
 from helpers.registry import Registry  # noqa: E402
 from helpers.runner import Slipway  # noqa: E402
 
@@ -167,6 +169,12 @@ def context(folder):
         return top
 
     return make
+
+
+@pytest.fixture
+def build(slipway, context, tiny):
+    """build(dockerfile, {path: content}, *options) with the base image "tiny": see helpers/building.py."""
+    return Builder(slipway, context, tiny)
 
 
 @pytest.fixture
