@@ -71,7 +71,7 @@ void time_format(int64_t sec, int64_t ns, char out[TIME_TEXT_SIZE])
 		size_t len = (size_t)snprintf(fraction, sizeof(fraction), ".%09lld",
 					      (long long)(ns % 1000000000));
 
-		while (fraction[len - 1] == '0')
+		while (len > 1 && len < sizeof(fraction) && fraction[len - 1] == '0')
 			fraction[--len] = '\0';
 	}
 	snprintf(out, TIME_TEXT_SIZE, "%04lld-%02d-%02dT%02d:%02d:%02d%sZ", (long long)year, month,
