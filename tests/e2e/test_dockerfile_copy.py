@@ -233,7 +233,7 @@ def test_add_keeps_archives_inside(build, folder, members):
     result = build.slipway.build(top, "-t", "t", *build.options)
     assert not list(folder.rglob("evil")) and not os.path.exists("/evil")
     if result.code == 0:
-            files = read_layout(build.slipway.root, "t:latest").verify().tree()
+        files = read_layout(build.slipway.root, "t:latest").verify().tree()
         assert all(p.startswith("into") for p in files), sorted(files)
     else:
         result.fails("a.tar")
@@ -245,7 +245,7 @@ def test_add_through_an_escaping_link(build):
     result = build.slipway.build(top, "-t", "t", *build.options)
     assert not os.path.exists("/etc/planted")
     if result.code == 0:
-            tree = read_layout(build.slipway.root, "t:latest").verify().tree()
+        tree = read_layout(build.slipway.root, "t:latest").verify().tree()
         assert {p for p in tree if p.endswith("planted")} <= {"into/d/planted", "etc/planted"}
     else:
         result.fails("a.tar")
