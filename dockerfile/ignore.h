@@ -1,11 +1,13 @@
 /*
  * .dockerignore, and the patterns of --exclude: the last matching line
  * decides, "!" takes back, a pattern that matches a folder matches all below.
- * Time is linear in patterns and path; no pattern makes it explode.
+ * No pattern makes matching explode: one pattern costs at most its length
+ * times the path's, and patterns without wildcards are looked up, not tried.
  *
  *	AUTO_PTR(ignore) ig = NULL;
  *	ignore_parse(&ig, ".dockerignore", text, len, err);
- *	if (ignore_match(ig, "src/a.o", false, &why) && !ignore_may_reinclude_below(ig, ...)) ...
+ *	if (ignore_match(ig, "src", &why) && !ignore_may_reinclude_below(ig, "src"))
+ *		the folder need not be walked
  */
 #pragma once
 
@@ -20,8 +22,8 @@ struct ignore;
 
 /* The line that decided. */
 struct ignore_reason {
-	int line;         /* 0 for patterns of a flag */
-	const char *text; /* as written, trimmed; owned by the ignore */
+	int line;         /* 0 for patterns of a flag, and when no line matched */
+	const char *text; /* as written, trimmed; owned by the ignore; NULL: no line matched */
 };
 
 /* ERROR_SYNTAX "NAME:LINE: ...": a lone "!", a malformed pattern. */
@@ -33,18 +35,16 @@ void ignore_free(struct ignore *ig);
 CLEANUP_FREE(ignore)
 
 /*
- * Whether path (relative, cleaned, "/" between components) is left out. why,
- * when not NULL, gets the deciding line (line 0 and NULL text: no line
- * matched). A NULL ig excludes nothing.
+ * Whether path (relative, cleaned, "/" between components) is left out; files
+ * and folders are treated alike. why may be NULL. A NULL ig excludes nothing.
  */
-bool ignore_match(const struct ignore *ig, const char *path, bool is_dir,
-		  struct ignore_reason *why);
+bool ignore_match(const struct ignore *ig, const char *path, struct ignore_reason *why);
 /*
- * Whether some "!" pattern could match below an excluded folder: when false
- * the folder need not be walked.
+ * Whether a "!" line might match below an excluded folder: when false the
+ * folder need not be walked.
  */
 bool ignore_may_reinclude_below(const struct ignore *ig, const char *path);
-/* 'excluded by .dockerignore:12 ("**" "/bin")'; empty without reason; free(). */
+/* 'excluded by .dockerignore:12 ("/bin")'; "" when no line matched; free(). */
 char *ignore_explain(const struct ignore *ig, const struct ignore_reason *why);
 /* Whether there is any "!" line. */
 bool ignore_has_exceptions(const struct ignore *ig);
