@@ -1,7 +1,7 @@
 /*
- * Spares re-hashing unchanged context files: device, inode, size, mode, mtime_ns, ctime_ns -> SHA-256. One file a
- * context under cache/stat/, mapped for reading, written anew in walk order when something changed. An entry whose mtime or ctime is
- * less than 2 s older than its hashing is not trusted (git's "racily clean").
+ * Spares re-hashing unchanged context files: device, inode, size, mode, mtime and ctime -> SHA-256. One file a context, under
+ * cache/stat/, sorted and mapped. An entry whose mtime or ctime is less than 2 s older than its hashing is not trusted by a
+ * later run (git's "racily clean").
  */
 #pragma once
 
@@ -11,13 +11,17 @@
 #include "oci/store.h"
 
 struct stat_cache;
-/* key: what names the context (its absolute path). A damaged or missing file is an empty cache. */
+
+/*
+ * key names the context (its absolute path); NULL: nothing is read or written, the cache only serves this run. A damaged or missing
+ * file is an empty cache.
+ */
 int stat_cache_open(struct stat_cache **out, struct store *s, const char *key, struct error *err);
 /* true: digest is filled. Safe from several threads. */
-bool stat_cache_get(struct stat_cache *c, const char *path, const struct stat *st,
-		    uint8_t digest[SHA256_SIZE]);
-void stat_cache_put(struct stat_cache *c, const char *path, const struct stat *st,
-		    int64_t hashed_at_ns, const uint8_t digest[SHA256_SIZE]);
+bool stat_cache_get(struct stat_cache *c, const struct stat *st, uint8_t digest[SHA256_SIZE]);
+/* st: as it was before the file was read; hashed_at_ns: time_now_ns() then. */
+void stat_cache_put(struct stat_cache *c, const struct stat *st, int64_t hashed_at_ns,
+		    const uint8_t digest[SHA256_SIZE]);
 /* Writes what is new; failure to do so is not an error of the build. */
 void stat_cache_free(struct stat_cache *c);
 

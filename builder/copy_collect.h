@@ -1,0 +1,28 @@
+/* The first half of copy_layer(): every source, archive, download and heredoc put into the plan of the destination. */
+#pragma once
+
+#include "builder/copy_plan.h"
+#include "builder/copy_source.h"
+#include "builder/copy_temp.h"
+#include "builder/users.h"
+
+struct copy_job {
+	const struct copy_request *r;
+	struct plan *plan;
+	struct copy_temp temp;
+	bool has_owner;
+	struct user_ids owner; /* --chown */
+	/* hard links of the sources: number of the group by device and inode */
+	struct link_slot *links;
+	size_t n_links, n_slots;
+	/* the match being walked */
+	struct plan_node *top;
+	char *top_name;
+};
+
+int copy_collect(struct copy_job *j, struct error *err);
+void copy_job_release(struct copy_job *j);
+/* Does the file begin like a tar, plain or compressed? Reads from offset 0, leaves the offset alone. */
+bool copy_is_archive(int fd);
+
+CLEANUP_RELEASE(copy_job)

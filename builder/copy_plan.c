@@ -1,0 +1,391 @@
+#include "builder/copy_plan.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "base/strbuf.h"
+
+#define CHUNK     (64u << 10)
+#define MAX_LINKS 40
+
+struct chunk {
+	struct chunk *next;
+	char bytes[];
+};
+
+struct plan {
+	struct chunk *chunks;
+	size_t used, cap;
+	struct plan_node *root;
+	struct plan_owner made;
+	int64_t made_mtime;
+	size_t count;
+};
+
+static void *take(struct plan *p, size_t size, size_t align)
+{
+	size_t at = (p->used + align - 1) / align * align;
+	struct chunk *chunk;
+
+	if (!p->chunks || at + size > p->cap) {
+		p->cap = size > CHUNK ? size : CHUNK;
+		chunk = xmalloc(sizeof(*chunk) + p->cap);
+		chunk->next = p->chunks;
+		p->chunks = chunk;
+		at = 0;
+	}
+	p->used = at + size;
+	return p->chunks->bytes + at;
+}
+
+const char *plan_text(struct plan *p, const char *text)
+{
+	size_t size = strlen(text) + 1;
+
+	return memcpy(take(p, size, 1), text, size);
+}
+
+void *plan_keep(struct plan *p, size_t size)
+{
+	return take(p, size, sizeof(void *));
+}
+
+static struct plan_node *new_node(struct plan *p, struct plan_node *parent, const char *name)
+{
+	struct plan_node *n = take(p, sizeof(*n), sizeof(void *));
+
+	*n = (struct plan_node){.name = name, .parent = parent};
+	return n;
+}
+
+struct plan *plan_new(struct tree *below, struct plan_owner made, int64_t made_mtime)
+{
+	struct plan *p = xcalloc(1, sizeof(*p));
+
+	p->made = made;
+	p->made_mtime = made_mtime;
+	p->root = new_node(p, NULL, "");
+	p->root->type = ENTRY_DIR;
+	p->root->below = below ? tree_root(below) : NULL;
+	return p;
+}
+
+static void free_children(struct plan_node *n)
+{
+	for (uint32_t i = 0; i < n->n_children; i++)
+		free_children(n->children[i]);
+	free(n->children);
+}
+
+void plan_free(struct plan *p)
+{
+	struct chunk *chunk;
+
+	if (!p)
+		return;
+	free_children(p->root);
+	while ((chunk = p->chunks)) {
+		p->chunks = chunk->next;
+		free(chunk);
+	}
+	free(p);
+}
+
+struct plan_node *plan_root(struct plan *p)
+{
+	return p->root;
+}
+
+size_t plan_count(const struct plan *p)
+{
+	return p->count;
+}
+
+char *plan_path(const struct plan_node *n)
+{
+	AUTO(strbuf) path = STRBUF_INIT;
+
+	for (; n->parent; n = n->parent) {
+		if (path.len)
+			strbuf_insert(&path, 0, "/", 1);
+		strbuf_insert(&path, 0, n->name, strlen(n->name));
+	}
+	return strbuf_detach(&path, NULL);
+}
+
+/* Index of name, or where it belongs. Walks come in order: the end is tried first. */
+static uint32_t find_slot(const struct plan_node *dir, const char *name, bool *found)
+{
+	uint32_t low = 0, high = dir->n_children;
+
+	*found = false;
+	if (high && strcmp(dir->children[high - 1]->name, name) < 0)
+		return high;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = strcmp(dir->children[middle]->name, name);
+
+		if (order == 0) {
+			*found = true;
+			return middle;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct plan_node *find_child(const struct plan_node *dir, const char *name)
+{
+	bool found;
+	uint32_t i = find_slot(dir, name, &found);
+
+	return found ? dir->children[i] : NULL;
+}
+
+static struct tree_node *find_below(const struct plan_node *dir, const char *name)
+{
+	const struct tree_node *below = dir->below;
+	uint32_t low = 0, high = below ? below->n_children : 0;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = strcmp(below->children[middle]->name, name);
+
+		if (order == 0)
+			return below->children[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static struct plan_node *add_child(struct plan *p, struct plan_node *dir, const char *name)
+{
+	bool found;
+	uint32_t i = find_slot(dir, name, &found);
+	struct plan_node *n = new_node(p, dir, name);
+
+	GROW(dir->children, dir->n_children + 1, dir->cap_children);
+	memmove(dir->children + i + 1, dir->children + i,
+		(dir->n_children - i) * sizeof(struct plan_node *));
+	dir->children[i] = n;
+	dir->n_children++;
+	p->count++;
+	return n;
+}
+
+/* A folder of the image, as it is: layers carry the parents of what they hold. */
+static struct plan_node *add_existing(struct plan *p, struct plan_node *dir,
+				      struct tree_node *below)
+{
+	struct plan_node *n = add_child(p, dir, plan_text(p, below->name));
+
+	n->type = ENTRY_DIR;
+	n->mode = below->mode;
+	n->uid = below->uid;
+	n->gid = below->gid;
+	n->mtime = below->mtime;
+	n->xattrs = below->xattrs;
+	n->n_xattrs = below->n_xattrs;
+	n->below = below;
+	return n;
+}
+
+static void make_folder(const struct plan *p, struct plan_node *n)
+{
+	n->type = ENTRY_DIR;
+	n->mode = 0755;
+	n->uid = p->made.uid;
+	n->gid = p->made.gid;
+	n->mtime = p->made_mtime;
+}
+
+static struct plan_node *add_made(struct plan *p, struct plan_node *dir, const char *name)
+{
+	struct plan_node *n = add_child(p, dir, plan_text(p, name));
+
+	make_folder(p, n);
+	return n;
+}
+
+/* What a path component is now. */
+struct found {
+	struct plan_node *planned;
+	struct tree_node *below;
+	const char *link; /* target when it is a symbolic link */
+	bool is_dir;
+};
+
+static struct found look(const struct plan_node *dir, const char *name)
+{
+	struct found f = {.planned = find_child(dir, name)};
+
+	if (f.planned) {
+		f.is_dir = f.planned->type == ENTRY_DIR;
+		f.link = f.planned->type == ENTRY_SYMLINK ? f.planned->link : NULL;
+		return f;
+	}
+	f.below = find_below(dir, name);
+	if (f.below) {
+		f.is_dir = f.below->type == ENTRY_DIR;
+		f.link = f.below->type == ENTRY_SYMLINK ? f.below->link : NULL;
+	}
+	return f;
+}
+
+struct steps {
+	struct plan_node *at;
+	char *rest; /* what is left of the path */
+	int links;
+};
+
+/* Puts a link's target in front of the rest. */
+static int follow(struct plan *p, struct steps *s, const char *target, const char *rest,
+		  const char *path, struct error *err)
+{
+	char *joined = *rest ? xstrfmt("%s/%s", target, rest) : xstrdup(target);
+
+	free(s->rest);
+	s->rest = joined;
+	if (++s->links > MAX_LINKS)
+		return error_set(err, ERROR_SYNTAX, "/%s: too many levels of symbolic links", path);
+	if (path_is_absolute(target))
+		s->at = p->root;
+	return 0;
+}
+
+/* Goes into a folder called name: the one that is there, or a new one. */
+static int enter(struct plan *p, struct steps *s, const struct found *f, const char *name,
+		 bool replace, const char *path, struct error *err)
+{
+	if (f->planned && f->is_dir) {
+		s->at = f->planned;
+	} else if (f->below && f->is_dir) {
+		s->at = add_existing(p, s->at, f->below);
+	} else if (!f->planned && !f->below) {
+		s->at = add_made(p, s->at, name);
+	} else if (replace) {
+		if (plan_put(p, s->at, name, ENTRY_DIR, true, &s->at, err) < 0)
+			return -1;
+		make_folder(p, s->at);
+	} else {
+		AUTO_FREE char *dir = plan_path(s->at);
+
+		return error_set(err, ERROR_SYNTAX, "cannot copy to /%s: /%s%s%s is not a folder",
+				 path, dir, *dir ? "/" : "", name);
+	}
+	return 0;
+}
+
+int plan_resolve(struct plan *p, const char *path, bool replace, struct plan_place *out,
+		 struct error *err)
+{
+	struct steps s = {.at = p->root, .rest = xstrdup(path)};
+	int result = 0;
+
+	*out = (struct plan_place){.dir = p->root, .name = "", .exists = true, .is_dir = true};
+	while (result == 0) {
+		char *start = s.rest + strspn(s.rest, "/");
+		size_t len = strcspn(start, "/");
+		AUTO_FREE char *name = xstrndup(start, len);
+		AUTO_FREE char *rest = xstrdup(start + len + strspn(start + len, "/"));
+		struct found f;
+
+		if (!*name)
+			break;
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+			if (name[1] && s.at->parent)
+				s.at = s.at->parent;
+			*out = (struct plan_place){
+				.dir = s.at, .name = "", .exists = true, .is_dir = true};
+			free(s.rest);
+			s.rest = take_ptr(rest);
+			continue;
+		}
+		f = look(s.at, name);
+		if (f.link) {
+			result = follow(p, &s, f.link, rest, path, err);
+			continue;
+		}
+		if (!*rest) {
+			*out = (struct plan_place){
+				.dir = s.at,
+				.name = plan_text(p, name),
+				.exists = f.planned || f.below,
+				.is_dir = f.is_dir,
+			};
+			break;
+		}
+		result = enter(p, &s, &f, name, replace, path, err);
+		*out = (struct plan_place){.dir = s.at, .name = "", .exists = true, .is_dir = true};
+		free(s.rest);
+		s.rest = take_ptr(rest);
+	}
+	free(s.rest);
+	return result;
+}
+
+int plan_folder(struct plan *p, const char *path, bool replace, struct plan_node **out,
+		struct error *err)
+{
+	struct plan_place place;
+	struct steps s;
+	struct found f;
+
+	if (plan_resolve(p, path, replace, &place, err) < 0)
+		return -1;
+	*out = place.dir;
+	if (!*place.name)
+		return 0;
+	s = (struct steps){.at = place.dir};
+	f = look(place.dir, place.name);
+	if (enter(p, &s, &f, place.name, replace, path, err) < 0)
+		return -1;
+	*out = s.at;
+	return 0;
+}
+
+static void clear_node(struct plan_node *n)
+{
+	struct plan_node *parent = n->parent;
+	const char *name = n->name;
+
+	free_children(n);
+	*n = (struct plan_node){.name = name, .parent = parent};
+}
+
+int plan_put(struct plan *p, struct plan_node *dir, const char *name, enum entry_type type,
+	     bool replace, struct plan_node **out, struct error *err)
+{
+	struct found f = look(dir, name);
+	bool there = f.planned || f.below;
+	bool is_dir = type == ENTRY_DIR;
+	struct plan_node *n = f.planned;
+
+	if (there && is_dir != f.is_dir && !replace) {
+		AUTO_FREE char *path = plan_path(dir);
+		const char *slash = *path ? "/" : "";
+
+		return is_dir ? error_set(err, ERROR_SYNTAX,
+					  "cannot copy to non-directory: /%s%s%s", path, slash,
+					  name)
+			      : error_set(err, ERROR_SYNTAX,
+					  "cannot replace to directory /%s%s%s with file", path,
+					  slash, name);
+	}
+	if (n && !(is_dir && f.is_dir))
+		clear_node(n);
+	if (!n)
+		n = add_child(p, dir, plan_text(p, name));
+	n->type = (uint8_t)type;
+	if (is_dir && f.below && f.is_dir)
+		n->below = f.below;
+	*out = n;
+	return 0;
+}
