@@ -21,6 +21,8 @@ def check(path, text):
     code = source.code_only(text)
     for match in CALL.finditer(code):
         name = match.group(1)
+        if name == "popen" and path.startswith("tests/"):
+            continue
         yield source.line_of(code, match.start()), f"{name}() is banned: use {INSTEAD[name]}"
 
 
