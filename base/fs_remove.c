@@ -80,6 +80,19 @@ static bool repair(int dirfd, const char *name)
 	return false;
 }
 
+/* Kernels before 5.8 do not tell the mount: then the device must do. */
+static bool same_mount(int a, int b)
+{
+	const unsigned mask = STATX_BASIC_STATS | STATX_MNT_ID;
+	struct statx x, y;
+
+	if (statx(a, "", AT_EMPTY_PATH, mask, &x) < 0 || statx(b, "", AT_EMPTY_PATH, mask, &y) < 0)
+		return false;
+	if (x.stx_mask & y.stx_mask & STATX_MNT_ID)
+		return x.stx_mnt_id == y.stx_mnt_id;
+	return x.stx_dev_major == y.stx_dev_major && x.stx_dev_minor == y.stx_dev_minor;
+}
+
 /* A folder in dirfd, opened only when nothing is mounted on it. */
 static int open_unmounted(int dirfd, const char *name)
 {
@@ -87,17 +100,15 @@ static int open_unmounted(int dirfd, const char *name)
 		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 		.resolve = RESOLVE_NO_XDEV | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
 	};
-	struct stat parent, st;
-	int fd = -1;
+	int fd;
 
 	if (!fs_no_openat2) {
 		fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
-		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+		if (fd >= 0 || (errno != ENOSYS && errno != EPERM && errno != EAGAIN))
 			return fd;
 	}
 	fd = openat(dirfd, name, (int)how.flags);
-	if (fd >= 0 &&
-	    (fstat(dirfd, &parent) < 0 || fstat(fd, &st) < 0 || parent.st_dev != st.st_dev)) {
+	if (fd >= 0 && !same_mount(dirfd, fd)) {
 		close(fd);
 		errno = EXDEV;
 		return -1;
