@@ -1,8 +1,8 @@
 /*
  * Makes a layer in one pass with fixed memory: entries -> tar -> SHA-256 (diff ID) -> compression -> SHA-256
  * (digest) -> ingest file -> blob. The path index of the layer is written on the way (oci/layer_index.h).
- * Tar headers: libarchive's pax-restricted writer, hdrcharset=BINARY, whole-second mtimes, numeric ids, no
- * names of owners, SCHILY.xattr, two zero blocks at the end.
+ * Tar headers: libarchive's pax-restricted writer, names beyond ASCII as bytes marked hdrcharset=BINARY in every
+ * locale, whole-second mtimes, numeric ids, no names of owners, SCHILY.xattr, two zero blocks at the end.
  *
  *	layer_writer_open(&w, store, &options, err);
  *	layer_writer_add(w, &entry, content, err);     in the order of entry_compare()
