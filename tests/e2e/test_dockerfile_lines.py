@@ -156,13 +156,3 @@ def test_words_with_quotes(build):
 def test_bare_double_dash_ends_the_flags(build):
     built = build("FROM scratch\nCOPY --chmod=600 -- a /b\n", {"a": "x"})
     assert built.tree["b"].mode == 0o600
-
-
-def test_check_does_not_build(build, slipway):
-    folder = build.context({"Dockerfile": "FROM scratch\nMAINTAINER me\nCMD echo hi\n"})
-    result = slipway("build", "--check", folder)
-    assert result.code == 1, str(result)
-    shown = result.out + result.err
-    assert "MaintainerDeprecated" in shown and "JSONArgsRecommended" in shown and "Dockerfile:2" in shown
-    clean = build.context({"Dockerfile": 'FROM scratch\nLABEL a=1\nCMD ["x"]\n'})
-    slipway("build", "--check", clean).ok()
