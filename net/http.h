@@ -81,7 +81,7 @@ enum http_failure {
 	HTTP_FAILURE_NAME,        /* the host name has no address */
 };
 bool http_failure_is_final(const struct error *err);
-/* Which of the two TLS failures the library's words mean. */
+/* What the library's words for a failed TLS handshake mean. */
 enum http_failure http_handshake_failure(const char *reason);
 
 int http_new(struct http **out, const struct http_options *o, struct error *err);

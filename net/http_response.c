@@ -116,7 +116,8 @@ enum http_failure http_handshake_failure(const char *reason)
 		if (strstr(reason, NOT_TLS[i]))
 			return HTTP_FAILURE_NOT_TLS;
 	}
-	return HTTP_FAILURE_HANDSHAKE;
+	/* An alert is TLS, and a decision of the other side. */
+	return strstr(reason, " alert ") ? HTTP_FAILURE_FINAL : HTTP_FAILURE_HANDSHAKE;
 }
 
 int64_t http_parse_date(const char *text)

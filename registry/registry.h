@@ -22,6 +22,7 @@ struct registry_options {
 	struct pool *pool;   /* at most 4 blobs of it at a time */
 	int max_retries;     /* 0: 6 */
 	int retry_base_ms;   /* 0: 500; tests make it small */
+	int stall_timeout_ms, answer_timeout_ms; /* as in net/http.h; 0: its defaults */
 };
 
 struct registry_client; /* all hosts: connections, tokens, pauses */
