@@ -19,6 +19,7 @@ void ast_node_release(struct ast_node *node)
 	for (i = 0; i < node->n_heredocs; i++)
 		heredoc_release(&node->heredocs[i]);
 	free(node->heredocs);
+	free(node->check);
 	free(node->pieces);
 	memset(node, 0, sizeof(*node));
 }
@@ -34,6 +35,51 @@ void ast_release(struct ast *ast)
 	free(ast->check);
 	free(ast->empty_lines);
 	memset(ast, 0, sizeof(*ast));
+}
+
+void ast_node_split(struct ast_node *node, char escape)
+{
+	size_t name = strcspn(node->text, " \t\v\f\r\n");
+	size_t at = name, i, rest;
+
+	node->end = strlen(node->text);
+	while (node->end > 0 && word_is_blank(node->text[node->end - 1]))
+		node->end--;
+	node->name = xstrndup(node->text, name);
+	while (word_is_blank(node->text[at]))
+		at++;
+	words_flags(&node->flags, node->text + at, escape, &rest);
+	for (i = 0; i < node->flags.n; i++)
+		node->flags.items[i].at += at;
+	node->rest = at + rest;
+	if (node->rest > node->end)
+		node->rest = node->end;
+}
+
+void ast_node_inner(struct ast_node *out, const struct ast_node *outer, char escape)
+{
+	size_t i, n;
+
+	memset(out, 0, sizeof(*out));
+	out->text = xstrdup(outer->text + outer->rest);
+	out->line_first = outer->line_first;
+	out->line_last = outer->line_last;
+	out->heredocs = xcalloc(outer->n_heredocs ? outer->n_heredocs : 1, sizeof(*out->heredocs));
+	for (i = 0; i < outer->n_heredocs; i++)
+		heredoc_copy(&out->heredocs[i], &outer->heredocs[i]);
+	out->n_heredocs = outer->n_heredocs;
+	out->pieces = xcalloc(outer->n_pieces + 1, sizeof(*out->pieces));
+	ast_position(outer->pieces, outer->n_pieces, outer->rest, &out->pieces[0].line,
+		     &out->pieces[0].column);
+	n = 1;
+	for (i = 0; i < outer->n_pieces; i++) {
+		if (outer->pieces[i].at <= outer->rest)
+			continue;
+		out->pieces[n] = outer->pieces[i];
+		out->pieces[n++].at -= outer->rest;
+	}
+	out->n_pieces = n;
+	ast_node_split(out, escape);
 }
 
 void ast_position(const struct ast_piece *pieces, size_t n_pieces, size_t at, int *line,

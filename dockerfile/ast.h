@@ -35,6 +35,7 @@ struct ast_node {
 	struct heredoc *heredocs;
 	size_t n_heredocs;
 	int line_first, line_last; /* with heredocs */
+	char *check;               /* of a "# check=" comment directly above, or NULL */
 	struct ast_piece *pieces;
 	size_t n_pieces, cap_pieces;
 };
@@ -57,6 +58,10 @@ struct ast {
 
 void ast_release(struct ast *ast);
 void ast_node_release(struct ast_node *node);
+/* Finds name, flags, rest and end in node->text. */
+void ast_node_split(struct ast_node *node, char escape);
+/* The node of the instruction that outer holds as its rest (ONBUILD), at its own places. */
+void ast_node_inner(struct ast_node *out, const struct ast_node *outer, char escape);
 /* Line and column of the byte at offset `at` of a text with these pieces (at least one). */
 void ast_position(const struct ast_piece *pieces, size_t n_pieces, size_t at, int *line,
 		  int *column);
@@ -69,4 +74,5 @@ void heredoc_copy(struct heredoc *dst, const struct heredoc *src);
 char *heredoc_body(const struct heredoc *h);
 
 CLEANUP_RELEASE(ast)
+CLEANUP_RELEASE(ast_node)
 CLEANUP_RELEASE(heredoc)

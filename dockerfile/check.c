@@ -213,6 +213,90 @@ static void check_stage(struct check_list *list, const struct dockerfile_stage *
 	}
 }
 
+/* The value of option in "a=x;b=y", and its length; NULL when it is missing. */
+static const char *find_option(const char *options, const char *option, size_t *len)
+{
+	size_t n = strlen(option);
+
+	while (options && *options) {
+		options += strspn(options, " \t;");
+		*len = strcspn(options, ";");
+		if (strncasecmp(options, option, n) == 0 && options[n] == '=') {
+			*len -= n + 1;
+			return options + n + 1;
+		}
+		options += *len;
+	}
+	return NULL;
+}
+
+static bool word_is(const char *text, size_t len, const char *word)
+{
+	while (len > 0 && strchr(" \t\r", *text)) {
+		text++;
+		len--;
+	}
+	while (len > 0 && strchr(" \t\r", text[len - 1]))
+		len--;
+	return strlen(word) == len && strncasecmp(text, word, len) == 0;
+}
+
+bool check_skips(const char *options, const char *rule)
+{
+	size_t len;
+	const char *at = find_option(options, "skip", &len);
+	const char *end = at ? at + len : NULL;
+
+	while (at && at < end) {
+		size_t n = strcspn(at, ",;");
+
+		if (word_is(at, n, rule) || word_is(at, n, "all"))
+			return true;
+		at += n + 1;
+	}
+	return false;
+}
+
+bool check_is_error(const char *options)
+{
+	size_t len;
+	const char *value = find_option(options, "error", &len);
+
+	return value && (word_is(value, len, "true") || word_is(value, len, "1"));
+}
+
+/* The instruction that a warning's line lies in may have a comment that silences it. */
+static const char *options_at(const struct ast *ast, int line)
+{
+	size_t low = 0, high = ast->n_nodes;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ast->nodes[middle].line_first <= line)
+			low = middle;
+		else
+			high = middle;
+	}
+	return ast->nodes[low].check;
+}
+
+static void drop_skipped(struct check_list *list, const struct ast *ast)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < list->n; i++) {
+		struct check_warning *w = &list->items[i];
+
+		if (check_skips(ast->check, w->rule) ||
+		    check_skips(options_at(ast, w->line), w->rule))
+			free(w->message);
+		else
+			list->items[kept++] = *w;
+	}
+	list->n = kept;
+}
+
 void check_file(struct dockerfile *file, const struct ast *ast)
 {
 	struct check_list *list = &file->warnings;
@@ -226,5 +310,6 @@ void check_file(struct dockerfile *file, const struct ast *ast)
 	check_duplicate_names(list, file);
 	for (stage = 0; stage < file->n_stages; stage++)
 		check_stage(list, &file->stages[stage]);
+	drop_skipped(list, ast);
 	check_sort(list);
 }

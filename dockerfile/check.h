@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
@@ -37,7 +38,11 @@ void check_legacy_pair(struct check_list *list, int line, const char *instructio
 void check_secret_name(struct check_list *list, int line, const char *instruction, const char *key);
 void check_port(struct check_list *list, int line, const char *text);
 
-/* Rules about the whole file. */
+/* Rules about the whole file; then drops what "# check=skip=..." asks to, and sorts. */
 struct dockerfile;
 struct ast;
 void check_file(struct dockerfile *file, const struct ast *ast);
+/* Whether "check=skip=A,B;error=true" (all of it, or "skip=..." behind "check=") names this rule. */
+bool check_skips(const char *options, const char *rule);
+/* Whether the options turn warnings into a failed build. */
+bool check_is_error(const char *options);

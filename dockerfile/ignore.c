@@ -118,21 +118,37 @@ static int bad_rule(const struct ignore *ig, int line, const char *what, const c
 	return error_set(err, ERROR_SYNTAX, "%s: %s: \"%s\"", ig->name, what, shown.buf);
 }
 
-/* One line, trimmed and not empty. */
-static int add_rule(struct ignore *ig, const char *text, int line, struct error *err)
+/*
+ * The pattern of a line that is trimmed and not empty. Docker cleans it twice:
+ * alone, and once more with the "!" before it; so does this, for the odd cases
+ * ("!/", "/!x") to come out alike.
+ */
+static char *clean_pattern(const char *text)
 {
 	AUTO(strbuf) pattern = STRBUF_INIT;
 	AUTO_FREE char *clean = NULL;
-	struct rule rule = {.line = line, .negated = text[0] == '!'};
-	const char *bare;
+	bool negated = text[0] == '!';
+	const char *bare = "";
 
-	strbuf_puts(&pattern, text + rule.negated);
+	strbuf_puts(&pattern, text + negated);
 	strbuf_trim(&pattern);
-	if (pattern.len == 0)
+	if (pattern.len > 0) {
+		clean = path_clean(pattern.buf);
+		bare = clean[0] == '/' && clean[1] ? clean + 1 : clean;
+	}
+	strbuf_reset(&pattern);
+	strbuf_printf(&pattern, "%s%s", negated ? "!" : "", bare);
+	return path_clean(pattern.buf);
+}
+
+static int add_rule(struct ignore *ig, const char *text, int line, struct error *err)
+{
+	AUTO_FREE char *clean = clean_pattern(text);
+	struct rule rule = {.line = line, .negated = clean[0] == '!'};
+
+	if (rule.negated && !clean[1])
 		return bad_rule(ig, line, "illegal exclusion pattern", text, err);
-	clean = path_clean(pattern.buf);
-	bare = clean[0] == '/' && clean[1] ? clean + 1 : clean;
-	if (glob_init(&rule.glob, bare) < 0)
+	if (glob_init(&rule.glob, clean + rule.negated) < 0)
 		return bad_rule(ig, line, "syntax error in pattern", text, err);
 	rule.text = xstrdup(text);
 	GROW(ig->rules, ig->n + 1, ig->cap);

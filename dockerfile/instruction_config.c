@@ -119,21 +119,6 @@ int read_pairs(struct instruction *out, const struct reader *r)
 	return 0;
 }
 
-/* Names of ARG are not expanded, but quotes around them are no part of them. */
-static int arg_key(char **out, const struct reader *r, const struct word *word, size_t len)
-{
-	static const struct expand_scope empty = {0};
-	AUTO_FREE char *text = xstrndup(word->text, len);
-	AUTO(strbuf) key = STRBUF_INIT;
-
-	if (expand_word(&key, text, &empty, r->err) < 0)
-		return reader_error_place(r, r->node->rest + word->at);
-	if (key.len == 0)
-		return reader_rest_error(r, word->at, "ARG names can not be blank");
-	*out = strbuf_detach(&key, NULL);
-	return 0;
-}
-
 int read_arg(struct instruction *out, const struct reader *r)
 {
 	AUTO(words) words = WORDS_INIT;
@@ -149,9 +134,10 @@ int read_arg(struct instruction *out, const struct reader *r)
 		const char *equals = strchr(text, '=');
 		char *key;
 
-		if (arg_key(&key, r, &words.items[i],
-			    equals ? (size_t)(equals - text) : strlen(text)) < 0)
-			return -1;
+		if (equals == text)
+			return reader_rest_error(r, words.items[i].at,
+						 "ARG names can not be blank");
+		key = equals ? xstrndup(text, (size_t)(equals - text)) : xstrdup(text);
 		pairs_add(&out->pairs, &cap, key, equals ? xstrdup(equals + 1) : NULL);
 		check_secret_name(r->warnings, out->line_first, "ARG", key);
 	}
@@ -238,18 +224,22 @@ int read_volume(struct instruction *out, const struct reader *r)
 	return 0;
 }
 
-/*
- * The text of the trigger as the image's config holds it: blanks at its end
- * and heredocs belong to it. It is parsed here too, so that a mistake is found
- * where it was made.
- */
+/* Parses the trigger as if it stood alone, so that a mistake is found where it was made. */
+static int check_trigger(const struct reader *r)
+{
+	AUTO(ast_node) node = {0};
+	AUTO(instruction) trigger = INSTRUCTION_INIT;
+
+	ast_node_inner(&node, r->node, r->escape);
+	return instruction_parse(&trigger, &node, r->src, r->escape, NULL, r->err);
+}
+
+/* The text as the image's config holds it: blanks at its end and heredocs belong to it. */
 int read_onbuild(struct instruction *out, const struct reader *r)
 {
 	AUTO(strbuf) text = STRBUF_INIT;
-	AUTO(dockerfile_source) source = DOCKERFILE_SOURCE_INIT;
-	AUTO(instruction) trigger = INSTRUCTION_INIT;
 	AUTO_FREE char *first = xstrndup(r->rest, strcspn(r->rest, " \t\v\f\r\n"));
-	size_t i, at = r->node->rest;
+	size_t i;
 
 	if (flags_refuse(r) < 0)
 		return -1;
@@ -260,13 +250,12 @@ int read_onbuild(struct instruction *out, const struct reader *r)
 					 "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
 	if (strcasecmp(first, "FROM") == 0 || strcasecmp(first, "MAINTAINER") == 0)
 		return reader_rest_error(r, 0, "%s isn't allowed as an ONBUILD trigger", first);
-	strbuf_puts(&text, r->node->text + at);
+	if (check_trigger(r) < 0)
+		return -1;
+	strbuf_puts(&text, r->node->text + r->node->rest);
 	for (i = 0; i < r->node->n_heredocs; i++)
 		strbuf_printf(&text, "\n%s%s", r->node->heredocs[i].content,
 			      r->node->heredocs[i].name);
-	if (source_init(&source, "ONBUILD", text.buf, text.len, r->err) < 0 ||
-	    instruction_parse_text(&trigger, &source, r->err) < 0)
-		return reader_error_place(r, at);
 	out->onbuild = strbuf_detach(&text, NULL);
 	return 0;
 }

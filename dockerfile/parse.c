@@ -24,6 +24,7 @@ struct parser {
 	int line; /* the last one read */
 	enum directive_state directives;
 	bool seen_escape;
+	char *check; /* value of the "# check=" comment above the next instruction */
 };
 
 static bool next_line(struct parser *p, const char **text, size_t *len)
@@ -181,26 +182,6 @@ static void read_logical_line(struct parser *p, struct ast_node *node, struct st
 	}
 }
 
-/* Finds name, flags and rest in node->text. */
-static void split_node(struct ast_node *node, char escape)
-{
-	size_t name = strcspn(node->text, " \t\v\f\r\n");
-	size_t at = name, i, rest;
-
-	node->end = strlen(node->text);
-	while (node->end > 0 && word_is_blank(node->text[node->end - 1]))
-		node->end--;
-	node->name = xstrndup(node->text, name);
-	while (word_is_blank(node->text[at]))
-		at++;
-	words_flags(&node->flags, node->text + at, escape, &rest);
-	for (i = 0; i < node->flags.n; i++)
-		node->flags.items[i].at += at;
-	node->rest = at + rest;
-	if (node->rest > node->end)
-		node->rest = node->end;
-}
-
 static int read_heredoc(struct parser *p, struct ast_node *node, struct heredoc *h)
 {
 	AUTO(strbuf) content = STRBUF_INIT;
@@ -284,36 +265,63 @@ static int read_node(struct parser *p, const char *text, size_t len, size_t colu
 		ast->n_nodes--;
 		return 0;
 	}
-	split_node(node, ast->escape);
+	node->check = take_ptr(p->check);
+	ast_node_split(node, ast->escape);
 	return read_heredocs(p, node);
+}
+
+/* Comments directly above an instruction may silence checks for it; "#" alone separates. */
+static void read_comment(struct parser *p, const char *text, size_t len)
+{
+	AUTO_FREE char *line = xstrndup(text, len);
+	char *at = line + 1;
+
+	while (word_is_blank(*at))
+		at++;
+	if (*at && strncmp(at, "check", 5) != 0)
+		return;
+	free(p->check);
+	p->check = NULL;
+	for (at += *at ? 5 : 0; word_is_blank(*at);)
+		at++;
+	if (*at == '=')
+		p->check = xstrdup(at + 1);
+}
+
+static int parse_lines(struct parser *p)
+{
+	const char *text;
+	size_t len;
+
+	while (next_line(p, &text, &len)) {
+		size_t blanks = leading_blanks(text, len);
+
+		text += blanks;
+		len -= blanks;
+		if (p->directives != DIRECTIVES_DONE && read_directive(p, text, len) < 0)
+			return -1;
+		if (len > 0 && text[0] == '#') {
+			if (p->directives == DIRECTIVES_DONE)
+				read_comment(p, text, len);
+		} else if (len > 0 && read_node(p, text, len, blanks) < 0) {
+			return -1;
+		}
+	}
+	return 0;
 }
 
 int parse_source(struct ast *out, const struct dockerfile_source *src, struct error *err)
 {
 	struct parser p = {.src = src, .ast = out, .err = err};
-	const char *text;
-	size_t len;
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	out->escape = '\\';
-	while (next_line(&p, &text, &len)) {
-		size_t blanks = leading_blanks(text, len);
-		int r = 0;
-
-		text += blanks;
-		len -= blanks;
-		if (p.directives != DIRECTIVES_DONE)
-			r = read_directive(&p, text, len);
-		if (r == 0 && len > 0 && text[0] != '#')
-			r = read_node(&p, text, len, blanks);
-		if (r < 0) {
-			ast_release(out);
-			return -1;
-		}
-	}
-	if (out->n_nodes == 0) {
+	r = parse_lines(&p);
+	free(p.check);
+	if (r == 0 && out->n_nodes == 0)
+		r = source_error(err, src, src->n_lines, 0, "file with no instructions");
+	if (r < 0)
 		ast_release(out);
-		return source_error(err, src, src->n_lines, 0, "file with no instructions");
-	}
-	return 0;
+	return r;
 }
