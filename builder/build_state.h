@@ -1,0 +1,35 @@
+/*
+ * What the stages of one build share. build.c fills it before the first stage starts; after that only what is under
+ * the lock changes.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "builder/base_image.h"
+#include "builder/build.h"
+#include "dockerfile/graph.h"
+
+struct stage;
+
+struct build {
+	const struct build_options *options;
+	struct store *store;
+	struct dockerfile *file;
+	struct strmap globals;
+	struct stage_bases bases;
+	struct graph_plan plan;
+	struct platform target_platform, host_platform;
+	int64_t epoch;        /* SOURCE_DATE_EPOCH, < 0: not set */
+	int64_t folder_mtime; /* of folders that slipway makes */
+	struct layer_options layer_options;
+	struct named_contexts contexts;
+	struct base_images images;
+	struct stage **stages; /* one a stage of the file; NULL: not needed */
+	struct group *group;   /* of stages at work; NULL: one after the other */
+
+	pthread_mutex_t lock;
+	pthread_cond_t key_done;
+	struct strlist keys; /* of steps being made: a second stage waits for the same step */
+	size_t steps, cached;
+};

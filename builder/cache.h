@@ -1,0 +1,35 @@
+/*
+ * What earlier builds left behind, under ROOT/cache:
+ *
+ *	steps/KEY     which layer a step's key gave (JSON)
+ *	created/KEY   when the image with this configuration was first made, so that a build whose steps all hit gives the
+ *	              same image again
+ *	last/PLACE    the parts of the key that a place in a Dockerfile had last (explain.h)
+ *
+ * A damaged or stale record is a miss, never an error, and no record is worth an fsync.
+ */
+#pragma once
+
+#include "oci/layer_writer.h"
+
+struct cache_record {
+	struct layer layer;
+	int64_t created;
+};
+
+void cache_record_release(struct cache_record *r);
+/* False: no such record, a damaged one, or its layer is not in the store. */
+bool cache_get(struct store *s, const char *key, struct cache_record *out);
+/* Failure to write is logged by nobody: the step just misses next time. */
+void cache_put(struct store *s, const char *key, const char *kind, const struct cache_record *r);
+
+bool cache_get_created(struct store *s, const char *key, int64_t *created);
+void cache_put_created(struct store *s, const char *key, int64_t created);
+
+/* A small file of ours, replaced as a whole; without fsync. */
+void cache_write_file(struct store *s, const char *folder, const char *name, const void *data,
+		      size_t len);
+/* False: it does not exist or cannot be read. */
+bool cache_read_file(struct store *s, const char *folder, const char *name, struct strbuf *out);
+
+CLEANUP_RELEASE(cache_record)

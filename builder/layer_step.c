@@ -1,0 +1,250 @@
+#include "builder/layer_step.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "builder/explain.h"
+
+void layer_step_release(struct layer_step *s)
+{
+	strbuf_release(&s->history);
+	strbuf_release(&s->hint);
+}
+
+/* One stage at a time makes what a key stands for; the others then find its record. */
+static void claim_key(struct build *b, const char *key)
+{
+	pthread_mutex_lock(&b->lock);
+	while (strlist_has(&b->keys, key))
+		pthread_cond_wait(&b->key_done, &b->lock);
+	strlist_add(&b->keys, key);
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void give_key(struct build *b, const char *key)
+{
+	pthread_mutex_lock(&b->lock);
+	for (size_t i = 0; i < b->keys.n; i++)
+		if (strcmp(b->keys.items[i], key) == 0) {
+			strlist_remove(&b->keys, i);
+			break;
+		}
+	pthread_cond_broadcast(&b->key_done);
+	pthread_mutex_unlock(&b->lock);
+}
+
+struct lookup {
+	struct layer_step *step;
+	const struct layer_step_ops *ops;
+	struct step_key quick, key;
+	bool has_quick;
+	struct cache_record found;
+};
+
+static void lookup_release(struct lookup *l)
+{
+	step_key_release(&l->quick);
+	step_key_release(&l->key);
+	cache_record_release(&l->found);
+}
+
+CLEANUP_RELEASE(lookup)
+
+static void begin_key(struct lookup *l, struct step_key *k, const char *suffix)
+{
+	static const struct digest none;
+	const struct stage *st = l->step->stage;
+	AUTO_FREE char *kind = xstrfmt("%s%s", l->ops->kind, suffix);
+
+	step_key_begin(k, kind, l->step->free_of_base ? &none : stack_chain(&st->stack),
+		       &st->build->layer_options);
+}
+
+/* 1: a record was found without touching any content. */
+static int look_quickly(struct lookup *l, struct error *err)
+{
+	struct build *b = l->step->stage->build;
+	int there;
+
+	if (!l->ops->quick)
+		return 0;
+	begin_key(l, &l->quick, " by chain");
+	there = l->ops->quick(l->step, &l->quick, err);
+	if (there <= 0)
+		return there;
+	step_key_finish(&l->quick);
+	l->has_quick = true;
+	return !b->options->no_cache && cache_get(b->store, l->quick.hex, &l->found);
+}
+
+static int compute_key(struct lookup *l, struct error *err)
+{
+	begin_key(l, &l->key, "");
+	if (l->ops->key(l->step, &l->key, err) < 0)
+		return -1;
+	step_key_finish(&l->key);
+	return 0;
+}
+
+static int look(struct lookup *l, struct error *err)
+{
+	struct build *b = l->step->stage->build;
+
+	if (compute_key(l, err) < 0)
+		return -1;
+	if (b->options->no_cache || !cache_get(b->store, l->key.hex, &l->found))
+		return 0;
+	if (l->has_quick)
+		cache_put(b->store, l->quick.hex, l->ops->kind, &l->found);
+	return 1;
+}
+
+static void add_base(struct lookup *l)
+{
+	const struct base_image *base = l->step->stage->base;
+	const char *at = base ? strchr(base->name, '@') : NULL;
+	AUTO_FREE char *name = NULL;
+
+	if (!base || l->step->free_of_base)
+		return;
+	name = xstrfmt("base %.*s", (int)(at ? at - base->name : (ptrdiff_t)strlen(base->name)),
+		       base->name);
+	step_key_note(&l->key, name, base->image->descriptor.digest.text);
+}
+
+/* "PATH HASH" lines of the sources become parts. */
+static int add_manifest(struct lookup *l, struct error *err)
+{
+	AUTO(strbuf) files = STRBUF_INIT;
+
+	if (!l->ops->manifest)
+		return 0;
+	if (l->ops->manifest(l->step, &files, err) < 0)
+		return -1;
+	for (char *line = files.buf; *line;) {
+		char *end = strchrnul(line, '\n');
+		char *blank = memrchr(line, ' ', (size_t)(end - line));
+		char *next = *end ? end + 1 : end;
+
+		*end = '\0';
+		if (blank) {
+			AUTO_FREE char *path = xstrfmt("./%.*s", (int)(blank - line), line);
+
+			step_key_note(&l->key, path, blank + 1);
+		}
+		line = next;
+	}
+	return 0;
+}
+
+/* Remembers the key's parts for a later question, and answers the question when it was asked now. */
+static int explain(struct lookup *l, bool hit, struct error *err)
+{
+	const struct layer_step *s = l->step;
+	const struct build *b = s->stage->build;
+	const struct build_options *o = b->options;
+	AUTO(strbuf) reason = STRBUF_INIT;
+	char place[SHA256_HEX_SIZE];
+
+	explain_place(place, o->context ? o->context->path : "", b->file->source.name,
+		      s->stage->label, s->stage->number);
+	add_base(l);
+	if (o->explain && add_manifest(l, err) < 0)
+		return -1;
+	if (o->explain && !hit) {
+		if (o->no_cache)
+			strbuf_puts(&reason, "--no-cache");
+		else
+			explain_miss(&reason, b->store, place, l->key.hex, &l->key.parts);
+		report_step_note(o->reporter, s->id, "MISS %s: %s", s->ins->text, reason.buf);
+	}
+	explain_remember(b->store, place, l->key.hex, &l->key.parts);
+	return 0;
+}
+
+static int make(struct lookup *l, struct error *err)
+{
+	struct build *b = l->step->stage->build;
+
+	if (explain(l, false, err) < 0 || cancel_check(b->options->cancel, err) < 0)
+		return -1;
+	l->found.created = b->options->now;
+	if (l->ops->make(l->step, &l->found.layer, err) < 0)
+		return -1;
+	cache_put(b->store, l->key.hex, l->ops->kind, &l->found);
+	if (l->has_quick)
+		cache_put(b->store, l->quick.hex, l->ops->kind, &l->found);
+	return 0;
+}
+
+/* The key was not needed for the hit, and its parts are for the next miss. */
+static int explain_hit(struct lookup *l, struct error *err)
+{
+	if (!l->step->stage->build->options->explain)
+		return 1;
+	if (!l->key.hex[0] && compute_key(l, err) < 0)
+		return -1;
+	return explain(l, true, err) < 0 ? -1 : 1;
+}
+
+/* 1: found, 0: made. */
+static int resolve(struct lookup *l, struct error *err)
+{
+	struct build *b = l->step->stage->build;
+	int result = look_quickly(l, err);
+
+	if (result == 0)
+		result = look(l, err);
+	if (result < 0)
+		return -1;
+	if (result == 1)
+		return explain_hit(l, err);
+
+	claim_key(b, l->key.hex);
+	if (!b->options->no_cache && cache_get(b->store, l->key.hex, &l->found))
+		result = 1;
+	else
+		result = make(l, err);
+	give_key(b, l->key.hex);
+	return result;
+}
+
+static void count(struct build *b, bool cached)
+{
+	pthread_mutex_lock(&b->lock);
+	b->steps++;
+	b->cached += cached;
+	pthread_mutex_unlock(&b->lock);
+}
+
+static int fail(struct layer_step *s, struct error *local, struct error *err)
+{
+	bool cancelled = local->kind == ERROR_CANCELLED;
+
+	if (!cancelled)
+		instruction_error_place(local, s->ins);
+	if (s->hint.len)
+		error_hint(local, "%s", s->hint.buf);
+	report_step_end(s->stage->build->options->reporter, s->id,
+			cancelled ? STEP_STATUS_CANCELLED : STEP_STATUS_FAILED, local);
+	return error_move(err, local);
+}
+
+int layer_step_execute(struct layer_step *s, const struct layer_step_ops *ops, struct error *err)
+{
+	struct reporter *r = s->stage->build->options->reporter;
+	AUTO_FREE char *prefix = stage_next_prefix(s->stage);
+	AUTO(lookup) l = {.step = s, .ops = ops};
+	AUTO(error) local = ERROR_INIT;
+	int result;
+
+	s->id = report_step_begin(r, "%s%s", prefix, s->ins->text);
+	result = resolve(&l, &local);
+	if (result < 0)
+		return fail(s, &local, err);
+	stage_add_layer(s->stage, &l.found.layer, l.found.created, s->history.buf);
+	report_step_end(r, s->id, result ? STEP_STATUS_CACHED : STEP_STATUS_DONE, NULL);
+	count(s->stage->build, result);
+	stage_announce(s->stage);
+	return 0;
+}

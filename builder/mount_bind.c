@@ -1,0 +1,210 @@
+#include "builder/mount_bind.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "builder/cache.h"
+
+struct mount_layer {
+	struct mount_layer *next;
+	struct cache_record record;
+	struct rootfs_layer layer;
+};
+
+/* As a source of COPY, where these characters would be a pattern. */
+static char *escape_pattern(const char *path)
+{
+	AUTO(strbuf) out = STRBUF_INIT;
+
+	for (; *path; path++) {
+		if (strchr("*?[\\", *path))
+			strbuf_putc(&out, '\\');
+		strbuf_putc(&out, *path);
+	}
+	return strbuf_detach(&out, NULL);
+}
+
+/* "COPY SOURCE /": what of the context the mount shows. */
+struct context_part {
+	struct instruction ins;
+	struct copy_request request;
+};
+
+static void context_part_init(struct context_part *p, const struct run_mounts *m, size_t i)
+{
+	const struct build *b = m->stage->build;
+	const struct build_folder *folder = m->sources[i].folder;
+
+	p->ins = (struct instruction){.kind = INSTRUCTION_COPY, .source = m->ins->source};
+	p->ins.line_first = m->ins->line_first;
+	p->ins.line_last = m->ins->line_last;
+	p->ins.copy = (struct copy_instruction){.n_heredocs = 0};
+	strlist_take(&p->ins.copy.sources, escape_pattern(m->given[i].source));
+	p->ins.copy.dest = xstrdup("/");
+	p->request = (struct copy_request){
+		.instruction = &p->ins,
+		.working_dir = "/",
+		.store = b->store,
+		.reporter = b->options->reporter,
+		.cancel = b->options->cancel,
+		.pool = b->options->pool,
+		.context = folder->context,
+		.stat_cache = folder->stats,
+		.folder_mtime = b->folder_mtime,
+	};
+}
+
+static void context_part_release(struct context_part *p)
+{
+	instruction_release(&p->ins);
+}
+
+CLEANUP_RELEASE(context_part)
+
+static int hash_context(struct run_mounts *m, size_t i, struct sha256 *h, struct error *err)
+{
+	AUTO(context_part) part;
+
+	context_part_init(&part, m, i);
+	return copy_hash(&part.request, h, err);
+}
+
+static int hash_image(struct run_mounts *m, size_t i, struct sha256 *h, struct error *err)
+{
+	const char *path = m->given[i].source;
+	struct tree_node *node;
+	struct tree *tree;
+
+	if (stack_tree(m->sources[i].stack, &tree, err) < 0)
+		return -1;
+	node = tree_lookup(tree, path, true);
+	if (!node)
+		return error_set(err, ERROR_NOT_FOUND, "\"%s\": not found in %s", path,
+				 m->given[i].from);
+	tree_hash(node, h);
+	return 0;
+}
+
+int mount_bind_hash(struct run_mounts *m, size_t i, bool by_chain, struct error *err)
+{
+	const struct build_source *source = &m->sources[i];
+	struct mount_input *input = &m->inputs[i];
+	AUTO(sha256) hash = SHA256_INIT;
+
+	/* A context's content is the same for both keys. */
+	if (source->folder && input->has_content)
+		return 0;
+	sha256_init(&hash);
+	if (source->folder) {
+		if (hash_context(m, i, &hash, err) < 0)
+			return -1;
+	} else if (by_chain) {
+		sha256_frame_str(&hash, stack_chain(source->stack)->text);
+		sha256_frame_str(&hash, m->given[i].source);
+	} else if (hash_image(m, i, &hash, err) < 0) {
+		return -1;
+	}
+	sha256_final(&hash, input->content);
+	input->has_content = true;
+	return 0;
+}
+
+static int is_folder(const struct context *c, const char *path, bool *folder, struct error *err)
+{
+	AUTO_FD int fd = fs_openat_in_root(c->dirfd, path, O_PATH, 0);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, "open %s in the context %s", path, c->path);
+	*folder = S_ISDIR(st.st_mode);
+	return 0;
+}
+
+/* The layer is recorded by its content, so that an unchanged context is not copied at each miss of the step. */
+static int make_layer(struct run_mounts *m, size_t i, struct cache_record *out, struct error *err)
+{
+	const struct build *b = m->stage->build;
+	const struct layer_options plain = {
+		.compression = COMPRESSION_NONE, .pool = b->options->pool, .mtime_limit = -1};
+	const struct copy_image nothing = {.tree = NULL};
+	static const struct digest no_chain;
+	AUTO(step_key) key = {.hex = ""};
+	AUTO(context_part) part;
+
+	step_key_begin(&key, "context mount", &no_chain, &plain);
+	step_key_add_content(&key, "files", NULL, m->inputs[i].content);
+	step_key_finish(&key);
+	if (cache_get(b->store, key.hex, out))
+		return 0;
+	context_part_init(&part, m, i);
+	out->created = b->options->now;
+	if (copy_layer(&part.request, &nothing, &plain, &out->layer, err) < 0)
+		return -1;
+	cache_put(b->store, key.hex, "context mount", out);
+	return 0;
+}
+
+static int open_filtered(struct run_mounts *m, size_t i, struct sandbox_mount *mount,
+			 struct error *err)
+{
+	struct mount_layer *l = xcalloc(1, sizeof(*l));
+
+	l->next = m->filtered;
+	m->filtered = l;
+	if (make_layer(m, i, &l->record, err) < 0)
+		return -1;
+	l->layer = (struct rootfs_layer){.descriptor = &l->record.layer.descriptor,
+					 .diff_id = &l->record.layer.diff_id};
+	mount->layers = &l->layer;
+	mount->n_layers = 1;
+	return 0;
+}
+
+static int open_context(struct run_mounts *m, size_t i, struct sandbox_mount *mount,
+			struct error *err)
+{
+	const struct context *c = m->sources[i].folder->context;
+	bool folder;
+
+	if (is_folder(c, m->given[i].source, &folder, err) < 0)
+		return -1;
+	/* A single file was found by the hash, so it is not an ignored one. */
+	if (folder && c->ignore && ignore_count(c->ignore))
+		return open_filtered(m, i, mount, err);
+	mount->source_dir = c->path;
+	mount->subpath = m->given[i].source;
+	return 0;
+}
+
+int mount_bind_open(struct run_mounts *m, size_t i, struct error *err)
+{
+	struct sandbox_mount *mount = run_mounts_add(m, SANDBOX_MOUNT_BIND, m->targets[i]);
+	struct stack *stack = m->sources[i].stack;
+
+	mount->readonly = m->given[i].readonly;
+	if (!stack)
+		return open_context(m, i, mount, err);
+	if (stack_fetch(stack, err) < 0)
+		return -1;
+	mount->layers = run_mounts_keep(m, stack_rootfs(stack));
+	mount->n_layers = stack->n;
+	mount->subpath = m->given[i].source;
+	return 0;
+}
+
+void mount_bind_release(struct run_mounts *m)
+{
+	while (m->filtered) {
+		struct mount_layer *l = m->filtered;
+
+		m->filtered = l->next;
+		cache_record_release(&l->record);
+		free(l);
+	}
+}

@@ -1,0 +1,17 @@
+/*
+ * RUN --mount=type=bind: a part of a context, a stage or an image. What an ignore file excludes is not seen by the step: then the
+ * part is mounted from a layer made of the rest.
+ */
+#pragma once
+
+#include "builder/mounts.h"
+
+/* Fills m->inputs[i]. ERROR_NOT_FOUND when the source does not exist. */
+int mount_bind_hash(struct run_mounts *m, size_t i, bool by_chain, struct error *err);
+int mount_bind_open(struct run_mounts *m, size_t i, struct error *err);
+void mount_bind_release(struct run_mounts *m);
+
+/* For the other files of mounts: a new entry, and memory that lives as long as m. */
+struct sandbox_mount *run_mounts_add(struct run_mounts *m, enum sandbox_mount_kind kind,
+				     const char *target);
+void *run_mounts_keep(struct run_mounts *m, void *block);

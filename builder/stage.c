@@ -1,0 +1,249 @@
+#include "builder/stage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/time.h"
+#include "builder/history.h"
+#include "builder/steps.h"
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static bool is_scratch(const struct build *b, int index)
+{
+	return strcmp(b->bases.items[index].name, "scratch") == 0;
+}
+
+static char *make_label(const struct build *b, const struct dockerfile_stage *source)
+{
+	if (b->file->n_stages == 1)
+		return xstrdup("");
+	if (source->name)
+		return xstrfmt("%s ", source->name);
+	return xstrfmt("stage-%d ", source->index);
+}
+
+/* As docker counts: the FROM of an image, and what makes layers. */
+static int count_steps(const struct build *b, const struct dockerfile_stage *source)
+{
+	int n = b->plan.stages[source->index].base == STAGE_NONE && !is_scratch(b, source->index);
+
+	for (size_t i = 0; i < source->n_instructions; i++)
+		n += step_is_shown(&source->instructions[i]);
+	return n;
+}
+
+int stage_platform(struct platform *out, const struct build *b, int index, struct error *err)
+{
+	const char *given = b->bases.items[index].platform;
+
+	if (given && platform_parse(out, given, err) < 0)
+		return instruction_error_place(err, &b->file->stages[index].from);
+	if (!given)
+		platform_copy(out, &b->target_platform);
+	return 0;
+}
+
+int stage_new(struct stage **out, struct build *b, int index, struct error *err)
+{
+	AUTO_PTR(stage) st = xcalloc(1, sizeof(*st));
+
+	st->build = b;
+	st->source = &b->file->stages[index];
+	st->label = make_label(b, st->source);
+	image_config_init(&st->config);
+	stack_init(&st->stack, b->store);
+	st->total = count_steps(b, st->source);
+	if (stage_platform(&st->platform, b, index, err) < 0)
+		return -1;
+	*out = take_ptr(st);
+	return 0;
+}
+
+void stage_free(struct stage *st)
+{
+	if (!st)
+		return;
+	free(st->label);
+	platform_release(&st->platform);
+	image_config_release(&st->config);
+	scope_release(&st->scope);
+	stack_release(&st->stack);
+	free(st);
+}
+
+const char *stage_working_dir(const struct stage *st)
+{
+	const char *dir = st->config.working_dir;
+
+	return dir && *dir ? dir : "/";
+}
+
+char *stage_next_prefix(struct stage *st)
+{
+	int width = snprintf(NULL, 0, "%d", st->total);
+
+	st->number++;
+	return xstrfmt("[%s%*d/%d] ", st->label, width, st->number, st->total);
+}
+
+void stage_add_history(struct stage *st, const char *created_by)
+{
+	image_config_add_history(&st->config, NULL, created_by, HISTORY_COMMENT, true);
+}
+
+void stage_add_layer(struct stage *st, const struct layer *layer, int64_t created,
+		     const char *created_by)
+{
+	char text[TIME_TEXT_SIZE];
+
+	time_format(st->build->epoch >= 0 ? st->build->epoch : created, 0, text);
+	stack_push(&st->stack, &layer->descriptor, &layer->diff_id);
+	image_config_add_layer(&st->config, &layer->diff_id);
+	image_config_add_history(&st->config, text, created_by, HISTORY_COMMENT, false);
+}
+
+void stage_announce(struct stage *st)
+{
+	const struct layer_sink *sink = &st->build->options->layers;
+
+	if (!sink->ready || !st->on_target)
+		return;
+	for (; st->announced < st->stack.n; st->announced++) {
+		const struct descriptor *layer = &st->stack.layers[st->announced];
+
+		if (!store_has(st->build->store, &layer->digest, layer->size))
+			return;
+		sink->ready(sink->arg, layer);
+	}
+}
+
+/* Entries and layers must match; an image without a history gets an entry a layer. */
+static void complete_history(struct image_config *config, const char *created)
+{
+	for (size_t i = 0; !config->n_history && i < config->n_diff_ids; i++)
+		image_config_add_history(config, created, NULL,
+					 "layer of a base image without history", false);
+}
+
+static int start_from_image(struct stage *st, struct error *err)
+{
+	struct build *b = st->build;
+	const struct image_config *config;
+	AUTO_FREE char *prefix = NULL;
+	int id;
+
+	if (base_image_get(&b->images, b->bases.items[st->source->index].name, &st->platform,
+			   &st->base, err) < 0)
+		return instruction_error_place(err, &st->source->from);
+	config = &st->base->image->config;
+	image_config_copy(&st->config, config);
+	free(take_ptr(st->config.created));
+	complete_history(&st->config, config->created);
+	st->n_base_history = st->config.n_history;
+	strlist_clear(&st->config.on_build); /* they are in front of the stage's instructions */
+	stack_copy(&st->stack, &st->base->stack);
+
+	prefix = stage_next_prefix(st);
+	id = report_step_begin(b->options->reporter, "%sFROM %s", prefix, st->base->name);
+	report_step_end(b->options->reporter, id,
+			base_image_is_complete(st->base) ? STEP_STATUS_CACHED : STEP_STATUS_DONE,
+			NULL);
+	return 0;
+}
+
+static void start_from_stage(struct stage *st, const struct stage *parent)
+{
+	image_config_copy(&st->config, &parent->config);
+	strlist_clear(&st->config.on_build);
+	stack_copy(&st->stack, &parent->stack);
+	st->base = parent->base;
+	st->n_base_history = parent->n_base_history;
+	st->announced = parent->announced;
+	platform_release(&st->platform);
+	platform_copy(&st->platform, &parent->platform);
+}
+
+static int start(struct stage *st, struct error *err)
+{
+	struct build *b = st->build;
+	int from = b->plan.stages[st->source->index].base;
+	const struct stage *parent = from == STAGE_NONE ? NULL : b->stages[from];
+
+	if (parent)
+		start_from_stage(st, parent);
+	else if (is_scratch(b, st->source->index))
+		st->config.working_dir = xstrdup("/");
+	else if (start_from_image(st, err) < 0)
+		return -1;
+	if (!st->config.platform.os)
+		platform_copy(&st->config.platform, &st->platform);
+	if (!image_config_get_env(&st->config, "PATH"))
+		image_config_set_env(&st->config, "PATH", DEFAULT_PATH);
+	scope_start(&st->scope, parent ? &parent->scope : NULL, &st->config.env, b->file->escape);
+	return 0;
+}
+
+static int carry_out(struct stage *st, const struct instruction *ins, struct error *err)
+{
+	switch (ins->kind) {
+	case INSTRUCTION_RUN:
+		return step_run(st, ins, err);
+	case INSTRUCTION_COPY:
+	case INSTRUCTION_ADD:
+		return step_copy(st, ins, err);
+	case INSTRUCTION_WORKDIR:
+		return step_workdir(st, ins, err);
+	case INSTRUCTION_FROM:
+	case INSTRUCTION_ARG:
+	case INSTRUCTION_ENV:
+	case INSTRUCTION_USER:
+	case INSTRUCTION_LABEL:
+	case INSTRUCTION_EXPOSE:
+	case INSTRUCTION_VOLUME:
+	case INSTRUCTION_ENTRYPOINT:
+	case INSTRUCTION_CMD:
+	case INSTRUCTION_SHELL:
+	case INSTRUCTION_STOPSIGNAL:
+	case INSTRUCTION_HEALTHCHECK:
+	case INSTRUCTION_ONBUILD:
+	case INSTRUCTION_MAINTAINER:
+		break;
+	}
+	if (step_config(st, ins, err) < 0)
+		return instruction_error_place(err, ins);
+	return 0;
+}
+
+static int execute(struct stage *st, const struct instruction *ins, struct error *err)
+{
+	AUTO(instruction) ready = INSTRUCTION_INIT;
+	struct expand_scope scope = scope_expand(&st->scope);
+
+	/* The names of one ARG line see each other: they expand one by one. */
+	if (ins->kind == INSTRUCTION_ARG)
+		return carry_out(st, ins, err);
+	if (instruction_expand(&ready, ins, &scope, err) < 0)
+		return -1;
+	return carry_out(st, &ready, err);
+}
+
+int stage_build(struct stage *st, struct error *err)
+{
+	struct build *b = st->build;
+
+	if (start(st, err) < 0)
+		return -1;
+	stage_announce(st);
+	for (size_t i = 0; i < st->source->n_instructions; i++) {
+		if (cancel_check(b->options->cancel, err) < 0)
+			return -1;
+		if (b->group && group_failed(b->group))
+			return error_set(err, ERROR_CANCELLED, "another stage failed");
+		if (execute(st, &st->source->instructions[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}

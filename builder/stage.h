@@ -1,0 +1,46 @@
+/*
+ * The state of one stage while its instructions are carried out: configuration, layers, variables. A stage runs on one
+ * thread; when it is done, others read it.
+ */
+#pragma once
+
+#include "builder/build_state.h"
+#include "builder/scope.h"
+
+struct stage {
+	struct build *build;
+	struct dockerfile_stage *source;
+	char *label; /* "build ", "stage-1 ", or "" when the file has one stage */
+	struct platform platform;
+	struct image_config config; /* entries of its history without a time get the image's */
+	struct scope scope;
+	struct stack stack;
+	struct base_image *base; /* at the root of the chain of FROMs; NULL: scratch */
+	size_t n_base_history;   /* entries that came with it */
+	bool cmd_set;            /* in this stage: ENTRYPOINT leaves Cmd alone */
+	bool on_target;          /* its layers are the result's */
+	size_t announced;        /* how many of them the layer_sink has seen */
+	int number, total;       /* of the steps that are shown */
+	size_t waiting;          /* stages not yet done that it needs; under build->lock */
+};
+
+/* What the FROM of a stage asks for. */
+int stage_platform(struct platform *out, const struct build *b, int index, struct error *err);
+int stage_new(struct stage **out, struct build *b, int index, struct error *err);
+void stage_free(struct stage *st);
+/* Carries out everything. Errors have their place in the Dockerfile. */
+int stage_build(struct stage *st, struct error *err);
+
+/* "/" when unset. */
+const char *stage_working_dir(const struct stage *st);
+/* "[build 2/5] ", counting on. */
+char *stage_next_prefix(struct stage *st);
+/* An entry for an instruction that makes no layer. */
+void stage_add_history(struct stage *st, const char *created_by);
+/* A layer on top, with its entry. */
+void stage_add_layer(struct stage *st, const struct layer *layer, int64_t created,
+		     const char *created_by);
+/* Tells the layer_sink of the layers that are ready, in order. */
+void stage_announce(struct stage *st);
+
+CLEANUP_FREE(stage)

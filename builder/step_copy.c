@@ -1,0 +1,169 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "builder/copy.h"
+#include "builder/history.h"
+#include "builder/layer_step.h"
+#include "builder/remote_source.h"
+#include "builder/source.h"
+#include "builder/steps.h"
+
+struct copy_step {
+	struct layer_step step;
+	struct build_source source;
+	size_t n_urls;
+	struct remote_files remote;
+	struct copy_image view; /* of source.stack */
+	struct copy_request request;
+	bool prepared;
+};
+
+/*
+ * A linked copy does not look at what is below, so it depends on nothing below and stays a hit when the base moves.
+ * --chmod takes --link back (dockerfile.md 9).
+ */
+static bool is_linked(const struct layer_step *s)
+{
+	return s->ins->copy.link && !s->ins->copy.chmod.given;
+}
+
+/* What both passes over the sources need; URLs are fetched here. */
+static int prepare(struct copy_step *c, struct error *err)
+{
+	const struct layer_step *s = &c->step;
+	struct build *b = s->stage->build;
+
+	if (c->prepared)
+		return 0;
+	c->request = (struct copy_request){
+		.instruction = s->ins,
+		.is_add = s->ins->kind == INSTRUCTION_ADD,
+		.working_dir = stage_working_dir(s->stage),
+		.store = b->store,
+		.reporter = b->options->reporter,
+		.step = s->id,
+		.cancel = b->options->cancel,
+		.pool = b->options->pool,
+		.folder_mtime = b->folder_mtime,
+	};
+	if (c->source.folder) {
+		c->request.context = c->source.folder->context;
+		c->request.stat_cache = c->source.folder->stats;
+	} else {
+		if (stack_view(c->source.stack, &c->view, err) < 0)
+			return -1;
+		c->request.from = &c->view;
+	}
+	if (c->n_urls) {
+		if (remote_fetch(&c->remote, b, s->ins, err) < 0)
+			return -1;
+		c->request.fetched = (const char *const *)c->remote.paths;
+	}
+	c->prepared = true;
+	return 0;
+}
+
+static void add_parameters(struct layer_step *s, struct step_key *k)
+{
+	plan_copy(k, s->ins, stage_working_dir(s->stage), s->stage->build->folder_mtime);
+}
+
+static void add_sources(const struct layer_step *s, struct step_key *k)
+{
+	const struct copy_instruction *c = &s->ins->copy;
+
+	step_key_add_list(k, "sources", &c->sources);
+	step_key_add_int(k, "number of heredocs", (int64_t)c->n_heredocs);
+	for (size_t i = 0; i < c->n_heredocs; i++) {
+		AUTO_FREE char *body = heredoc_body(&c->heredocs[i]);
+
+		step_key_add(k, "heredoc", NULL, c->heredocs[i].name);
+		step_key_add(k, "body", NULL, body);
+	}
+}
+
+/* From layers, their ChainID says what the files are; a URL's --checksum does. */
+static int copy_quick(struct layer_step *s, struct step_key *k, struct error *err)
+{
+	const struct copy_step *c = (const struct copy_step *)s;
+
+	(void)err;
+	if (!c->source.stack && !(c->n_urls && s->ins->copy.checksum))
+		return 0;
+	add_parameters(s, k);
+	add_sources(s, k);
+	step_key_add(k, "from", NULL, c->source.stack ? stack_chain(c->source.stack)->text : NULL);
+	return 1;
+}
+
+static int copy_key(struct layer_step *s, struct step_key *k, struct error *err)
+{
+	struct copy_step *c = (struct copy_step *)s;
+	AUTO(sha256) files = SHA256_INIT;
+	uint8_t hash[SHA256_SIZE];
+
+	if (prepare(c, err) < 0)
+		return -1;
+	sha256_init(&files);
+	if (copy_hash(&c->request, &files, err) < 0)
+		return -1;
+	sha256_final(&files, hash);
+	add_parameters(s, k);
+	step_key_add_content(k, "files", PLAN_FILES, hash);
+	return 0;
+}
+
+static int copy_manifest_lines(struct layer_step *s, struct strbuf *out, struct error *err)
+{
+	struct copy_step *c = (struct copy_step *)s;
+
+	if (prepare(c, err) < 0)
+		return -1;
+	return copy_manifest(&c->request, out, err);
+}
+
+static int copy_make(struct layer_step *s, struct layer *out, struct error *err)
+{
+	struct copy_step *c = (struct copy_step *)s;
+	struct copy_image below = {.tree = NULL};
+
+	if (prepare(c, err) < 0 || (c->source.stack && stack_fetch(c->source.stack, err) < 0) ||
+	    (!is_linked(s) && s->stage->stack.n && stack_view(&s->stage->stack, &below, err) < 0))
+		return -1;
+	return copy_layer(&c->request, &below, &s->stage->build->layer_options, out, err);
+}
+
+static const struct layer_step_ops copy_ops = {
+	.kind = "copy",
+	.quick = copy_quick,
+	.key = copy_key,
+	.make = copy_make,
+	.manifest = copy_manifest_lines,
+};
+
+static const struct layer_step_ops add_ops = {
+	.kind = "add",
+	.quick = copy_quick,
+	.key = copy_key,
+	.make = copy_make,
+	.manifest = copy_manifest_lines,
+};
+
+int step_copy(struct stage *st, const struct instruction *ins, struct error *err)
+{
+	struct copy_step c = {.step = LAYER_STEP_INIT(st, ins)};
+	bool is_add = ins->kind == INSTRUCTION_ADD;
+	int result;
+
+	c.step.free_of_base = is_linked(&c.step);
+	history_copy(&c.step.history, ins);
+	if (remote_check(ins, &c.n_urls, err) < 0 ||
+	    build_source_find(st, ins->copy.from, &c.source, err) < 0)
+		result = instruction_error_place(err, ins);
+	else
+		result = layer_step_execute(&c.step, is_add ? &add_ops : &copy_ops, err);
+	remote_files_release(&c.remote);
+	layer_step_release(&c.step);
+	return result;
+}

@@ -1,0 +1,242 @@
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "builder/history.h"
+#include "builder/layer_step.h"
+#include "builder/run_env.h"
+#include "builder/steps.h"
+#include "sandbox/rootfs.h"
+
+#define HOSTNAME "buildkitsandbox"
+
+struct run_step {
+	struct layer_step step;
+	struct strlist argv;
+	struct run_mounts mounts;
+	struct output output;
+	const char *hostname;
+	bool network;
+};
+
+static void fill_key(struct run_step *r, struct step_key *k)
+{
+	const struct stage *st = r->step.stage;
+	const struct run_plan plan = {
+		.argv = &r->argv,
+		.env = &st->scope.env,
+		.args = &st->scope.args,
+		.cwd = stage_working_dir(st),
+		.user = st->config.user,
+		.hostname = r->hostname,
+		.script = r->step.ins->run.script,
+		.network = r->network,
+		.platform = &st->config.platform,
+		.mounts = r->mounts.given,
+		.targets = r->mounts.targets,
+		.inputs = r->mounts.inputs,
+		.n_mounts = r->mounts.n,
+	};
+
+	plan_run(k, &plan);
+}
+
+static int run_quick(struct layer_step *s, struct step_key *k, struct error *err)
+{
+	struct run_step *r = (struct run_step *)s;
+
+	if (!r->mounts.from_image)
+		return 0;
+	if (run_mounts_hash(&r->mounts, true, err) < 0)
+		return -1;
+	fill_key(r, k);
+	return 1;
+}
+
+static int run_key(struct layer_step *s, struct step_key *k, struct error *err)
+{
+	struct run_step *r = (struct run_step *)s;
+
+	if (run_mounts_hash(&r->mounts, false, err) < 0)
+		return -1;
+	fill_key(r, k);
+	return 0;
+}
+
+/* An interpreter that the kernel starts for programs of that architecture (binfmt_misc). */
+static bool has_emulator(const char *arch)
+{
+	static const struct {
+		const char *arch, *name;
+	} names[] = {
+		{"386", "i386"},        {"amd64", "x86_64"},        {"arm", "arm"},
+		{"arm64", "aarch64"},   {"loong64", "loongarch64"}, {"mips64le", "mips64el"},
+		{"ppc64le", "ppc64le"}, {"riscv64", "riscv64"},     {"s390x", "s390x"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i].arch, arch) == 0) {
+			AUTO_FREE char *path = xstrfmt("/proc/sys/fs/binfmt_misc/qemu-%s",
+						       names[i].name);
+
+			return access(path, F_OK) == 0;
+		}
+	return false;
+}
+
+static int check_platform(const struct stage *st, struct error *err)
+{
+	const struct platform *p = &st->config.platform, *host = &st->build->host_platform;
+	AUTO_FREE char *wanted = platform_format(p);
+	AUTO_FREE char *here = platform_format(host);
+	bool same_os = !p->os || !host->os || strcmp(p->os, host->os) == 0;
+
+	if (same_os && (!p->arch || !host->arch || strcmp(p->arch, host->arch) == 0 ||
+			(strcmp(p->arch, "386") == 0 && strcmp(host->arch, "amd64") == 0) ||
+			has_emulator(p->arch)))
+		return 0;
+	error_set(err, ERROR_UNSUPPORTED, "RUN on %s needs emulation: this machine is %s", wanted,
+		  here);
+	if (!same_os)
+		return -1;
+	return error_hint(
+		err,
+		"install qemu-user-static (with binfmt-support), build on a %s machine, or use "
+		"FROM --platform=$BUILDPLATFORM for this stage and cross-compile",
+		wanted);
+}
+
+static void take_output(void *arg, int fd, const void *data, size_t len)
+{
+	output_write(arg, fd, data, len);
+}
+
+/* "process "/bin/sh -c exit 3" did not complete successfully: exit code: 3" */
+static int report_status(struct run_step *r, const struct run_result *result, struct error *err)
+{
+	AUTO_FREE char *command = strlist_join(&r->argv, " ");
+
+	if (!result->status)
+		return 0;
+	error_set(err, ERROR_STEP, "process \"%s\" did not complete successfully: exit code: %d%s",
+		  command, result->status,
+		  result->oom ? " (the kernel killed it for want of memory)" : "");
+	err->status = result->status;
+	output_tail(&r->output, &r->step.hint);
+	return -1;
+}
+
+static int run_process(struct run_step *r, struct rootfs *fs, struct run_env *env,
+		       struct error *err)
+{
+	const struct stage *st = r->step.stage;
+	const struct build_options *o = st->build->options;
+	const struct run_spec spec = {
+		.argv = r->argv.items,
+		.env = env->list.items,
+		.cwd = stage_working_dir(st),
+		.user = st->config.user ? st->config.user : "",
+		.hostname = r->hostname,
+		.add_hosts = o->add_hosts,
+		.network = r->network ? SANDBOX_NETWORK_HOST : SANDBOX_NETWORK_NONE,
+		.mounts = r->mounts.mounts,
+		.n_mounts = r->mounts.n_mounts,
+		.stdin_fd = -1,
+		.output = take_output,
+		.arg = &r->output,
+	};
+	struct run_result result = {.status = 0};
+	int done = rootfs_run(fs, &spec, &result, err);
+
+	output_end(&r->output);
+	if (done == 0)
+		return report_status(r, &result, err);
+	if (err && err->kind == ERROR_STEP) {
+		AUTO_FREE char *command = strlist_join(&r->argv, " ");
+
+		return error_wrap(err, "process \"%s\" did not start", command);
+	}
+	return -1;
+}
+
+static int run_make(struct layer_step *s, struct layer *out, struct error *err)
+{
+	struct run_step *r = (struct run_step *)s;
+	struct stage *st = s->stage;
+	const struct build_options *o = st->build->options;
+	AUTO_FREE struct rootfs_layer *layers = stack_rootfs(&st->stack);
+	AUTO(run_env) env = {.bundle = STRBUF_INIT};
+	AUTO_PTR(rootfs) fs = NULL;
+
+	if (check_platform(st, err) < 0)
+		return -1;
+	if (!o->sandbox)
+		return error_set(err, ERROR_UNSUPPORTED, "this build has no sandbox for RUN");
+	if (stack_fetch(&st->stack, err) < 0)
+		return -1;
+	r->output.step = s->id;
+	if (run_mounts_open(&r->mounts, s->id, &r->output, err) < 0 ||
+	    run_env_init(&env, st, &r->mounts, r->network, err) < 0 ||
+	    rootfs_open(&fs, o->sandbox, layers, st->stack.n, err) < 0 ||
+	    run_process(r, fs, &env, err) < 0)
+		return -1;
+	return rootfs_commit(fs, &st->build->layer_options, out, err);
+}
+
+static const struct layer_step_ops run_ops = {
+	.kind = "run",
+	.quick = run_quick,
+	.key = run_key,
+	.make = run_make,
+};
+
+static bool wants_network(const struct build_options *o, const struct run_instruction *run)
+{
+	if (run->network == RUN_NETWORK_DEFAULT)
+		return !o->network_none;
+	return run->network == RUN_NETWORK_HOST;
+}
+
+static const char *choose_hostname(const struct build_options *o)
+{
+	const char *given = o->build_args ? strmap_get(o->build_args, "BUILDKIT_SANDBOX_HOSTNAME")
+					  : NULL;
+
+	return given && *given ? given : HOSTNAME;
+}
+
+static int prepare(struct run_step *r, struct error *err)
+{
+	struct stage *st = r->step.stage;
+	const struct instruction *ins = r->step.ins;
+
+	step_argv(st, &ins->run.command, &r->argv);
+	if (!r->argv.n)
+		return error_set(err, ERROR_SYNTAX, "RUN has no command");
+	return run_mounts_init(&r->mounts, st, ins, err);
+}
+
+int step_run(struct stage *st, const struct instruction *ins, struct error *err)
+{
+	const struct build_options *o = st->build->options;
+	struct run_step r = {
+		.step = LAYER_STEP_INIT(st, ins),
+		.hostname = choose_hostname(o),
+		.network = wants_network(o, &ins->run),
+	};
+	int result;
+
+	output_init(&r.output, o->reporter);
+	if (prepare(&r, err) < 0) {
+		result = instruction_error_place(err, ins);
+	} else {
+		history_run(&r.step.history, &st->scope, &r.argv);
+		result = layer_step_execute(&r.step, &run_ops, err);
+	}
+	run_mounts_release(&r.mounts);
+	output_release(&r.output);
+	strlist_release(&r.argv);
+	layer_step_release(&r.step);
+	return result;
+}

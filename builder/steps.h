@@ -1,0 +1,18 @@
+/*
+ * Carrying out instructions; each file step_*.c does one kind. The instruction is expanded, unless it is an ARG. Errors have
+ * no place yet.
+ */
+#pragma once
+
+#include "builder/stage.h"
+
+int step_run(struct stage *st, const struct instruction *ins, struct error *err);
+int step_copy(struct stage *st, const struct instruction *ins, struct error *err); /* also ADD */
+int step_workdir(struct stage *st, const struct instruction *ins, struct error *err);
+/* Everything that only changes the configuration. */
+int step_config(struct stage *st, const struct instruction *ins, struct error *err);
+
+/* Does it count among the steps that are shown? */
+bool step_is_shown(const struct instruction *ins);
+/* CMD, ENTRYPOINT and RUN: the argv, a shell form wrapped with the SHELL in force. Appends. */
+void step_argv(const struct stage *st, const struct command *c, struct strlist *argv);
