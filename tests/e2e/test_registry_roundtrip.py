@@ -111,7 +111,7 @@ def test_base_image_from_the_registry(login, registry, build, tiny):
     top = build.context({"Dockerfile": f"FROM {registry.host}/base/tiny:1\nRUN echo x > /x\n"})
     login.build(top, "-t", "t").ok()
     assert read_layout(login.root, "t:latest").verify().tree().text("/x") == "x\n"
-    # A build whose steps all hit fetches no layer, even into a store that lost them.
+    # A build whose steps all hit asks for no blob.
     since = registry.mark()
     login.build(top, "-t", "t").ok()
     assert not [r for r in registry.requests(since) if "/blobs/" in r[1]]
