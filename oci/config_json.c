@@ -210,14 +210,15 @@ int image_config_parse(struct image_config *out, const char *text, size_t len, c
 		       struct error *err)
 {
 	AUTO(image_config) c;
+	AUTO(error) bad = ERROR_INIT;
 	AUTO_JSON *j = NULL;
 
 	image_config_init(&c);
 	if (len > LIMIT_CONFIG_BYTES)
 		return error_set(err, ERROR_CORRUPT, "%s: %zu bytes; the limit is %u", where, len,
 				 LIMIT_CONFIG_BYTES);
-	if (json_parse(&j, text, len, where, err) < 0)
-		return -1;
+	if (json_parse(&j, text, len, where, &bad) < 0)
+		return error_set(err, ERROR_CORRUPT, "%s", bad.message);
 	if (!json_is_object(j))
 		return error_set(err, ERROR_CORRUPT, "%s: not a JSON object", where);
 	if (opt_text(j, "created", &c.created, where, err) < 0 ||

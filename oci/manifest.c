@@ -154,13 +154,14 @@ static int read_descriptors(const json_t *j, const char *key, size_t limit, stru
 static int parse_object(json_t **out, const char *text, size_t len, const char *where,
 			struct error *err)
 {
+	AUTO(error) bad = ERROR_INIT;
 	AUTO_JSON *j = NULL;
 
 	if (len > LIMIT_MANIFEST_BYTES)
 		return error_set(err, ERROR_CORRUPT, "%s: %zu bytes; the limit is %u", where, len,
 				 LIMIT_MANIFEST_BYTES);
-	if (json_parse(&j, text, len, where, err) < 0)
-		return -1;
+	if (json_parse(&j, text, len, where, &bad) < 0)
+		return error_set(err, ERROR_CORRUPT, "%s", bad.message);
 	if (!json_is_object(j))
 		return error_set(err, ERROR_CORRUPT, "%s: not a JSON object", where);
 	*out = take_ptr(j);

@@ -1,0 +1,167 @@
+#include "store_fixture.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/process.h"
+#include "base/strbuf.h"
+#include "oci/lease.h"
+
+static int64_t oldest(struct fixture *f)
+{
+	int64_t since = -1;
+
+	assert_ok(f, lease_oldest(f->store, &since, &f->err));
+	return since;
+}
+
+static void survey(struct fixture *f, struct lease_summary *out)
+{
+	AUTO_FD int lock = -1;
+
+	assert_ok(f, lease_lock(f->store, &lock, &f->err));
+	assert_ok(f, lease_survey(f->store, out, &f->err));
+}
+
+static void test_take_and_give_back(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_PTR(lease) one = NULL;
+	AUTO_PTR(lease) two = NULL;
+	AUTO(lease_summary) own = {0};
+	AUTO_FREE char *name = xstrfmt("leases/%d-%llu-0", (int)getpid(),
+				       (unsigned long long)process_start_time(getpid()));
+
+	assert_true(oldest(f) == INT64_MAX);
+	assert_ok(f, lease_take(&one, f->store, &f->err));
+	assert_ok(f, lease_take(&two, f->store, &f->err));
+	assert_true(fixture_exists(f, name));
+	assert_true(time(NULL) - oldest(f) < 1000);
+	/* For prune, its own process does not count. */
+	survey(f, &own);
+	assert_int_equal(own.live, 0);
+	lease_free(take_ptr(one));
+	assert_false(fixture_exists(f, name));
+	assert_true(oldest(f) != INT64_MAX);
+	lease_free(take_ptr(two));
+	assert_true(oldest(f) == INT64_MAX);
+	lease_free(NULL);
+}
+
+/* A child that holds a lease, and names kept when it is not NULL, until it is killed. */
+static pid_t start_holder(struct fixture *f, const struct digest *kept)
+{
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		AUTO_PTR(store) s = NULL;
+		struct lease *l;
+
+		if (store_open(&s, f->root, NULL) < 0 || lease_take(&l, s, NULL) < 0 ||
+		    (kept && lease_keep(l, kept, NULL) < 0) || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void end_holder(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void test_other_process(void **state)
+{
+	struct fixture *f = *state;
+	struct digest d = digest_of("abc", 3);
+	pid_t general = start_holder(f, NULL), precise = start_holder(f, &d);
+	AUTO(lease_summary) both = {0};
+	AUTO(lease_summary) none = {0};
+
+	survey(f, &both);
+	assert_int_equal(both.live, 2);
+	assert_int_equal(both.general, 1);
+	assert_int_equal(both.kept.n, 1);
+	assert_string_equal(both.kept.items[0], d.text);
+	assert_true(time(NULL) - both.oldest < 1000);
+	end_holder(general);
+	end_holder(precise);
+	/* Killed, they hold nothing, and their files go. */
+	survey(f, &none);
+	assert_int_equal(none.live, 0);
+	assert_true(none.oldest == INT64_MAX);
+	AUTO_FREE char *left = xstrfmt("ls '%s/leases' | wc -l", f->root);
+	FILE *p = popen(left, "r");
+	int n = -1;
+
+	assert_int_equal(fscanf(p, "%d", &n), 1);
+	pclose(p);
+	assert_int_equal(n, 1); /* the lock */
+}
+
+/* A file of a process that lives, but is another one: its number was used again. */
+static void test_reused_pid(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_FREE char *alive = xstrfmt("leases/%d-1-0", (int)getpid());
+
+	fixture_write(f, alive, "since 5\n", 8);
+	fixture_write(f, "leases/README", "x", 1);
+	assert_true(oldest(f) == INT64_MAX);
+	assert_false(fixture_exists(f, alive));
+	assert_true(fixture_exists(f, "leases/README"));
+}
+
+/* What was kept is written down before lease_keep returns, and the lease stays as old as it is. */
+static void test_keep(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_PTR(lease) l = NULL;
+	struct digest a = digest_of("a", 1), b = digest_of("b", 1);
+
+	assert_ok(f, lease_take(&l, f->store, &f->err));
+	assert_ok(f, lease_keep(l, &a, &f->err));
+	assert_ok(f, lease_keep(l, &b, &f->err));
+	AUTO_FREE char *command = xstrfmt("cat '%s'/leases/[0-9]*", f->root);
+	FILE *p = popen(command, "r");
+	char text[400] = "";
+	size_t n = fread(text, 1, sizeof(text) - 1, p);
+
+	pclose(p);
+	text[n] = '\0';
+	AUTO_FREE char *want = xstrfmt("\n%s\n%s\n", a.text, b.text);
+
+	assert_true(strncmp(text, "since ", 6) == 0);
+	assert_string_equal(strchr(text, '\n'), want);
+}
+
+static void test_folder_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_PTR(lease) l = NULL;
+
+	assert_ok(f, fs_remove_tree(store_dirfd(f->store), "leases", &f->err));
+	assert_true(oldest(f) == INT64_MAX);
+	assert_ok(f, lease_take(&l, f->store, &f->err));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		store_test(test_take_and_give_back), store_test(test_other_process),
+		store_test(test_reused_pid),         store_test(test_keep),
+		store_test(test_folder_is_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
