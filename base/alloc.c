@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* Without stdio: its buffers may need the memory that is not there. */
-static void *out_of_memory(void)
+static void __attribute__((noreturn)) out_of_memory(void)
 {
 	static const char text[] = "slipway: out of memory\n";
 	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
@@ -20,21 +20,27 @@ void *xmalloc(size_t size)
 {
 	void *p = malloc(size ? size : 1);
 
-	return p ? p : out_of_memory();
+	if (!p)
+		out_of_memory();
+	return p;
 }
 
 void *xcalloc(size_t n, size_t size)
 {
 	void *p = n && size ? calloc(n, size) : calloc(1, 1);
 
-	return p ? p : out_of_memory();
+	if (!p)
+		out_of_memory();
+	return p;
 }
 
 void *xrealloc(void *p, size_t size)
 {
 	void *grown = realloc(p, size ? size : 1);
 
-	return grown ? grown : out_of_memory();
+	if (!grown)
+		out_of_memory();
+	return grown;
 }
 
 void *xreallocarray(void *p, size_t n, size_t size)
@@ -42,7 +48,7 @@ void *xreallocarray(void *p, size_t n, size_t size)
 	size_t total;
 
 	if (__builtin_mul_overflow(n, size, &total))
-		return out_of_memory();
+		out_of_memory();
 	return xrealloc(p, total);
 }
 
@@ -81,7 +87,7 @@ char *xstrvfmt(const char *fmt, va_list ap)
 	char *text = NULL;
 
 	if (vasprintf(&text, fmt, ap) < 0)
-		return out_of_memory();
+		out_of_memory();
 	return text;
 }
 

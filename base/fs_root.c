@@ -194,13 +194,8 @@ static int walk_finish(struct walk *w, const char *name, int fd, bool must_be_di
 {
 	struct stat st;
 
-	if (must_be_dir) {
-		if (flags & O_CREAT) {
-			errno = EISDIR;
-			return -1;
-		}
+	if (must_be_dir)
 		flags |= O_DIRECTORY;
-	}
 	/* Another open by name might meet another file. */
 	if ((flags & O_PATH) && fd >= 0) {
 		if ((flags & O_DIRECTORY) && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode)) {
@@ -270,6 +265,11 @@ static int walk_run(struct walk *w, int flags, mode_t mode)
 			if (walk_up(w) < 0)
 				return -1;
 			continue;
+		}
+		/* The kernel says so before it looks. */
+		if (last && slash && (flags & O_CREAT)) {
+			errno = EISDIR;
+			return -1;
 		}
 		fd = walk_open(w, name);
 		if (fd < 0)

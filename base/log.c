@@ -61,9 +61,16 @@ void report_step_end(struct reporter *r, int id, enum step_status status, const 
 		r->step_end(r, id, status, err);
 }
 
+/* Atomic, because the handler runs on one thread and all others look. */
+void cancel_note(struct cancel *c, int signal)
+{
+	if (__atomic_fetch_add(&c->count, 1, __ATOMIC_RELAXED) == 0)
+		__atomic_store_n(&c->signal, signal, __ATOMIC_RELEASE);
+}
+
 bool cancel_requested(const struct cancel *c)
 {
-	return c && c->signal != 0;
+	return c && __atomic_load_n(&c->signal, __ATOMIC_ACQUIRE) != 0;
 }
 
 int cancel_check(const struct cancel *c, struct error *err)

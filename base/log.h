@@ -54,6 +54,8 @@ struct cancel {
 	volatile int count;  /* how many came: 2 means do not wait for anybody */
 	int wake_fd;         /* becomes readable at the first signal; -1 when there is none */
 };
+/* Notes that a signal came (> 0); async-signal-safe. Waking the reader of wake_fd is the caller's part. */
+void cancel_note(struct cancel *c, int signal);
 bool cancel_requested(const struct cancel *c); /* NULL: never */
 /* ERROR_CANCELLED "cancelled" when requested. */
 int cancel_check(const struct cancel *c, struct error *err);

@@ -1,5 +1,11 @@
 /* Each row is opened by openat2 and by the walk: the kernel is the second opinion on every value. */
 #include <errno.h>
+#include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "scratch.h"
 
@@ -315,13 +321,123 @@ static void makes_folders_inside(void **state)
 	assert_false(exists("run"));
 }
 
+/* Random paths with random flags: the walk must end where the kernel does, or fail as it does. */
+static void the_walk_agrees_with_the_kernel(void **state)
+{
+	static const char *const parts[] = {
+		"etc",      "usr",   "lib",    "abs",     "up",
+		"slash",    "loop1", "passwd", "libc",    "..",
+		".",        "",      "dot",    "etc",     "trailing",
+		"dangling", "usr",   "chain",  "link12",  "link30",
+		"secret",   "..",    "lib",    "missing", "file-trailing",
+	};
+	static const int flags[] = {
+		O_RDONLY,
+		O_PATH,
+		O_PATH | O_NOFOLLOW,
+		O_RDONLY | O_DIRECTORY,
+		O_RDONLY | O_NOFOLLOW,
+		O_PATH | O_DIRECTORY | O_NOFOLLOW,
+		O_WRONLY | O_CREAT | O_EXCL,
+	};
+	AUTO_FD int root = openat(scratch_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint32_t random = 1;
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		int (*opener)(int, const char *, int, mode_t) = i % 3 ? fs_openat_in_root
+								      : fs_openat_beneath;
+		int flag = flags[i % ARRAY_SIZE(flags)], number[2], fd[2];
+		AUTO(strbuf) path = STRBUF_INIT;
+		struct stat st[2] = {{0}, {0}};
+
+		for (uint32_t n = i % 6 + 1; n; n--) {
+			random = random * 1664525 + 1013904223;
+			strbuf_printf(&path, "%s%s", parts[(random >> 16) % ARRAY_SIZE(parts)],
+				      n > 1 || random >> 30 == 0 ? "/" : "");
+		}
+		for (int walk = 0; walk < 2; walk++) {
+			fs_no_openat2 = walk;
+			fd[walk] = opener(root, path.buf, flag, 0600);
+			number[walk] = fd[walk] < 0 ? errno : 0;
+			if (fd[walk] < 0)
+				continue;
+			assert_int_equal(fstat(fd[walk], &st[walk]), 0);
+			/* What the first made, the second shall make too, at the same place. */
+			if (flag & O_CREAT) {
+				char link[32], made[PATH_MAX] = "";
+
+				fs_fd_path(fd[walk], link);
+				assert_true(readlink(link, made, sizeof(made) - 1) > 0);
+				assert_int_equal(unlink(made), 0);
+				st[walk].st_ino = strlen(made);
+			}
+			close(fd[walk]);
+		}
+		if (number[0] != number[1] || st[0].st_ino != st[1].st_ino)
+			fail_msg("\"%s\", flags %o: %s, but the walk: %s", path.buf, flag,
+				 strerror(number[0]), strerror(number[1]));
+	}
+	fs_no_openat2 = false;
+}
+
+/* As a container engine's filter that does not know the call. */
+static int refuse_openat2(uint32_t number)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | number),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = ARRAY_SIZE(code), .filter = code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void openat2_may_be_refused(void **state)
+{
+	static const uint32_t numbers[] = {ENOSYS, EPERM};
+	AUTO_FD int root = openat(scratch_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		int status = -1;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			char content[16] = "";
+			int fd;
+
+			if (refuse_openat2(numbers[i]) < 0)
+				_exit(77);
+			fd = fs_openat_in_root(root, "up", O_RDONLY, 0);
+			if (fd < 0 || read(fd, content, sizeof(content) - 1) < 0)
+				_exit(1);
+			_exit(strcmp(content, "root's") == 0 ? 0 : 2);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 77)
+			skip();
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(links_stay_in_the_root),  cmocka_unit_test(folders_and_last_links),
-		cmocka_unit_test(beneath_follows_nothing), cmocka_unit_test(creates),
-		cmocka_unit_test(magic_links_are_refused), cmocka_unit_test(long_names_and_paths),
+		cmocka_unit_test(links_stay_in_the_root),
+		cmocka_unit_test(folders_and_last_links),
+		cmocka_unit_test(beneath_follows_nothing),
+		cmocka_unit_test(creates),
+		cmocka_unit_test(magic_links_are_refused),
+		cmocka_unit_test(long_names_and_paths),
 		cmocka_unit_test(makes_folders_inside),
+		cmocka_unit_test(the_walk_agrees_with_the_kernel),
+		cmocka_unit_test(openat2_may_be_refused),
 	};
 
 	return cmocka_run_group_tests(tests, outside_setup, scratch_teardown);

@@ -88,7 +88,10 @@ static void cancel_is_seen(void **state)
 	assert_false(cancel_requested(NULL));
 	assert_ok(cancel_check(NULL, err));
 	assert_ok(cancel_check(&c, err));
-	c.signal = 2;
+	cancel_note(&c, 2);
+	cancel_note(&c, 15);
+	assert_int_equal(c.signal, 2);
+	assert_int_equal(c.count, 2);
 	assert_true(cancel_requested(&c));
 	assert_error(cancel_check(&c, err), ERROR_CANCELLED, "cancelled");
 }

@@ -99,7 +99,7 @@ static void *cancel_later(void *arg)
 	struct canceller *c = arg;
 
 	usleep(20000);
-	c->cancel->signal = SIGINT;
+	cancel_note(c->cancel, SIGINT);
 	if (c->wake >= 0)
 		assert_int_equal(write(c->wake, "x", 1), 1);
 	return NULL;
