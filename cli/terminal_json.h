@@ -1,4 +1,4 @@
-/* --progress=json: one JSON object a line. Fields: docs/progress.md. */
+/* --progress=json: one JSON object a line. Fields: docs/build.md. */
 #pragma once
 
 #include <stdint.h>
