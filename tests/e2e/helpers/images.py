@@ -20,7 +20,8 @@ import sys
 import tarfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "fixtures"))
-from oci_layout import REF_NAME, Layout, entry, make_tar  # noqa: E402,F401  (what tests use)
+from oci_layout import (CONFIG, INDEX, LAYER, MANIFEST, REF_NAME, Layout, entry,  # noqa: E402,F401
+                        make_tar)
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
