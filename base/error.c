@@ -18,7 +18,7 @@ static int error_fill(struct error *err, enum error_kind kind, int number, char 
 	return -1;
 }
 
-int error_set(struct error *err, enum error_kind kind, const char *fmt, ...)
+int(error_set)(struct error *err, enum error_kind kind, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -43,7 +43,7 @@ static enum error_kind kind_of_errno(int number)
 	}
 }
 
-int error_errno(struct error *err, const char *fmt, ...)
+int(error_errno)(struct error *err, const char *fmt, ...)
 {
 	int number = errno;
 	AUTO_FREE char *what = NULL;
@@ -61,7 +61,7 @@ int error_errno(struct error *err, const char *fmt, ...)
 	return -1;
 }
 
-int error_wrap(struct error *err, const char *fmt, ...)
+int(error_wrap)(struct error *err, const char *fmt, ...)
 {
 	AUTO_FREE char *context = NULL;
 	char *message;
@@ -78,7 +78,7 @@ int error_wrap(struct error *err, const char *fmt, ...)
 	return -1;
 }
 
-int error_hint(struct error *err, const char *fmt, ...)
+int(error_hint)(struct error *err, const char *fmt, ...)
 {
 	AUTO_FREE char *hint = NULL;
 	char *message;
@@ -109,7 +109,7 @@ void error_clear(struct error *err)
 	*err = (struct error)ERROR_INIT;
 }
 
-int error_move(struct error *dst, struct error *src)
+int(error_move)(struct error *dst, struct error *src)
 {
 	if (dst == src)
 		return -1;

@@ -49,10 +49,22 @@ int error_wrap(struct error *err, const char *fmt, ...) __attribute__((format(pr
 /* Adds a line after the message: what to try. */
 int error_hint(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-void error_release(struct error *err);
-void error_clear(struct error *err);
 /* Moves src into dst (NULL allowed) and returns -1. */
 int error_move(struct error *dst, struct error *src);
+
+/* Lets compilers and analysers see the -1: what a failed call leaves unset is then known to be unused. */
+static inline int error_result(void)
+{
+	return -1;
+}
+#define error_set(...)   (error_set(__VA_ARGS__), error_result())
+#define error_errno(...) (error_errno(__VA_ARGS__), error_result())
+#define error_wrap(...)  (error_wrap(__VA_ARGS__), error_result())
+#define error_hint(...)  (error_hint(__VA_ARGS__), error_result())
+#define error_move(...)  (error_move(__VA_ARGS__), error_result())
+
+void error_release(struct error *err);
+void error_clear(struct error *err);
 /* "not found", "denied" ...: a word for logs and JSON. */
 const char *error_kind_name(enum error_kind kind);
 

@@ -110,6 +110,7 @@ void strbuf_vprintf(struct strbuf *sb, const char *fmt, va_list ap)
 	int n;
 
 	va_copy(again, ap);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_copy is not understood */
 	n = vsnprintf(small, sizeof(small), fmt, again);
 	va_end(again);
 	if (n >= 0 && (size_t)n < sizeof(small)) {

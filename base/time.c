@@ -127,7 +127,7 @@ static bool parse_clock(const char **p, int64_t *sec)
 	    (minute = digits(p, 2)) < 0 || minute > 59 || !skip_char(p, ":") ||
 	    (second = digits(p, 2)) < 0 || second > 59)
 		return false;
-	*sec += hour * 3600 + minute * 60 + second;
+	*sec += hour * 3600l + minute * 60l + second;
 	if (skip_char(p, ".")) {
 		if (digits(p, 1) < 0)
 			return false;
@@ -146,7 +146,7 @@ static bool parse_zone(const char **p, int64_t *sec)
 	if (!skip_char(p, "+-") || (hour = digits(p, 2)) < 0 || hour > 23 || !skip_char(p, ":") ||
 	    (minute = digits(p, 2)) < 0 || minute > 59)
 		return false;
-	*sec -= (east ? 1 : -1) * (hour * 3600 + minute * 60);
+	*sec -= (east ? 1 : -1) * (hour * 3600l + minute * 60l);
 	return true;
 }
 

@@ -207,11 +207,11 @@ void time_format_ago(int64_t seconds, char out[TIME_TEXT_SIZE])
 		snprintf(out, TIME_TEXT_SIZE, "About an hour ago");
 	else if (hours < 48)
 		snprintf(out, TIME_TEXT_SIZE, "%d hours ago", (int)hours);
-	else if (hours < 24 * 7 * 2)
+	else if (hours < 24l * 7 * 2)
 		snprintf(out, TIME_TEXT_SIZE, "%d days ago", (int)(hours / 24));
-	else if (hours < 24 * 30 * 2)
+	else if (hours < 24l * 30 * 2)
 		snprintf(out, TIME_TEXT_SIZE, "%d weeks ago", (int)(hours / 24 / 7));
-	else if (hours < 24 * 365 * 2)
+	else if (hours < 24l * 365 * 2)
 		snprintf(out, TIME_TEXT_SIZE, "%d months ago", (int)(hours / 24 / 30));
 	else
 		snprintf(out, TIME_TEXT_SIZE, "%lld years ago", (long long)(s / 3600 / 24 / 365));
