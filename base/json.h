@@ -27,6 +27,7 @@ static inline void json_scope_decref(json_t **j)
 }
 #define AUTO_JSON __attribute__((cleanup(json_scope_decref))) json_t
 
+/* ERROR_SYNTAX with where:line:column, never quoting the text, which may hold secrets. *out is a new reference. */
 int json_parse(json_t **out, const char *text, size_t len, const char *where, struct error *err);
 int json_parse_file(json_t **out, const char *path, size_t limit, struct error *err);
 /* Required getters: ERROR_CORRUPT when missing or of another type. Views stay valid as long as obj. */

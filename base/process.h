@@ -24,13 +24,18 @@ struct process_options {
 	int death_signal; /* 0: none; else PR_SET_PDEATHSIG in the child */
 };
 
-/* ERROR_NOT_FOUND when path does not exist. */
+/*
+ * Starts the program with all signals at their defaults and none blocked; returns once exec has
+ * succeeded. ERROR_NOT_FOUND when path does not exist. The caller waits for the child.
+ */
 int process_spawn(pid_t *pid, const struct process_options *opt, struct error *err);
 /* Waits; *status is 0..255, or 128 + signal. */
 int process_wait(pid_t pid, int *status, struct error *err);
 /*
- * Runs with input on stdin and collects stdout and stderr (each may be NULL: dropped; their limits
- * hold). Killed after timeout_ms (< 0: never) or on cancel; the exit status is not an error.
+ * Runs with input on stdin (opt's three descriptors are not used; no input is /dev/null) and collects
+ * stdout and stderr (each may be NULL: dropped). Returns when the child has ended, whoever else still
+ * holds its output open. The exit status is not an error. Killed, with an error: beyond a buffer's
+ * limit (ERROR_CORRUPT), after timeout_ms (< 0: never; ERROR_SYSTEM with ETIMEDOUT), on cancel.
  */
 int process_capture(const struct process_options *opt, const void *input, size_t input_len,
 		    struct strbuf *out, struct strbuf *errout, int timeout_ms,
