@@ -109,7 +109,6 @@ static void print_table(const struct row *rows, size_t n, bool digests, bool no_
 /* A filter matches the repository, or repository and tag. */
 static bool wanted(const struct row *r, const char *filter)
 {
-	AUTO(image_ref) ref = {0};
 	AUTO(row) want = {0};
 
 	if (!filter)

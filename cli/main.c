@@ -17,9 +17,7 @@ static int wake_write_fd = -1;
 
 static void on_signal(int number)
 {
-	if (!cancel.signal)
-		cancel.signal = number;
-	cancel.count++;
+	cancel_note(&cancel, number);
 	if (wake_write_fd >= 0 && write(wake_write_fd, "", 1) < 0)
 		return; /* full: it is readable already */
 }
