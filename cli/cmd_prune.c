@@ -27,7 +27,7 @@ static bool confirmed(bool all)
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static int remove_layer(void *arg, const char *path, struct error *err)
+static int remove_tree(void *arg, const char *path, struct error *err)
 {
 	struct app *a = arg;
 
@@ -48,7 +48,12 @@ int cmd_prune(struct app *a, int argc, char **argv, struct error *err)
 		{0, "grace", OPTION_STRING, "DURATION", "Keep blobs younger than this (default 1h)",
 		 &grace},
 	};
-	struct prune_options o = {.grace = 3600, .remove_layer = remove_layer, .arg = a};
+	struct prune_options o = {
+		.grace = 3600,
+		.remove_tree = remove_tree,
+		.remove_arg = a,
+		.reporter = a->reporter,
+	};
 	struct prune_result result = {0};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 
@@ -74,6 +79,14 @@ int cmd_prune(struct app *a, int argc, char **argv, struct error *err)
 	if (store_prune(a->store, &o, &result, err) < 0)
 		return -1;
 	format_size(&size, (int64_t)result.bytes);
-	printf("Deleted %" PRIu64 " blobs\nTotal reclaimed space: %s\n", result.blobs, size.buf);
+	printf("Deleted %" PRIu64 " images without a name, %" PRIu64 " blobs, %" PRIu64
+	       " cache records, %" PRIu64 " extracted layers\n",
+	       result.images, result.blobs, result.records, result.layers);
+	if (result.in_use)
+		printf("Kept what %" PRIu64 " running commands may need\n", result.in_use);
+	printf("Total reclaimed space: %s\n", size.buf);
+	if (result.failed)
+		return error_set(err, ERROR_SYSTEM, "%" PRIu64 " folders could not be removed",
+				 result.failed);
 	return 0;
 }
