@@ -3,6 +3,7 @@
 
 #define LIMIT_DOCKERFILE_BYTES  (16u << 20)
 #define LIMIT_DOCKERFILE_LINE   65535u
+#define LIMIT_INSTRUCTIONS      100000u     /* of one Dockerfile */
 #define LIMIT_EXPANDED_BYTES    (16u << 20) /* one word after expansion of its variables */
 #define LIMIT_IGNORE_BYTES      (64u << 20)
 #define LIMIT_MANIFEST_BYTES    (16u << 20)

@@ -13,6 +13,8 @@ void ast_node_release(struct ast_node *node)
 {
 	size_t i;
 
+	if (!node)
+		return;
 	free(node->name);
 	free(node->text);
 	words_release(&node->flags);
@@ -28,6 +30,8 @@ void ast_release(struct ast *ast)
 {
 	size_t i;
 
+	if (!ast)
+		return;
 	for (i = 0; i < ast->n_nodes; i++)
 		ast_node_release(&ast->nodes[i]);
 	free(ast->nodes);
@@ -137,6 +141,8 @@ bool heredoc_parse(struct heredoc *out, const char *word)
 
 void heredoc_release(struct heredoc *h)
 {
+	if (!h)
+		return;
 	free(h->name);
 	free(h->content);
 	memset(h, 0, sizeof(*h));

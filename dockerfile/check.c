@@ -10,10 +10,15 @@
 #include "dockerfile/ast.h"
 #include "dockerfile/dockerfile.h"
 
+/* Nobody reads more of them. */
+#define MAX_WARNINGS 1000
+
 void check_list_release(struct check_list *list)
 {
 	size_t i;
 
+	if (!list)
+		return;
 	for (i = 0; i < list->n; i++)
 		free(list->items[i].message);
 	free(list->items);
@@ -24,7 +29,7 @@ void check_add(struct check_list *list, const char *rule, int line, const char *
 {
 	va_list ap;
 
-	if (!list)
+	if (!list || list->n == MAX_WARNINGS)
 		return;
 	GROW(list->items, list->n + 1, list->cap);
 	va_start(ap, fmt);

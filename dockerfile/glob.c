@@ -178,6 +178,8 @@ int glob_init(struct glob *g, const char *text)
 
 void glob_release(struct glob *g)
 {
+	if (!g)
+		return;
 	free(g->text);
 	free(g->parts);
 	memset(g, 0, sizeof(*g));
@@ -204,6 +206,8 @@ void glob_path_init(struct glob_path *p, const char *text)
 
 void glob_path_release(struct glob_path *p)
 {
+	if (!p)
+		return;
 	free(p->parts);
 	memset(p, 0, sizeof(*p));
 }

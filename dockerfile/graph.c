@@ -53,6 +53,8 @@ void graph_plan_release(struct graph_plan *plan)
 {
 	int i;
 
+	if (!plan)
+		return;
 	for (i = 0; i < plan->n_stages; i++)
 		free(plan->stages[i].dependencies);
 	free(plan->stages);

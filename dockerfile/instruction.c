@@ -215,6 +215,8 @@ static void pairs_release(struct pairs_instruction *pairs)
 
 void instruction_release(struct instruction *ins)
 {
+	if (!ins)
+		return;
 	switch (ins->kind) {
 	case INSTRUCTION_FROM:
 		free(ins->from.image);

@@ -175,13 +175,12 @@ int read_expose(struct instruction *out, const struct reader *r)
 		return reader_error(r, 0, "EXPOSE requires at least one argument");
 	map = port_map_new();
 	for (i = 0; i < words.n; i++) {
-		AUTO(strlist) ports = STRLIST_INIT;
 		const char *text = words.items[i].text;
 
 		strlist_add(&out->words, text);
 		if (strpbrk(text, "$'\"\\`"))
 			continue;
-		if (port_map_add(map, text, &ports, r->err) < 0)
+		if (port_map_add(map, text, NULL, r->err) < 0)
 			return reader_error_place(r, r->node->rest + words.items[i].at);
 		check_port(r->warnings, out->line_first, text);
 	}

@@ -67,6 +67,8 @@ const char *mount_kind_name(enum mount_kind kind)
 
 void run_mount_release(struct run_mount *m)
 {
+	if (!m)
+		return;
 	free(m->text);
 	free(m->from);
 	free(m->source);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/strbuf.h"
 #include "base/strlist.h"
 #include "dockerfile/expand.h"
@@ -254,6 +255,9 @@ static int read_node(struct parser *p, const char *text, size_t len, size_t colu
 	struct ast *ast = p->ast;
 	struct ast_node *node;
 
+	if (ast->n_nodes == LIMIT_INSTRUCTIONS)
+		return source_error(p->err, p->src, p->line, 0,
+				    "the file has more than %u instructions", LIMIT_INSTRUCTIONS);
 	GROW(ast->nodes, ast->n_nodes + 1, ast->cap_nodes);
 	node = &ast->nodes[ast->n_nodes++];
 	memset(node, 0, sizeof(*node));

@@ -12,7 +12,11 @@
 
 static const char *const protocols[] = {"tcp", "udp", "sctp"};
 
+/* More than that in one EXPOSE is no work for a build. */
+#define MAX_SPECS 65536u
+
 struct port_map {
+	size_t n_specs;
 	uint8_t seen[ARRAY_SIZE(protocols)][N_PORTS / 8];
 };
 
@@ -107,10 +111,16 @@ int port_map_add(struct port_map *map, const char *spec, struct strlist *out, st
 				 port);
 	if (colon && check_host(copy, last - first + 1, port, err) < 0)
 		return -1;
-	for (i = first; i <= last; i++) {
+	if (++map->n_specs > MAX_SPECS)
+		return error_set(err, ERROR_SYNTAX, "more than %u ports or ranges", MAX_SPECS);
+	for (i = first; out && i <= last; i++) {
 		uint8_t *byte = &map->seen[proto][i / 8];
 		uint8_t bit = (uint8_t)(1u << (i % 8));
 
+		if (*byte == 0xFF) {
+			i |= 7;
+			continue;
+		}
 		if (!(*byte & bit))
 			strlist_addf(out, "%u/%s", (unsigned)i, protocols[proto]);
 		*byte |= bit;

@@ -17,5 +17,8 @@ struct port_map;
 struct port_map *port_map_new(void);
 void port_map_free(struct port_map *map);
 CLEANUP_FREE(port_map)
-/* Appends "80/tcp" for each port of spec that the map has not seen yet. ERROR_SYNTAX without a place. */
+/*
+ * Appends "80/tcp" for each port of spec that the map has not seen yet; with a NULL out
+ * spec is only checked. ERROR_SYNTAX without a place.
+ */
 int port_map_add(struct port_map *map, const char *spec, struct strlist *out, struct error *err);

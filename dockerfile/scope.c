@@ -117,6 +117,8 @@ void stage_bases_release(struct stage_bases *bases)
 {
 	int i;
 
+	if (!bases)
+		return;
 	for (i = 0; i < bases->n; i++) {
 		free(bases->items[i].name);
 		free(bases->items[i].platform);

@@ -80,6 +80,8 @@ int source_init(struct dockerfile_source *src, const char *name, const char *tex
 
 void dockerfile_source_release(struct dockerfile_source *src)
 {
+	if (!src)
+		return;
 	free(src->name);
 	free(src->text);
 	free(src->starts);

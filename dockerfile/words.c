@@ -11,6 +11,8 @@ void words_release(struct words *w)
 {
 	size_t i;
 
+	if (!w)
+		return;
 	for (i = 0; i < w->n; i++)
 		free(w->items[i].text);
 	free(w->items);
