@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/limits.h"
+
 /*
  * A path as a sequence of components, each with a rank inside its folder: the opaque marker
  * of a folder comes first, then whiteouts, then everything else.
@@ -80,4 +82,23 @@ int entry_path_compare(const char *a, const char *b)
 		b++;
 	}
 	return path_rank((unsigned char)*a) - path_rank((unsigned char)*b);
+}
+
+bool entry_path_is_clean(const char *path)
+{
+	const char *at = path;
+
+	if (!*path)
+		return true;
+	for (;;) {
+		size_t len = strcspn(at, "/");
+
+		if (len == 0 || (len == 1 && at[0] == '.') ||
+		    (len == 2 && at[0] == '.' && at[1] == '.'))
+			return false;
+		at += len;
+		if (!*at)
+			return (size_t)(at - path) <= LIMIT_PATH_BYTES;
+		at++;
+	}
 }

@@ -48,3 +48,5 @@ struct entry {
 int entry_compare(const struct entry *a, const struct entry *b);
 /* Path order alone: '/' sorts before every other byte, so that a folder's content follows it. */
 int entry_path_compare(const char *a, const char *b);
+/* A path as struct entry wants it: relative, without empty, "." or ".." components, at most LIMIT_PATH_BYTES long. */
+bool entry_path_is_clean(const char *path);

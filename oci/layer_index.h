@@ -18,8 +18,15 @@ struct index_reader;
 /* ERROR_NOT_FOUND when there is none, ERROR_CORRUPT (and the file removed) when damaged: its trailing checksum is verified. */
 int index_reader_open(struct index_reader **out, struct store *s, const struct digest *diff_id,
 		      struct error *err);
-/* 1: filled *e, 0: end, -1: error. */
+/* 1: filled *e, 0: end, -1: error. Every path, link and number is checked as a layer's are. */
 int index_reader_next(struct index_reader *r, struct entry *e, struct error *err);
+/* The last component of the present entry's path, a view until index_reader_free(). */
+const char *index_reader_name(const struct index_reader *r);
+/* Its 32 bytes of SHA-256, a view too; NULL when it has none. */
+const uint8_t *index_reader_content(const struct index_reader *r);
+/* Reads an index from memory, which stays the caller's. */
+int index_reader_open_memory(struct index_reader **out, const void *data, size_t len,
+			     struct error *err);
 void index_reader_free(struct index_reader *r);
 
 /* Makes the index of a layer blob that is in the store when it is missing: one pass over the blob, diff ID verified. */

@@ -21,6 +21,7 @@ int layer_reader_next(struct layer_reader *r, const struct entry **e, struct err
 int64_t layer_reader_read(struct layer_reader *r, void *data, size_t len, struct error *err);
 struct source *layer_reader_source(struct layer_reader *r);       /* the same as a source */
 struct digest layer_reader_diff_id(const struct layer_reader *r); /* after the end */
+int64_t layer_reader_bytes(const struct layer_reader *r);         /* of the tar, so far */
 void layer_reader_free(struct layer_reader *r);
 
 CLEANUP_FREE(layer_reader)

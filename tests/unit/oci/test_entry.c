@@ -48,11 +48,33 @@ static void test_path_order(void **state)
 					 sign((int)i - (int)j));
 }
 
+static void test_clean_paths(void **state)
+{
+	static const char *const clean[] = {"", "a", "a/b", "...", ".a/..b/c..", " ", "\n", "\xff"};
+	static const char *const unclean[] = {"/",   "/a",   "a/",	"a//b",	  ".",	 "..",
+					      "./a", "a/..", "a/../b", "a/./b", "a/b/."};
+	char *longest = xmalloc(4098);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(clean); i++)
+		assert_true(entry_path_is_clean(clean[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(unclean); i++)
+		assert_false(entry_path_is_clean(unclean[i]));
+	memset(longest, 'x', 4097);
+	longest[4096] = '\0';
+	assert_true(entry_path_is_clean(longest));
+	longest[4096] = 'x';
+	longest[4097] = '\0';
+	assert_false(entry_path_is_clean(longest));
+	free(longest);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_entry_order),
 		cmocka_unit_test(test_path_order),
+		cmocka_unit_test(test_clean_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

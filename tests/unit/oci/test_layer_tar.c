@@ -53,7 +53,7 @@ static const struct xattr xattrs[] = {
 	{"user.note", "a\0b", 3},
 };
 
-/* Together 131 bytes: they share the name (100) and the prefix (155) of a ustar header. */
+/* Together more than 100 bytes: they share the name (100) and the prefix (155) of a ustar header. */
 #define LONG_DIR "a-folder-whose-name-is-quite-long-indeed"
 #define LONG_NAME \
 	"another-folder-whose-name-is-quite-long-indeed/a-file-whose-name-is-quite-long-as-well"
