@@ -51,7 +51,7 @@ static void test_path_order(void **state)
 static void test_clean_paths(void **state)
 {
 	static const char *const clean[] = {"", "a", "a/b", "...", ".a/..b/c..", " ", "\n", "\xff"};
-	static const char *const unclean[] = {"/",   "/a",   "a/",	"a//b",	  ".",	 "..",
+	static const char *const unclean[] = {"/",   "/a",   "a/",     "a//b",  ".",    "..",
 					      "./a", "a/..", "a/../b", "a/./b", "a/b/."};
 	char *longest = xmalloc(4098);
 
