@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "builder/cache.h"
 #include "oci/layout.h"
 
 /* Go's rule: the familiar form without ":latest"; what is no image name compares as it is, case ignored. */
@@ -166,50 +167,25 @@ int named_context_folder(struct named_contexts *c, struct named_context *nc,
 	return result;
 }
 
-static bool is_wanted(const struct named_context *nc, const struct descriptor *d, size_t n)
+/* No name leads to an imported image: a record keeps it from being pruned as garbage. */
+static void remember(struct store *s, const struct descriptor *image)
 {
-	const char *name;
+	AUTO_FREE char *name = xstrfmt("%s.json", digest_hex(&image->digest));
+	AUTO_FREE char *text = xstrfmt("{\"version\":1,\"kind\":\"base\",\"image\":\"%s\"}",
+				       image->digest.text);
+	AUTO(strbuf) there = STRBUF_INIT;
 
-	if (digest_is_set(&nc->digest))
-		return digest_equal(&d->digest, &nc->digest);
-	if (!nc->tag)
-		return n == 1;
-	name = strmap_get(&d->annotations, ANNOTATION_REF_NAME);
-	return name && strcmp(name, nc->tag) == 0;
-}
-
-/* Whether the store has all of what the layout holds already. */
-static bool is_imported(struct named_contexts *c, const struct named_context *nc,
-			const struct platform *platform, struct descriptor *out)
-{
-	AUTO(image_index) index = {.media_type = NULL};
-	const struct descriptor *found = NULL;
-	AUTO_PTR(image) image = NULL;
-	size_t missing;
-
-	if (layout_read_folder(nc->path, &index, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < index.n_manifests; i++)
-		if (is_wanted(nc, &index.manifests[i], index.n_manifests)) {
-			if (found)
-				return false;
-			found = &index.manifests[i];
-		}
-	if (!found || !store_has(c->store, &found->digest, found->size) ||
-	    image_load(&image, c->store, found, platform, NULL) < 0 ||
-	    !image_complete(image, c->store, &missing))
-		return false;
-	descriptor_copy(out, &image->descriptor);
-	return true;
+	if (!cache_read_file(s, "bases", name, &there))
+		cache_write_file(s, "bases", name, text, strlen(text));
 }
 
 int named_context_import(struct named_contexts *c, const struct named_context *nc,
 			 const struct platform *platform, struct descriptor *out, struct error *err)
 {
-	if (is_imported(c, nc, platform, out))
-		return 0;
+	/* Blobs that are here already are not copied again. */
 	if (layout_import(c->store, nc->path, nc->tag,
 			  digest_is_set(&nc->digest) ? &nc->digest : NULL, platform, out, err) < 0)
 		return error_wrap(err, "--build-context %s=oci-layout:%s", nc->name, nc->path);
+	remember(c->store, out);
 	return 0;
 }

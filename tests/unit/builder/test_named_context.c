@@ -1,0 +1,133 @@
+#include "builder/named_context.h"
+
+#include "build_fixture.h"
+
+static struct named_contexts open_contexts(struct build_fixture *f, const char *name,
+					   const char *source, struct build_named_context *given,
+					   struct build_options *o)
+{
+	struct named_contexts c;
+
+	*given = (struct build_named_context){.name = name, .source = source};
+	*o = (struct build_options){.named_contexts = given, .n_named_contexts = 1};
+	assert_ok(named_contexts_init(&c, f->store, o, err));
+	return c;
+}
+
+/* As buildx compares them: normalised names without ":latest". */
+static void names(void **state)
+{
+	static const struct {
+		const char *given, *asked;
+		bool found;
+	} rows[] = {
+		{"debian", "debian", true},
+		{"debian", "docker.io/library/debian:latest", true},
+		{"docker.io/library/debian:12", "debian:12", true},
+		{"debian", "debian:12", false},
+		{"debian:12", "debian", false},
+		{"localhost:5000/a:x", "localhost:5000/a:x", true},
+		{"Mixed Case!", "mixed case!", true},
+		{"src", "other", false},
+	};
+	struct build_fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct build_named_context given;
+		struct build_options o;
+		struct named_contexts c = open_contexts(f, rows[i].given, "/x", &given, &o);
+
+		if ((named_context_find(&c, rows[i].asked) != NULL) != rows[i].found)
+			fail_msg("%s as %s", rows[i].given, rows[i].asked);
+		named_contexts_release(&c);
+	}
+}
+
+static void sources(void **state)
+{
+#define DIGEST "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+	static const struct {
+		const char *source;
+		enum named_kind kind;
+		const char *path, *tag, *digest;
+	} rows[] = {
+		{"../sub", NAMED_FOLDER, "../sub", NULL, ""},
+		{"/a:b", NAMED_FOLDER, "/a:b", NULL, ""},
+		{"docker-image://alpine:3", NAMED_IMAGE, NULL, NULL, ""},
+		{"oci-layout:///a/b", NAMED_LAYOUT, "/a/b", NULL, ""},
+		{"oci-layout://a:tag", NAMED_LAYOUT, "a", "tag", ""},
+		{"oci-layout:/a/b:1.2", NAMED_LAYOUT, "/a/b", "1.2", ""},
+		{"oci-layout:/a:b/c", NAMED_LAYOUT, "/a:b/c", NULL, ""},
+		{"oci-layout:///a@" DIGEST, NAMED_LAYOUT, "/a", NULL, DIGEST},
+		{"oci-layout:///a:t@" DIGEST, NAMED_LAYOUT, "/a", NULL, DIGEST},
+	};
+	struct build_fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct build_named_context given;
+		struct build_options o;
+		struct named_contexts c = open_contexts(f, "n", rows[i].source, &given, &o);
+		const struct named_context *nc = named_context_find(&c, "n");
+
+		assert_int_equal(nc->kind, rows[i].kind);
+		if (rows[i].path)
+			assert_string_equal(nc->path, rows[i].path);
+		if (rows[i].tag)
+			assert_string_equal(nc->tag, rows[i].tag);
+		else
+			assert_null(nc->tag);
+		assert_string_equal(nc->digest.text, rows[i].digest);
+		named_contexts_release(&c);
+	}
+}
+
+static void refused_sources(void **state)
+{
+	static const struct {
+		const char *source;
+		enum error_kind kind;
+		const char *text;
+	} rows[] = {
+		{"target:build", ERROR_UNSUPPORTED, "n=target:build"},
+		{"https://github.com/o/r.git", ERROR_UNSUPPORTED, "https://github.com/o/r.git"},
+		{"git@github.com:o/r", ERROR_UNSUPPORTED, "git@github.com:o/r"},
+		{"docker-image://UPPER", ERROR_USAGE, "docker-image://UPPER"},
+		{"oci-layout:///a@sha256:1", ERROR_SYNTAX, "/a@sha256:1"},
+		{"", ERROR_USAGE, "empty"},
+	};
+	struct build_fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct build_named_context given = {.name = "n", .source = rows[i].source};
+		const struct build_options o = {.named_contexts = &given, .n_named_contexts = 1};
+		struct named_contexts c;
+
+		assert_error(named_contexts_init(&c, f->store, &o, err), rows[i].kind,
+			     rows[i].text);
+		named_contexts_release(&c);
+	}
+}
+
+static void the_last_of_a_name_counts(void **state)
+{
+	struct build_fixture *f = *state;
+	const struct build_named_context given[] = {{"n", "/a"}, {"n:latest", "/b"}};
+	const struct build_options o = {.named_contexts = given, .n_named_contexts = 2};
+	struct named_contexts c;
+
+	assert_ok(named_contexts_init(&c, f->store, &o, err));
+	assert_string_equal(named_context_find(&c, "n")->path, "/b");
+	named_contexts_release(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names),
+		cmocka_unit_test(sources),
+		cmocka_unit_test(refused_sources),
+		cmocka_unit_test(the_last_of_a_name_counts),
+	};
+
+	return cmocka_run_group_tests(tests, build_fixture_setup, build_fixture_teardown);
+}
