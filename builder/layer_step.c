@@ -171,6 +171,8 @@ static int make(struct lookup *l, struct error *err)
 	l->found.created = b->options->now;
 	if (l->ops->make(l->step, &l->found.layer, err) < 0)
 		return -1;
+	if (l->step->unstable)
+		return 0;
 	cache_put(b->store, l->key.hex, l->ops->kind, &l->found);
 	if (l->has_quick)
 		cache_put(b->store, l->quick.hex, l->ops->kind, &l->found);

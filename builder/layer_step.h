@@ -13,8 +13,9 @@
 struct layer_step {
 	struct stage *stage;
 	const struct instruction *ins;
-	bool free_of_base;     /* the layers below are no part of the key */
-	int id;                /* of the reporter */
+	bool free_of_base; /* the layers below are no part of the key */
+	bool unstable;     /* set by make(): what the key says may not be what the layer holds */
+	int id;            /* of the reporter */
 	struct strbuf history; /* its created_by; filled by the owner before or in make() */
 	struct strbuf hint;    /* lines that follow the error's excerpt: the last output */
 };

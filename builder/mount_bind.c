@@ -115,6 +115,23 @@ int mount_bind_hash(struct run_mounts *m, size_t i, bool by_chain, struct error 
 	return 0;
 }
 
+int mount_bind_recheck(struct run_mounts *m, size_t i, bool *changed, struct error *err)
+{
+	const struct build_folder *folder = m->sources[i].folder;
+	AUTO(sha256) hash = SHA256_INIT;
+	uint8_t now[SHA256_SIZE];
+
+	*changed = false;
+	if (!folder || folder->context->temporary)
+		return 0;
+	sha256_init(&hash);
+	if (hash_context(m, i, &hash, err) < 0)
+		return -1;
+	sha256_final(&hash, now);
+	*changed = memcmp(now, m->inputs[i].content, SHA256_SIZE) != 0;
+	return 0;
+}
+
 static int is_folder(const struct context *c, const char *path, bool *folder, struct error *err)
 {
 	AUTO_FD int fd = fs_openat_in_root(c->dirfd, path, O_PATH, 0);
@@ -135,7 +152,8 @@ static int make_layer(struct run_mounts *m, size_t i, struct cache_record *out, 
 	const struct copy_image nothing = {.tree = NULL};
 	static const struct digest no_chain;
 	AUTO(step_key) key = {.hex = ""};
-	AUTO(context_part) part;
+	AUTO(context_part) part = {.request = {.step = 0}};
+	bool changed;
 
 	step_key_begin(&key, "context mount", &no_chain, &plain);
 	step_key_add_content(&key, "files", NULL, m->inputs[i].content);
@@ -144,9 +162,11 @@ static int make_layer(struct run_mounts *m, size_t i, struct cache_record *out, 
 		return 0;
 	context_part_init(&part, m, i);
 	out->created = b->options->now;
-	if (copy_layer(&part.request, &nothing, &plain, &out->layer, err) < 0)
+	if (copy_layer(&part.request, &nothing, &plain, &out->layer, err) < 0 ||
+	    mount_bind_recheck(m, i, &changed, err) < 0)
 		return -1;
-	cache_put(b->store, key.hex, "context mount", out);
+	if (!changed)
+		cache_put(b->store, key.hex, "context mount", out);
 	return 0;
 }
 

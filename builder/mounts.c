@@ -64,6 +64,15 @@ int run_mounts_hash(struct run_mounts *m, bool by_chain, struct error *err)
 	return 0;
 }
 
+int run_mounts_recheck(struct run_mounts *m, bool *changed, struct error *err)
+{
+	*changed = false;
+	for (size_t i = 0; i < m->n && !*changed; i++)
+		if (m->given[i].kind == MOUNT_BIND && mount_bind_recheck(m, i, changed, err) < 0)
+			return error_wrap(err, "--mount=%s", m->given[i].text);
+	return 0;
+}
+
 struct sandbox_mount *run_mounts_add(struct run_mounts *m, enum sandbox_mount_kind kind,
 				     const char *target)
 {

@@ -43,6 +43,8 @@ int run_mounts_init(struct run_mounts *m, struct stage *st, const struct instruc
 int run_mounts_hash(struct run_mounts *m, bool by_chain, struct error *err);
 /* Values of secrets go to output's mask. */
 int run_mounts_open(struct run_mounts *m, int step, struct output *output, struct error *err);
+/* Whether the context changed since it was hashed. */
+int run_mounts_recheck(struct run_mounts *m, bool *changed, struct error *err);
 /* A file with these bytes (not copied), read-only, that never touches a disk. */
 void run_mounts_add_data(struct run_mounts *m, const char *target, const void *data, size_t len);
 void run_mounts_release(struct run_mounts *m);

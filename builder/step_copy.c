@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "builder/copy.h"
 #include "builder/history.h"
 #include "builder/layer_step.h"
@@ -17,6 +18,7 @@ struct copy_step {
 	struct copy_image view; /* of source.stack */
 	struct copy_request request;
 	bool prepared;
+	uint8_t hash[SHA256_SIZE]; /* of the sources, as the key has it */
 };
 
 /*
@@ -97,20 +99,29 @@ static int copy_quick(struct layer_step *s, struct step_key *k, struct error *er
 	return 1;
 }
 
-static int copy_key(struct layer_step *s, struct step_key *k, struct error *err)
+static int hash_sources(const struct copy_step *c, uint8_t out[SHA256_SIZE], struct error *err)
 {
-	struct copy_step *c = (struct copy_step *)s;
 	AUTO(sha256) files = SHA256_INIT;
-	uint8_t hash[SHA256_SIZE];
 
-	if (prepare(c, err) < 0)
-		return -1;
 	sha256_init(&files);
 	if (copy_hash(&c->request, &files, err) < 0)
 		return -1;
-	sha256_final(&files, hash);
+	sha256_final(&files, out);
+	return 0;
+}
+
+static int copy_key(struct layer_step *s, struct step_key *k, struct error *err)
+{
+	struct copy_step *c = (struct copy_step *)s;
+
+	if (prepare(c, err) < 0 || hash_sources(c, c->hash, err) < 0)
+		return -1;
 	add_parameters(s, k);
-	step_key_add_content(k, "files", PLAN_FILES, hash);
+	step_key_add_content(k, "files", PLAN_FILES, c->hash);
+	for (size_t i = 0; i < c->remote.n; i++)
+		if (c->remote.paths[i])
+			step_key_add(k, "name", s->ins->copy.sources.items[i],
+				     path_base(c->remote.paths[i]));
 	return 0;
 }
 
@@ -123,6 +134,28 @@ static int copy_manifest_lines(struct layer_step *s, struct strbuf *out, struct 
 	return copy_manifest(&c->request, out, err);
 }
 
+/*
+ * A file that changed between the two passes would leave a record that lies. Files that did not change cost a look
+ * at their times; a folder of our own making has nobody else to change it.
+ */
+static int check_unchanged(struct copy_step *c, struct error *err)
+{
+	const struct build_folder *folder = c->source.folder;
+	uint8_t now[SHA256_SIZE];
+
+	if (!folder || folder->context->temporary)
+		return 0;
+	if (hash_sources(c, now, err) < 0)
+		return -1;
+	if (memcmp(now, c->hash, SHA256_SIZE) == 0)
+		return 0;
+	c->step.unstable = true;
+	report_step_note(
+		c->request.reporter, c->step.id,
+		"files of the context changed while they were copied: the step is not cached");
+	return 0;
+}
+
 static int copy_make(struct layer_step *s, struct layer *out, struct error *err)
 {
 	struct copy_step *c = (struct copy_step *)s;
@@ -131,7 +164,9 @@ static int copy_make(struct layer_step *s, struct layer *out, struct error *err)
 	if (prepare(c, err) < 0 || (c->source.stack && stack_fetch(c->source.stack, err) < 0) ||
 	    (!is_linked(s) && s->stage->stack.n && stack_view(&s->stage->stack, &below, err) < 0))
 		return -1;
-	return copy_layer(&c->request, &below, &s->stage->build->layer_options, out, err);
+	if (copy_layer(&c->request, &below, &s->stage->build->layer_options, out, err) < 0)
+		return -1;
+	return check_unchanged(c, err);
 }
 
 static const struct layer_step_ops copy_ops = {

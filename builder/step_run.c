@@ -179,9 +179,14 @@ static int run_make(struct layer_step *s, struct layer *out, struct error *err)
 	if (run_mounts_open(&r->mounts, s->id, &r->output, err) < 0 ||
 	    run_env_init(&env, st, &r->mounts, r->network, err) < 0 ||
 	    rootfs_open(&fs, o->sandbox, layers, st->stack.n, err) < 0 ||
-	    run_process(r, fs, &env, err) < 0)
+	    run_process(r, fs, &env, err) < 0 ||
+	    rootfs_commit(fs, &st->build->layer_options, out, err) < 0 ||
+	    run_mounts_recheck(&r->mounts, &s->unstable, err) < 0)
 		return -1;
-	return rootfs_commit(fs, &st->build->layer_options, out, err);
+	if (s->unstable)
+		report_step_note(o->reporter, s->id,
+				 "files of the context changed during the step: it is not cached");
+	return 0;
 }
 
 static const struct layer_step_ops run_ops = {
