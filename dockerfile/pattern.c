@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 
 /* Length of value times length of pattern, both in characters. */
-#define PATTERN_WORK (1u << 26)
+#define PATTERN_WORK (1u << 24)
 
 enum token_kind { TOKEN_CHAR, TOKEN_ANY, TOKEN_STAR };
 struct token {

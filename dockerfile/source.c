@@ -100,46 +100,44 @@ const char *source_line(const struct dockerfile_source *src, int line, size_t *l
 	return src->text + start;
 }
 
+/* Blanks as wide as the text would be shown, tabs kept. */
+static void add_indent(struct strbuf *out, const char *text, size_t len)
+{
+	AUTO(strbuf) shown = STRBUF_INIT;
+	size_t i;
+
+	strbuf_add_printable(&shown, text, len, true);
+	for (i = 0; i < shown.len; i++)
+		if (((unsigned char)shown.buf[i] & 0xC0) != 0x80)
+			strbuf_putc(out, shown.buf[i] == '\t' ? '\t' : ' ');
+}
+
 /* "  3 | COPY a b" and, with a column, a second line with a caret below it. */
 static void add_excerpt(struct strbuf *out, const struct dockerfile_source *src, int line,
 			int column)
 {
-	size_t len, from = 0, i;
+	size_t len, from = 0, margin;
 	const char *text = source_line(src, line, &len);
 	size_t col = column > 0 ? (size_t)column - 1 : 0;
-	size_t margin;
 
 	if (!text)
 		return;
 	if (col > len)
 		col = len;
-	if (len > EXCERPT_BYTES) {
-		if (col > EXCERPT_BYTES / 2)
-			from = col - EXCERPT_BYTES / 2;
-		if (len - from > EXCERPT_BYTES)
-			len = from + EXCERPT_BYTES;
-	}
+	if (col > EXCERPT_BYTES && len > EXCERPT_BYTES)
+		from = col - EXCERPT_BYTES / 2;
+	while (from < col && ((unsigned char)text[from] & 0xC0) == 0x80)
+		from++;
+	if (len - from > EXCERPT_BYTES)
+		len = from + EXCERPT_BYTES;
 	margin = out->len;
 	strbuf_printf(out, "\n%3d | ", line);
 	margin = out->len - margin - 3;
-	for (i = from; i < len; i++)
-		strbuf_add_printable(out, text + i, 1, true);
+	strbuf_add_printable(out, text + from, len - from, true);
 	if (column <= 0)
 		return;
-	strbuf_putc(out, '\n');
-	for (i = 0; i < margin; i++)
-		strbuf_putc(out, ' ');
-	strbuf_puts(out, "| ");
-	for (i = from; i < col; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c == '\t')
-			strbuf_putc(out, '\t');
-		else if (c < 0x20 || c == 0x7f)
-			strbuf_puts(out, "    "); /* as wide as \xNN */
-		else if ((c & 0xC0) != 0x80)
-			strbuf_putc(out, ' ');
-	}
+	strbuf_printf(out, "\n%*s| ", (int)margin, "");
+	add_indent(out, text + from, col - from);
 	strbuf_putc(out, '^');
 }
 
