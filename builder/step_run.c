@@ -112,17 +112,18 @@ static void take_output(void *arg, int fd, const void *data, size_t len)
 	output_write(arg, fd, data, len);
 }
 
-/* "process "/bin/sh -c exit 3" did not complete successfully: exit code: 3" */
-static int report_status(struct run_step *r, const struct run_result *result, struct error *err)
+/* why: what the sandbox says of a process that could not even start; NULL: it ran. */
+static int report_failure(struct run_step *r, const struct run_result *result, const char *why,
+			  struct error *err)
 {
 	AUTO_FREE char *command = strlist_join(&r->argv, " ");
 
-	if (!result->status)
-		return 0;
-	error_set(err, ERROR_STEP, "process \"%s\" did not complete successfully: exit code: %d%s",
-		  command, result->status,
-		  result->oom ? " (the kernel killed it for want of memory)" : "");
-	err->status = result->status;
+	error_set(err, ERROR_STEP,
+		  "process \"%s\" did not complete successfully: exit code: %d%s%s%s", command,
+		  result->status, result->oom ? " (the kernel killed it for want of memory)" : "",
+		  why ? ": " : "", why ? why : "");
+	if (err)
+		err->status = result->status;
 	output_tail(&r->output, &r->step.hint);
 	return -1;
 }
@@ -147,17 +148,16 @@ static int run_process(struct run_step *r, struct rootfs *fs, struct run_env *en
 		.arg = &r->output,
 	};
 	struct run_result result = {.status = 0};
-	int done = rootfs_run(fs, &spec, &result, err);
+	AUTO(error) local = ERROR_INIT;
+	int done = rootfs_run(fs, &spec, &result, &local);
 
 	output_end(&r->output);
 	if (done == 0)
-		return report_status(r, &result, err);
-	if (err && err->kind == ERROR_STEP) {
-		AUTO_FREE char *command = strlist_join(&r->argv, " ");
-
-		return error_wrap(err, "process \"%s\" did not start", command);
-	}
-	return -1;
+		return result.status ? report_failure(r, &result, NULL, err) : 0;
+	if (local.kind != ERROR_STEP)
+		return error_move(err, &local);
+	result.status = local.status;
+	return report_failure(r, &result, local.message, err);
 }
 
 static int run_make(struct layer_step *s, struct layer *out, struct error *err)
