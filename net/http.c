@@ -1,7 +1,6 @@
 #include "net/http.h"
 
 #include <curl/curl.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/time.h"
+#include "net/http_body.h"
 #include "net/stall.h"
 #include "net/trust.h"
 #include "net/url.h"
@@ -57,43 +57,16 @@ static int stop(struct exchange *x, struct error *why)
 
 /* ---- the request's body -------------------------------------------------- */
 
-static int64_t read_body(struct exchange *x, char *buffer, size_t room, struct error *err)
-{
-	const struct http_request *req = x->req;
-	int64_t left = req->body_len - x->body_at;
-	ssize_t n = (ssize_t)room;
-
-	if (left < n)
-		n = (ssize_t)left;
-	if (n <= 0)
-		return 0;
-	if (req->body) {
-		memcpy(buffer, (const char *)req->body + x->body_at, (size_t)n);
-	} else {
-		do {
-			n = pread(req->body_fd, buffer, (size_t)n, req->body_offset + x->body_at);
-		} while (n < 0 && errno == EINTR);
-		if (n < 0)
-			return error_errno(err, "read what is to be sent");
-		if (n == 0)
-			return error_set(err, ERROR_CORRUPT,
-					 "what is to be sent ends after %lld of %lld bytes",
-					 (long long)x->body_at, (long long)req->body_len);
-	}
-	if (req->on_body && req->on_body(req->arg, x->body_at, buffer, (size_t)n, err) < 0)
-		return -1;
-	x->body_at += n;
-	return n;
-}
-
 static size_t on_read(char *buffer, size_t size, size_t n, void *arg)
 {
 	struct exchange *x = arg;
 	struct error err = ERROR_INIT;
-	int64_t got = read_body(x, buffer, size * n, &err);
+	int64_t got = http_body_read(x->req, x->body_at, buffer, size * n, &err);
 
-	if (got >= 0)
+	if (got >= 0) {
+		x->body_at += got;
 		return (size_t)got;
+	}
 	stop(x, &err);
 	return CURL_READFUNC_ABORT;
 }
@@ -366,7 +339,7 @@ static void append_header(struct curl_slist **list, const char *line)
 		*list = longer;
 }
 
-static struct curl_slist *make_headers(const struct http_request *req)
+static struct curl_slist *make_headers(const struct http_request *req, bool expect)
 {
 	struct curl_slist *list = NULL;
 	bool typed = req->body_len < 0;
@@ -378,6 +351,8 @@ static struct curl_slist *make_headers(const struct http_request *req)
 	/* Else curl calls every body a web form. */
 	if (!typed)
 		append_header(&list, "Content-Type:");
+	if (!expect)
+		append_header(&list, "Expect:");
 	return list;
 }
 
@@ -469,14 +444,29 @@ static int result(struct exchange *x, CURLcode code, const char *where, struct e
 	return 0;
 }
 
+static int send_once(struct http *h, const struct http_request *req, const struct url *url,
+		     bool expect, struct http_response *res, struct error *err)
+{
+	struct exchange x = {.h = h, .req = req, .res = res, .err = ERROR_INIT};
+	AUTO_FREE char *where = url_host_port(url);
+	struct curl_slist *headers = make_headers(req, expect);
+	CURLcode code;
+
+	http_response_release(res);
+	strbuf_init(&res->body);
+	stall_begin(&x.stall, time_monotonic_ns());
+	h->reason[0] = '\0';
+	set_request(&x, url, headers);
+	code = curl_easy_perform(h->curl);
+	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
+	wipe_headers(headers);
+	return result(&x, code, where, err);
+}
+
 int http_send(struct http *h, const struct http_request *req, struct http_response *res,
 	      struct error *err)
 {
-	struct exchange x = {.h = h, .req = req, .res = res, .err = ERROR_INIT};
 	AUTO(url) url = {0};
-	AUTO_FREE char *where = NULL;
-	struct curl_slist *headers;
-	CURLcode code;
 
 	http_response_release(res);
 	strbuf_init(&res->body);
@@ -485,13 +475,10 @@ int http_send(struct http *h, const struct http_request *req, struct http_respon
 	if (!url_is_http(&url))
 		return error_set(err, ERROR_UNSUPPORTED, "\"%s:\" is no scheme of the web",
 				 url.scheme);
-	where = url_host_port(&url);
-	headers = make_headers(req);
-	stall_begin(&x.stall, time_monotonic_ns());
-	h->reason[0] = '\0';
-	set_request(&x, &url, headers);
-	code = curl_easy_perform(h->curl);
-	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
-	wipe_headers(headers);
-	return result(&x, code, where, err);
+	if (send_once(h, req, &url, true, res, err) < 0)
+		return -1;
+	/* Old proxies know no Expect; curl itself tries again only where the connection stays. */
+	if (res->status == 417 && req->body_len > 0)
+		return send_once(h, req, &url, false, res, err);
+	return 0;
 }

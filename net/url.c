@@ -363,7 +363,8 @@ bool url_is_http(const struct url *u)
 
 bool url_same_origin(const struct url *a, const struct url *b)
 {
-	return a->host && b->host && strcmp(a->scheme, b->scheme) == 0 &&
+	/* What has no host, or an empty one as file: has, is its own origin only (RFC 6454 section 4). */
+	return a->host && b->host && *a->host && strcmp(a->scheme, b->scheme) == 0 &&
 	       strcmp(a->host, b->host) == 0 && a->port == b->port;
 }
 
