@@ -1,0 +1,259 @@
+#include "sandbox/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/process.h"
+#include "sandbox/sandbox_private.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u
+#endif
+
+#define MAX_KEEP 16
+
+extern const char sandbox_init_program[], sandbox_init_program_end[];
+
+/* The system may forbid files in memory to be executable unless asked for (vm.memfd_noexec). */
+static int make_program(struct error *err)
+{
+	size_t len = (size_t)(sandbox_init_program_end - sandbox_init_program);
+	AUTO_FD int fd = memfd_create("slipway-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("slipway-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return error_errno(err, "make an executable file in memory");
+	if (fs_write_all(fd, sandbox_init_program, len, "slipway-init in memory", err) < 0)
+		return -1;
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return error_errno(err, "seal the file in memory");
+	return take_fd(fd);
+}
+
+static int program_fd(struct sandbox *sb, struct error *err)
+{
+	int fd;
+
+	pthread_mutex_lock(&sb->lock);
+	if (sb->init_fd < 0)
+		sb->init_fd = make_program(err);
+	fd = sb->init_fd;
+	pthread_mutex_unlock(&sb->lock);
+	return fd;
+}
+
+static int make_sockets(int pair[2], struct error *err)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, "make a socket for the sandbox");
+	return 0;
+}
+
+static int start(pid_t *pid, int program, int orders, const struct launch_options *o,
+		 const int *sockets, size_t n_sockets, struct error *err)
+{
+	char path[32], number[16];
+	char *argv[] = {(char[]){"slipway-init"}, number, NULL};
+	char *envp[] = {NULL};
+	int keep[MAX_KEEP];
+	struct process_options p = {
+		.path = path,
+		.argv = argv,
+		.envp = envp,
+		.stdin_fd = o->stdin_fd,
+		.stdout_fd = o->stdout_fd,
+		.stderr_fd = o->stderr_fd,
+		.keep_fds = keep,
+		.death_signal = SIGKILL,
+	};
+
+	keep[p.n_keep_fds++] = orders;
+	for (size_t i = 0; i < n_sockets; i++)
+		keep[p.n_keep_fds++] = sockets[i];
+	for (size_t i = 0; i < o->n_keep_fds && p.n_keep_fds < MAX_KEEP; i++)
+		keep[p.n_keep_fds++] = o->keep_fds[i];
+	fs_fd_path(program, path);
+	snprintf(number, sizeof(number), "%d", orders);
+	if (process_spawn(pid, &p, err) < 0)
+		return error_wrap(err, "start the sandbox");
+	return 0;
+}
+
+int launch_init(struct launch *l, struct sandbox *sb, struct order_block *orders,
+		const struct launch_options *o, struct error *err)
+{
+	int control[2] = {-1, -1}, agent[2] = {-1, -1}, program, r = -1;
+	AUTO_FD int block = -1;
+
+	program = program_fd(sb, err);
+	if (program < 0 || make_sockets(control, err) < 0)
+		return -1;
+	if (o->agent && make_sockets(agent, err) < 0) {
+		close(control[0]);
+		close(control[1]);
+		return -1;
+	}
+	order_u32(orders, ORDER_CONTROL_FD, (uint32_t)control[1]);
+	if (o->agent)
+		order_u32(orders, ORDER_AGENT_FD, (uint32_t)agent[1]);
+	if (order_finish(orders, &block, err) == 0) {
+		const int sockets[] = {control[1], agent[1]};
+
+		r = start(&l->pid, program, block, o, sockets, o->agent ? 2 : 1, err);
+	}
+	close(control[1]);
+	if (o->agent)
+		close(agent[1]);
+	l->control_fd = control[0];
+	l->agent_fd = agent[0];
+	if (r < 0)
+		launch_release(l);
+	return r;
+}
+
+static void close_sockets(struct launch *l)
+{
+	if (l->control_fd >= 0)
+		close(l->control_fd);
+	if (l->agent_fd >= 0)
+		close(l->agent_fd);
+	if (l->first_fd >= 0)
+		close(l->first_fd);
+	l->control_fd = l->agent_fd = l->first_fd = -1;
+}
+
+void launch_end(struct launch *l, int *status)
+{
+	int code = 0;
+
+	close_sockets(l);
+	if (l->pid > 0)
+		process_wait(l->pid, &code, NULL);
+	l->pid = -1;
+	if (status)
+		*status = code;
+}
+
+void launch_first(struct launch *l, pid_t pid)
+{
+	if (l->first_fd < 0)
+		l->first_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+void launch_kill(const struct launch *l)
+{
+	/* The outer process waits for the first one, whose end comes after that of all others in the namespace. */
+	if (l->first_fd >= 0 && syscall(SYS_pidfd_send_signal, l->first_fd, SIGKILL, NULL, 0) == 0)
+		return;
+	if (l->pid > 0)
+		kill(l->pid, SIGKILL);
+}
+
+void launch_release(struct launch *l)
+{
+	launch_kill(l);
+	launch_end(l, NULL);
+}
+
+static int carried_fd(struct msghdr *msg)
+{
+	int fd = -1;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+		    c->cmsg_len == CMSG_LEN(sizeof(int)))
+			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+int launch_receive(int control_fd, bool wait, struct report *r, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {.iov_base = r, .iov_len = sizeof(*r)};
+	struct msghdr msg;
+	ssize_t n;
+
+	memset(&msg, 0, sizeof(msg));
+	msg.msg_iov = &iov;
+	msg.msg_iovlen = 1;
+	msg.msg_control = control.space;
+	msg.msg_controllen = sizeof(control.space);
+	do
+		n = recvmsg(control_fd, &msg, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return -1;
+	*fd = n > 0 ? carried_fd(&msg) : -1;
+	if (n != (ssize_t)sizeof(*r)) {
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+		return 0;
+	}
+	r->text[sizeof(r->text) - 1] = '\0';
+	return 1;
+}
+
+void launch_request(int control_fd, enum request_kind kind, uint32_t value)
+{
+	struct request q = {.kind = kind, .value = value};
+
+	(void)!send(control_fd, &q, sizeof(q), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int launch_failed(const struct report *r, struct error *err)
+{
+	errno = r->number;
+	switch ((enum stage)r->stage) {
+	case STAGE_EXEC:
+		if (r->number == ENOENT)
+			error_set(err, ERROR_STEP, "%s", r->text);
+		else
+			error_set(err, ERROR_STEP, "%s: %s", r->text, strerror(r->number));
+		if (err)
+			err->status = r->number == ENOENT || r->number == ENOTDIR ? 127 : 126;
+		return -1;
+	case STAGE_USER:
+		if (r->number == 0)
+			return error_set(err, ERROR_NOT_FOUND, "%s", r->text);
+		return error_errno(err, "%s", r->text);
+	case STAGE_USERNS:
+	case STAGE_NAMESPACES:
+	case STAGE_NETWORK:
+	case STAGE_PRIVATE:
+	case STAGE_SCRATCH:
+	case STAGE_OVERLAY:
+	case STAGE_PROC:
+	case STAGE_SYS:
+	case STAGE_PIVOT:
+	case STAGE_FILTER:
+		if (r->number == 0)
+			error_set(err, ERROR_UNSUPPORTED, "sandbox: %s", r->text);
+		else
+			error_errno(err, "sandbox: %s", r->text);
+		return error_hint(err, "\"slipway doctor\" shows what this machine lacks");
+	case STAGE_ORDERS:
+	case STAGE_TARGET:
+	case STAGE_DEV:
+	case STAGE_MOUNT:
+	case STAGE_CWD:
+	case STAGE_PRIVILEGES:
+	case STAGE_FORK:
+	default:
+		if (r->number == 0)
+			return error_set(err, ERROR_DENIED, "%s", r->text);
+		return error_errno(err, "%s", r->text);
+	}
+}

@@ -1,0 +1,129 @@
+/*
+ * What slipway tells slipway-init, and what it hears back. Orders are one block of records in a memory file whose
+ * descriptor is argv[1]; reports are packets on a socket. Both programs are of one build, so numbers are native.
+ *
+ *	orders_u32(&o, ORDER_TASK, TASK_RUN);
+ *	orders_str(&o, ORDER_LOWER, path);      repeated records keep their order
+ *	orders_u32(&o, ORDER_MOUNT, kind);      the MOUNT_* records after it belong to this mount
+ *	orders_seal(&o, &fd, err);
+ *
+ * This header is shared with slipway-init, which includes nothing of base/.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct order_head {
+	uint32_t tag;
+	uint32_t len; /* of the payload; the next record begins at the next multiple of 8 */
+};
+
+enum order_tag {
+	ORDER_TASK,  /* u32, enum order_task */
+	ORDER_FLAGS, /* u32, enum order_flag */
+	ORDER_USERNS_FD,
+	ORDER_CONTROL_FD, /* reports go out and requests come in here */
+	ORDER_AGENT_FD,   /* the outer process answers requests for connections here */
+	ORDER_CGROUP_FD,  /* repeated: a cgroup.procs file to enter by writing "0" */
+	ORDER_EXEC_FD,    /* TASK_ENTER: the program */
+	ORDER_SCRATCH,    /* an empty folder to mount things on */
+	ORDER_LOWER,      /* repeated, topmost first */
+	ORDER_UPPER,
+	ORDER_WORK,
+	ORDER_ARG,
+	ORDER_ENV,
+	ORDER_CWD,
+	ORDER_USER,
+	ORDER_HOSTNAME,
+	ORDER_FILTER, /* struct sock_filter[] */
+	ORDER_MOUNT,  /* u32, enum order_mount */
+	MOUNT_TARGET,
+	MOUNT_SOURCE,
+	MOUNT_SUBPATH,
+	MOUNT_LOWER,   /* repeated, topmost first: the source is the merged view of these */
+	MOUNT_SCRATCH, /* a folder for the upper side of a throw-away overlay: writes are dropped */
+	MOUNT_DATA,
+	MOUNT_ATTR, /* struct order_mount_attr */
+};
+
+enum order_task { TASK_RUN, TASK_HOLD, TASK_ENTER };
+
+enum order_flag {
+	FLAG_USERNS = 1,    /* inside a user namespace */
+	FLAG_SINGLE = 2,    /* ... of one id: changes of ownership are answered, not made */
+	FLAG_NETNS = 4,     /* own network namespace, only loopback */
+	FLAG_TTY = 8,       /* make a terminal and send its master side */
+	FLAG_READONLY = 16, /* the root */
+	FLAG_PROBE = 32,    /* do everything but the command */
+	FLAG_FRESH = 64,    /* the upper folder is new: it takes the metadata of the lower root */
+};
+
+enum order_mount { MOUNT_BIND, MOUNT_CACHE, MOUNT_HOST, MOUNT_TMPFS, MOUNT_FILE };
+
+enum order_mount_flag { MOUNT_READONLY = 1 };
+
+struct order_mount_attr {
+	uint32_t flags;
+	uint32_t mode, uid, gid;
+	int64_t size;
+};
+
+/* Where the start failed: what a probe turns into advice. */
+enum stage {
+	STAGE_ORDERS,
+	STAGE_USERNS,
+	STAGE_NAMESPACES,
+	STAGE_NETWORK,
+	STAGE_PRIVATE,
+	STAGE_SCRATCH,
+	STAGE_OVERLAY,
+	STAGE_TARGET, /* a mount point inside the image */
+	STAGE_PROC,
+	STAGE_DEV,
+	STAGE_SYS,
+	STAGE_MOUNT, /* a mount of the step itself */
+	STAGE_PIVOT,
+	STAGE_USER,
+	STAGE_CWD,
+	STAGE_PRIVILEGES,
+	STAGE_FILTER,
+	STAGE_EXEC,
+	STAGE_FORK,
+};
+
+enum report_kind {
+	REPORT_FAILED,  /* nothing ran: text says what was tried, number is errno or 0 */
+	REPORT_WARNING, /* text */
+	REPORT_READY,   /* TASK_HOLD: the user namespace exists */
+	REPORT_PID,     /* value: the pid of the namespace's first process, as slipway sees it */
+	REPORT_MASTER,  /* carries the terminal's master descriptor */
+	REPORT_STARTED, /* the command runs */
+	REPORT_EXITED,  /* value: its exit code or 128 + signal; every process of it is gone */
+};
+
+struct report {
+	uint32_t kind;
+	uint32_t stage;
+	int32_t number;
+	int32_t value;
+	char text[1008];
+};
+
+enum request_kind {
+	REQUEST_SIGNAL,  /* value: sent to the command's process group */
+	REQUEST_KILL,    /* everything, at once */
+	REQUEST_CONNECT, /* to the agent: value is a port on 127.0.0.1; answered by struct answer */
+};
+
+struct request {
+	uint32_t kind;
+	uint32_t value;
+	uint64_t id;
+};
+
+/* Answer of the agent; a connected socket rides along when number is 0. */
+struct answer {
+	uint64_t id;
+	int32_t number;
+};

@@ -1,0 +1,23 @@
+/* A root file system, as rootfs.c makes it and run.c runs in it. */
+#pragma once
+
+#include "sandbox/rootfs.h"
+#include "sandbox/sandbox_private.h"
+
+struct rootfs {
+	struct sandbox *sb;
+	enum sandbox_mode mode;
+	struct descriptor *descriptors;
+	struct digest *diff_ids, *chains;
+	struct rootfs_layer *layers; /* views of the two above */
+	size_t n, cap;
+	int use_fd; /* keeps the layers' folders from being removed */
+
+	char *dir;  /* the writable folder with all that belongs to it; NULL until the first run */
+	int dir_fd; /* locked: its owner is alive */
+	bool fresh; /* nothing ran in it yet */
+	unsigned int n_runs;
+};
+
+/* Makes the writable folder (dir/upper, dir/mnt) unless there is one. */
+int rootfs_prepare(struct rootfs *fs, struct error *err);

@@ -1,0 +1,44 @@
+/* What the files of the sandbox share: the object itself, and the ways to its state folder. */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/strbuf.h"
+#include "sandbox/launch.h"
+#include "sandbox/sandbox.h"
+
+struct helper;
+
+struct sandbox {
+	struct store *store;
+	struct reporter *reporter;
+	const struct cancel *cancel;
+	char *asked_mode; /* NULL: any */
+	char *helper_path;
+	struct strlist helper_env;
+	bool has_helper_env;
+
+	pthread_mutex_t probe_lock; /* held while modes are tried */
+	pthread_mutex_t lock;       /* guards everything below, but for a short time only */
+	bool probed, swept;
+	enum sandbox_mode mode;
+	char *why;
+	int init_fd;
+	int userns_fd;            /* of the rootless modes */
+	struct strbuf filters[2]; /* seccomp programs: real, pretending */
+	pid_t *ending; /* first processes of steps that have ended; their mounts may still go */
+	size_t n_ending, cap_ending;
+	struct helper *helpers; /* idle ones */
+};
+
+/* Can RUN work here? Sets *mode, or fails with the reason: ERROR_UNSUPPORTED. */
+int sandbox_require(struct sandbox *sb, enum sandbox_mode *mode, struct error *err);
+/* The mode's user namespace, made on first use; -1 in root mode. A view. */
+int sandbox_userns(struct sandbox *sb, enum sandbox_mode mode, int *fd, struct error *err);
+/* The system call filter of the mode: a view, valid as long as the sandbox. */
+int sandbox_filter(struct sandbox *sb, enum sandbox_mode mode, const struct strbuf **out,
+		   struct error *err);
+/* Ends the process in the background: its mounts take a moment, nobody needs to wait for them. */
+void sandbox_let_end(struct sandbox *sb, struct launch *l);
+/* Waits for all of those. */
+void sandbox_wait_ended(struct sandbox *sb);
