@@ -200,13 +200,12 @@ static int run_stages(struct build *b, struct error *err)
 {
 	size_t jobs = b->options->jobs ? b->options->jobs : pool_cpus();
 	AUTO_PTR(pool) pool = NULL;
-	struct group group;
 
 	if (b->plan.n_order == 1 || jobs == 1)
 		return run_in_turn(b, err);
 	pool = pool_new(jobs);
-	group_init(&group, pool);
-	b->group = &group;
+	group_init(&b->own_group, pool);
+	b->group = &b->own_group;
 	for (int i = 0; i < b->plan.n_order; i++) {
 		int index = b->plan.order[i];
 		const struct plan_stage *planned = &b->plan.stages[index];
@@ -215,9 +214,9 @@ static int run_stages(struct build *b, struct error *err)
 		for (size_t d = 0; d < planned->n_dependencies; d++)
 			needs += planned->dependencies[d].stage != STAGE_NONE;
 		if (!needs)
-			group_run(&group, stage_job, b->stages[index]);
+			group_run(b->group, stage_job, b->stages[index]);
 	}
-	return group_wait(&group, err);
+	return group_wait(b->group, err);
 }
 
 static void report_warnings(const struct build *b)

@@ -26,7 +26,8 @@ struct build {
 	struct named_contexts contexts;
 	struct base_images images;
 	struct stage **stages; /* one a stage of the file; NULL: not needed */
-	struct group *group;   /* of stages at work; NULL: one after the other */
+	struct group *group;   /* of stages at work (own_group); NULL: one after the other */
+	struct group own_group;
 
 	pthread_mutex_t lock;
 	pthread_cond_t key_done;

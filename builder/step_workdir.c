@@ -54,13 +54,14 @@ static int find_owner(struct stage *st, struct user_ids *ids, struct error *err)
 	return users_resolve(ids, user, passwd, group, err);
 }
 
-/* An entry for each folder of real that the image lacks. */
+/* An entry for each folder on the way; those that are there keep what they are. */
 static int add_folders(struct layer_writer *w, struct tree *tree, const char *real,
 		       const struct user_ids *owner, int64_t mtime, struct error *err)
 {
 	for (const char *p = real; *p;) {
 		size_t len = (size_t)(strchrnul(p, '/') - real);
 		AUTO_FREE char *path = xstrndup(real, len);
+		const struct tree_node *node = tree_lookup(tree, path, false);
 		struct entry e = {
 			.type = ENTRY_DIR,
 			.path = path,
@@ -70,7 +71,9 @@ static int add_folders(struct layer_writer *w, struct tree *tree, const char *re
 			.mtime = mtime,
 		};
 
-		if (!tree_lookup(tree, path, false) && layer_writer_add(w, &e, NULL, err) < 0)
+		if (node)
+			tree_entry(node, path, &e);
+		if (layer_writer_add(w, &e, NULL, err) < 0)
 			return -1;
 		p = real + len + (real[len] == '/');
 	}
