@@ -22,6 +22,8 @@ struct tree_node {
 	uint32_t n_children, cap_children;
 	enum entry_type type; /* FILE, DIR, SYMLINK, CHAR, BLOCK or FIFO */
 	uint16_t mode;
+	uint16_t
+		born; /* the layer that made the node; one that a layer merged into stays as old as it was */
 	uint32_t uid, gid;
 	int64_t size, mtime;
 	uint32_t dev_major, dev_minor;
@@ -29,9 +31,11 @@ struct tree_node {
 	const struct xattr *xattrs;
 	uint32_t n_xattrs;
 	uint32_t layer; /* which layer's blob holds it (0 = first) */
-	const char *
-		source; /* path of the entry with the bytes in that layer; NULL: the node's own path (else a hard link or a parent that was a link) */
+	/* Path of the entry with the bytes in that layer; NULL: the node's own (else a hard link, or a parent that was a link). */
+	const char *source;
 	uint32_t inode;         /* nodes with the same number are hard links of one file */
+	uint16_t set_by;        /* the last layer that had an entry for it */
+	bool gone;              /* no longer part of the tree */
 	const uint8_t *content; /* SHA-256, 32 bytes, of files */
 };
 
@@ -61,5 +65,22 @@ void tree_entry(const struct tree_node *n, const char *path, struct entry *e);
 /* Hash of a node and all below it: names, types, modes, owners, links, xattrs, contents; never mtime. The top's own name does not count. */
 void tree_hash(const struct tree_node *n, struct sha256 *h);
 /* Bytes of /etc/passwd-like small files: through oci/spool.h. */
+
+/*
+ * The same, entry by entry, for those who follow a layer while it streams (layer_extract):
+ * tree_begin_layer(), then tree_put() for each entry in the layer's own order.
+ */
+/* A tree that may be changed apart from t; t's strings are shared, so t is freed last. */
+struct tree *tree_clone(const struct tree *t);
+void tree_begin_layer(struct tree *t);
+/*
+ * *node (may be NULL): the node that stands for the entry now; of a whiteout what is left there, NULL when nothing
+ * is. *hid (may be NULL): something of a lower layer is hidden now. ERROR_CORRUPT: a parent is no folder or links
+ * loop, a hard link to nothing, a folder, a symbolic link or itself; the tree is then of no further use.
+ */
+int tree_put(struct tree *t, const struct entry *e, struct tree_node **node, bool *hid,
+	     struct error *err);
+/* fn is told of each node that goes, before it does; what is below a told node goes with it. */
+void tree_on_drop(struct tree *t, void (*fn)(void *arg, struct tree_node *n), void *arg);
 
 CLEANUP_FREE(tree)
