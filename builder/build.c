@@ -219,10 +219,11 @@ static int run_stages(struct build *b, struct error *err)
 	return group_wait(b->group, err);
 }
 
-static void report_warnings(const struct build *b)
+static void report_warnings(struct build *b)
 {
-	const struct check_list *list = &b->file->warnings;
+	struct check_list *list = &b->file->warnings;
 
+	check_sort(list);
 	for (size_t i = 0; i < list->n; i++)
 		report_log(b->options->reporter, LOG_WARNING, "%s:%d: %s: %s", b->file->source.name,
 			   list->items[i].line, list->items[i].rule, list->items[i].message);

@@ -10,6 +10,7 @@ void scope_release(struct scope *s)
 		return;
 	strmap_release(&s->env);
 	strmap_release(&s->args);
+	strlist_release(&s->undefined);
 }
 
 void scope_start(struct scope *s, const struct scope *parent, const struct strlist *image_env,
@@ -69,9 +70,19 @@ static const char *lookup(void *ctx, const char *name)
 	return strmap_get(&s->env, name);
 }
 
+/* An ARG without a value is declared: using it is no mistake. */
+static void note_undefined(void *ctx, const char *name)
+{
+	struct scope *s = ctx;
+
+	if (!strmap_has(&s->args, name) && !strlist_has(&s->undefined, name))
+		strlist_add(&s->undefined, name);
+}
+
 struct expand_scope scope_expand(struct scope *s)
 {
-	return (struct expand_scope){.lookup = lookup, .ctx = s, .escape = s->escape};
+	return (struct expand_scope){
+		.lookup = lookup, .undefined = note_undefined, .ctx = s, .escape = s->escape};
 }
 
 void scope_history(const struct scope *s, struct strbuf *out)

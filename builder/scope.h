@@ -9,8 +9,9 @@
 #include "dockerfile/instruction.h"
 
 struct scope {
-	struct strmap env;  /* of expansions and RUN */
-	struct strmap args; /* ARGs declared so far, in order; a NULL value: without one */
+	struct strmap env;        /* of expansions and RUN */
+	struct strmap args;       /* ARGs declared so far, in order; a NULL value: without one */
+	struct strlist undefined; /* names that expansions used and nothing sets: for a warning */
 	char escape;
 };
 

@@ -8,7 +8,9 @@
 #include "base/time.h"
 #include "builder/history.h"
 #include "builder/steps.h"
+#include "dockerfile/words.h"
 
+#define RULE         "UndefinedVar"
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static bool is_scratch(const struct build *b, int index)
@@ -217,17 +219,44 @@ static int carry_out(struct stage *st, const struct instruction *ins, struct err
 	return 0;
 }
 
+/* docker's check of that name; those of parsing are in the list already. */
+static void warn_undefined(struct stage *st, const struct instruction *ins)
+{
+	struct build *b = st->build;
+	const struct strmap *env = &st->scope.env;
+	AUTO_FREE const char **names = xcalloc(env->n + 1, sizeof(*names));
+
+	for (size_t i = 0; i < env->n; i++)
+		names[i] = env->entries[i].key;
+	pthread_mutex_lock(&b->lock);
+	for (size_t i = 0; i < st->scope.undefined.n && !check_skips(b->file->check, RULE); i++) {
+		const char *name = st->scope.undefined.items[i];
+		const char *near = word_suggest(name, names, env->n);
+
+		check_add(&b->file->warnings, RULE, ins->line_first,
+			  "Usage of undefined variable '$%s'%s%s%s", name,
+			  near ? " (did you mean $" : "", near ? near : "", near ? "?)" : "");
+	}
+	pthread_mutex_unlock(&b->lock);
+	strlist_clear(&st->scope.undefined);
+}
+
 static int execute(struct stage *st, const struct instruction *ins, struct error *err)
 {
 	AUTO(instruction) ready = INSTRUCTION_INIT;
 	struct expand_scope scope = scope_expand(&st->scope);
+	int result;
 
 	/* The names of one ARG line see each other: they expand one by one. */
 	if (ins->kind == INSTRUCTION_ARG)
-		return carry_out(st, ins, err);
-	if (instruction_expand(&ready, ins, &scope, err) < 0)
+		result = carry_out(st, ins, err);
+	else if (instruction_expand(&ready, ins, &scope, err) < 0)
 		return -1;
-	return carry_out(st, &ready, err);
+	else
+		result = carry_out(st, &ready, err);
+	if (st->scope.undefined.n)
+		warn_undefined(st, ins);
+	return result;
 }
 
 int stage_build(struct stage *st, struct error *err)

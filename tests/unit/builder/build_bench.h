@@ -9,7 +9,7 @@
 struct watcher {
 	struct reporter reporter;
 	pthread_mutex_t lock;
-	struct strlist names, notes;
+	struct strlist names, notes, logs;
 	struct strbuf statuses; /* a letter a step, in the order of their ends: d c f x */
 	int ids;
 };
@@ -48,9 +48,18 @@ static inline void step_end(struct reporter *r, int id, enum step_status status,
 	pthread_mutex_unlock(&w->lock);
 }
 
+static inline void keep_log(struct reporter *r, enum log_level level, const char *text)
+{
+	struct watcher *w = (struct watcher *)r;
+
+	if (level == LOG_WARNING)
+		strlist_add(&w->logs, text);
+}
+
 static inline void watcher_init(struct watcher *w)
 {
-	*w = (struct watcher){.reporter = {.step_begin = step_begin,
+	*w = (struct watcher){.reporter = {.log = keep_log,
+					   .step_begin = step_begin,
 					   .step_note = step_note,
 					   .step_end = step_end},
 			      .statuses = STRBUF_INIT};
@@ -61,6 +70,7 @@ static inline void watcher_release(struct watcher *w)
 {
 	strlist_release(&w->names);
 	strlist_release(&w->notes);
+	strlist_release(&w->logs);
 	strbuf_release(&w->statuses);
 	pthread_mutex_destroy(&w->lock);
 }

@@ -244,6 +244,18 @@ static void errors_have_their_place(void **state)
 	}
 }
 
+static void warnings_come_at_the_end(void **state)
+{
+	AUTO(bench) b;
+	AUTO(build_result) r = {.image = NULL};
+
+	bench_init(&b, *state);
+	r = build(&b, "FROM scratch\nARG KNOWN\nENV A=$KNOWN PATH2=$PAHT B=${C-d}\n");
+	assert_list(
+		&b.watch.logs,
+		"Dockerfile:3: UndefinedVar: Usage of undefined variable '$PAHT' (did you mean $PATH?)");
+}
+
 static void cancelling(void **state)
 {
 	const struct cancel now = {.signal = 15, .count = 1, .wake_fd = -1};
@@ -303,6 +315,7 @@ int main(void)
 		cmocka_unit_test(options_of_the_image),
 		cmocka_unit_test(triggers_run_first_and_once),
 		cmocka_unit_test(errors_have_their_place),
+		cmocka_unit_test(warnings_come_at_the_end),
 		cmocka_unit_test(cancelling),
 		cmocka_unit_test(stages_side_by_side),
 	};
