@@ -202,6 +202,7 @@ int ingest_restart(struct ingest *in, struct error *err)
 	digester_release(&in->digester);
 	digester_init(&in->digester, digest_is_set(&in->expected) ? &in->expected : NULL);
 	in->size = in->flushed = 0;
+	in->sink.failed = ERROR_NONE;
 	in->failed = !in->name[0];
 	if (in->failed || ftruncate(in->fd, 0) < 0 || lseek(in->fd, 0, SEEK_SET) < 0) {
 		in->failed = true;
