@@ -308,12 +308,8 @@ static int edit_untag(void *arg, struct image_index *index, struct error *err)
 		return error_set(err, ERROR_NOT_FOUND, "no image is named %s", familiar);
 	}
 	edit->target = found->digest;
-	unname(index, (size_t)(found - index->manifests));
-	edit->gone = true;
-	for (size_t i = 0; i < index->n_manifests; i++)
-		if (digest_equal(&index->manifests[i].digest, &edit->target) &&
-		    !is_unnamed(&index->manifests[i]))
-			edit->gone = false;
+	image_index_remove(index, (size_t)(found - index->manifests));
+	edit->gone = find_digest(index, &edit->target) == NULL;
 	return 1;
 }
 

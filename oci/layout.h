@@ -36,8 +36,8 @@ int layout_tag(struct store *s, const struct image_ref *ref, const struct descri
 /* Adds d without a name if it is not listed yet. */
 int layout_add(struct store *s, const struct descriptor *d, struct error *err);
 /*
- * Removes one name; *gone tells that no name is left for that manifest, which then stays listed without one until
- * layout_remove().
+ * Removes one name; *gone tells that it was the last one and the image is no longer listed (prune removes its
+ * blobs).
  */
 int layout_untag(struct store *s, const struct image_ref *ref, struct digest *target, bool *gone,
 		 struct error *err);

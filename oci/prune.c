@@ -182,7 +182,7 @@ static int sweep(struct prune *p, struct error *err)
 {
 	if (mark_everything(p, err) < 0)
 		return -1;
-	if (p->o->build_cache || p->o->all) {
+	if (p->o->build_cache) {
 		if (p->drop_cache && prune_cache(p, err) < 0)
 			return -1;
 		if (prune_layers(p, err) < 0)
@@ -206,7 +206,7 @@ int store_prune(struct store *s, const struct prune_options *o, struct prune_res
 	if (lease_lock(s, &lease_lock_fd, err) == 0 && lease_survey(s, &p.leases, err) == 0) {
 		result->in_use = p.leases.live;
 		/* The records and mount caches of a build at work cannot be told from the others. */
-		p.drop_cache = (o->all || o->build_cache) && p.leases.live == 0;
+		p.drop_cache = o->build_cache && p.leases.live == 0;
 		done = sweep(&p, err);
 	}
 	/* Extracted layers hold many files: nobody waits while they go. */

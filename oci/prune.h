@@ -10,7 +10,7 @@
 #include "oci/store.h"
 
 struct prune_options {
-	bool all;         /* also images without a name, and the build cache */
+	bool all;         /* also images without a name */
 	bool build_cache; /* the cache: records, extracted layers, mount caches */
 	int64_t grace;    /* seconds: younger blobs stay; the command line's default is 3600 */
 	/*
@@ -36,7 +36,7 @@ struct disk_usage {
 };
 /*
  * images: with a name; image_bytes: their blobs that are here, each counted once. reclaimable_bytes: what prune with all
- * would free if nobody were at work.
+ * and build_cache would free if nobody were at work.
  */
 int store_usage(struct store *s, struct disk_usage *out, struct error *err);
 /* Bytes on disk of a folder below dirfd; what cannot be read counts nothing. */

@@ -99,7 +99,7 @@ static void test_names_keep(void **state)
 static void test_shared_layers(void **state)
 {
 	struct fixture *f = *state;
-	struct prune_options o = {.all = true};
+	struct prune_options o = {.all = true, .build_cache = true};
 	AUTO_PTR(image) one = make_image(f, "x", 1);
 	AUTO_PTR(image) two = make_image(f, "x", 2);
 
@@ -342,7 +342,7 @@ static void end_holder(pid_t pid)
 static void test_general_lease(void **state)
 {
 	struct fixture *f = *state;
-	struct prune_options o = {.all = true};
+	struct prune_options o = {.all = true, .build_cache = true};
 	AUTO_PTR(image) loose = make_image(f, "loose", 1);
 	AUTO(descriptor) cached = {0};
 
@@ -368,7 +368,7 @@ static void test_general_lease(void **state)
 static void test_precise_lease(void **state)
 {
 	struct fixture *f = *state;
-	struct prune_options o = {.all = true};
+	struct prune_options o = {.all = true, .build_cache = true};
 	AUTO_PTR(image) kept = make_image(f, "kept", 2);
 	AUTO_PTR(image) loose = make_image(f, "loose", 1);
 	AUTO_PTR(image) young = NULL;
@@ -403,7 +403,7 @@ static void test_precise_lease(void **state)
 static void test_unreadable_names(void **state)
 {
 	struct fixture *f = *state;
-	struct prune_options o = {.all = true};
+	struct prune_options o = {.all = true, .build_cache = true};
 	struct prune_result r;
 	AUTO_PTR(image) image = make_image(f, "x", 1);
 	AUTO_PTR(image) loose = make_image(f, "loose", 1);
@@ -455,7 +455,7 @@ static int build_many(const struct fixture *f)
 static void test_beside_a_build(void **state)
 {
 	struct fixture *f = *state;
-	struct prune_options o = {.all = true};
+	struct prune_options o = {.all = true, .build_cache = true};
 	int status, rounds = 0;
 	pid_t pid = fork();
 
@@ -486,7 +486,7 @@ static void test_usage(void **state)
 	AUTO_PTR(image) loose = make_image(f, "loose", 1);
 	struct disk_usage u;
 	struct prune_result r;
-	struct prune_options o = {.all = true};
+	struct prune_options o = {.all = true, .build_cache = true};
 	struct digest chain = {0}, other = digest_of("other", 5);
 	char folder[200], file[220];
 	AUTO(descriptor) cached = {0};
