@@ -343,7 +343,8 @@ static int by_path_then_order(const void *x, const void *y)
 int places_finish(struct places *p, struct error *err)
 {
 	places_forget(p);
-	qsort(p->finish, p->n_finish, sizeof(*p->finish), by_path_then_order);
+	if (p->n_finish)
+		qsort(p->finish, p->n_finish, sizeof(*p->finish), by_path_then_order);
 	for (size_t i = p->n_finish; i-- > 0;) {
 		const struct place_finish *f = &p->finish[i];
 		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = f->mtime}};
