@@ -87,7 +87,7 @@ def folder(request, session_folder):
 
 
 def _slipway(request, binary, folder, entry=None):
-    run = Slipway(binary, folder / "slipway", entry)
+    run = Slipway(binary, folder / request.fixturename, entry)
     yield run
     found = run.leftovers()
     if not request.config.getoption("--keep"):

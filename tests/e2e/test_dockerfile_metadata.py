@@ -14,9 +14,9 @@ def test_all_of_them(build):
         EXPOSE 80 443/TCP 53/udp 8000-8002
         VOLUME /data "/more"
         VOLUME ["/json data"]
-        USER app:staff
         WORKDIR /w
         WORKDIR rel/../sub
+        USER app:staff
         STOPSIGNAL RTMIN+3
         SHELL ["/bin/bash", "-c"]
         CMD run $HOME
@@ -162,4 +162,5 @@ def test_source_date_epoch(build):
     same = build(text, {"a": "a"}, env={"SOURCE_DATE_EPOCH": "1000000000"})
     assert same.tree["w"].mtime == 1000000000
     assert build(text, {"a": "a"}).tree["w"].mtime == 315532800, "1980 without an epoch"
-    build.fails(text, "SOURCE_DATE_EPOCH", files={"a": "a"}, options=["--build-arg", "SOURCE_DATE_EPOCH=soon"])
+    build.fails(text, "SOURCE_DATE_EPOCH", files={"a": "a"}, options=["--build-arg", "SOURCE_DATE_EPOCH=soon"],
+                code=2)

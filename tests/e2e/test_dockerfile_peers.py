@@ -1,6 +1,4 @@
 """The same Dockerfile built by buildah and docker: the same files, the same config."""
-import os
-
 import pytest
 
 from helpers.images import differences
@@ -64,7 +62,7 @@ CASES = {
         COPY a.txt /lib/
         COPY run.sh /bin/run
         COPY dir /var/run/dir
-        RUN test -f /usr/lib/a.txt && run && test -f /run/dir/x && echo yes > /seen
+        RUN test -f /usr/lib/a.txt && sh /bin/run && test -f /run/dir/x && echo yes > /seen
         """,
 }
 # buildah 1.28 does not apply SHELL to ENTRYPOINT and orders Env otherwise.
@@ -103,8 +101,6 @@ def without_stubs(tree):
 def test_agrees(request, build, case, peer):
     other = request.getfixturevalue(peer)
     ours = build(CASES[case], FILES)
-    os.chmod(build.last / "run.sh", 0o755)
-    ours = build.again()
     theirs = other.build(build.last)
     assert differences(without_stubs(ours.tree), without_stubs(theirs.tree()), FILE_FIELDS) == []
     assert comparable(ours.config) == comparable(theirs.config["config"])

@@ -23,7 +23,8 @@ def test_surroundings(build):
     # Only 0, 1, 2 and the one that ls itself opens.
     assert built.text("/o/fds").split() == ["0", "1", "2", "3"]
     # Supplementary groups come from /etc/group.
-    assert built.text("/tmp/app") == "uid=1000(app) gid=1000(app) groups=1000(app),4(adm)\n"
+    ids, _, groups = built.text("/tmp/app").strip().partition(" groups=")
+    assert ids == "uid=1000(app) gid=1000(app)" and set(groups.split(",")) == {"1000(app)", "4(adm)"}
     assert built.text("/tmp/home") == "/home/app\n"
     assert built.text("/tmp/number") == "4242\n0\n" and built.text("/tmp/group") == "4\n"
 
@@ -217,12 +218,12 @@ def test_secrets(build, folder):
         RUN --mount=type=secret,id=token cat /run/secrets/token | wc -c > /size && \
             stat -c '%a %u %g' /run/secrets/token > /stat
         RUN --mount=type=secret,id=token,target=/etc/t,mode=0440,uid=1000 stat -c '%a %u' /etc/t > /stat2
-        RUN --mount=type=secret,id=fromenv,env=TOKEN printenv TOKEN | wc -c > /env
+        RUN --mount=type=secret,id=fromenv,env=TOKEN printf %s "$TOKEN" | wc -c > /env
         RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent && echo fine > /optional
         """, {}, "--secret", f"id=token,src={folder}/token", "--secret", "id=fromenv,env=MY_TOKEN",
                   env={"MY_TOKEN": "another-s3cr3t"})
     assert built.text("/size").strip() == "12" and built.text("/stat") == "400 0 0\n"
-    assert built.text("/stat2") == "440 1000\n" and built.text("/env").strip() == "15"
+    assert built.text("/stat2") == "440 1000\n" and built.text("/env").strip() == "14"
     assert built.text("/optional") == "fine\n"
     built.lacks("run/secrets", "etc/t")
     assert not [p for p, e in built.tree.items() if b"s3cr3t" in e.data]
@@ -260,9 +261,9 @@ def test_background_processes_end_with_the_step(build):
     built = build("""
         FROM tiny
         RUN (trap '' TERM HUP; setsid sh -c 'sleep 300; echo late > /late' &) ; echo done > /done
-        RUN ps | grep -c '[s]leep' > /sleeping || true
+        RUN ps -o comm | grep -c '^sleep$' > /still-there || true
         """, timeout=60)
-    assert built.text("/done") == "done\n" and built.text("/sleeping") == "0\n"
+    assert built.text("/done") == "done\n" and built.text("/still-there") == "0\n"
     built.lacks("late")
 
 

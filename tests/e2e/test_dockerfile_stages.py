@@ -60,7 +60,9 @@ def test_copy_from_stage_by_name_and_index(build):
 
 def test_circles_and_later_stages_are_refused(build):
     build.fails("FROM scratch AS a\nCOPY --from=a /x /x\n", "a", "Dockerfile:2")
-    build.fails("FROM scratch AS a\nCOPY --from=b /x /x\nFROM scratch AS b\nCOPY --from=a /x /x\n", "Dockerfile:2",
+    build.fails("FROM scratch AS a\nCOPY --from=b /x /x\nFROM scratch AS b\nCOPY --from=a /x /x\n", "circular",
+                options=["--target", "a"])
+    build.fails("FROM scratch AS a\nCOPY --from=b /x /x\nFROM scratch AS b\n", "Dockerfile:2", "before",
                 options=["--target", "a"])
 
 
@@ -130,21 +132,21 @@ def test_base_config_is_carried_over(build, folder):
 
 
 def test_named_contexts(build, folder):
-    for name, content in (("shared", "s"), ("override", "o")):
-        (folder / name).mkdir()
-        (folder / name / "file").write_text(content)
+    (folder / "shared").mkdir()
+    (folder / "shared/file").write_text("s")
     (folder / "shared/.dockerignore").write_text("ignored\n")
     (folder / "shared/ignored").write_text("x")
-    contexts = ["--build-context", f"shared={folder}/shared", "--build-context", f"stage={folder}/override"]
+    contexts = ["--build-context", f"shared={folder}/shared", "--build-context", f"stage={folder}/shared"]
     built = build("""
         FROM scratch AS stage
-        COPY file /wrong
+        COPY file /file
         FROM tiny
         COPY --from=shared / /shared/
-        COPY --from=stage file /from-override
+        COPY --from=stage file /from-stage
         RUN --mount=type=bind,from=shared,target=/mnt cat /mnt/file > /mounted
         """, {"file": "main"}, *contexts)
-    assert (built.text("/shared/file"), built.text("/from-override"), built.text("/mounted")) == ("s", "o", "s")
+    # The name of a stage goes before that of a context.
+    assert (built.text("/shared/file"), built.text("/from-stage"), built.text("/mounted")) == ("s", "main", "s")
     built.lacks("shared/ignored")
 
 

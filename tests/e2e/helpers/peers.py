@@ -1,7 +1,9 @@
 """Other builders and engines, each with storage of its own below a folder of the test run."""
+import json
 import os
 import shutil
 import subprocess
+import tarfile
 
 import pytest
 
@@ -14,6 +16,15 @@ def _run(*arguments, env=None, **options):
                           env={**os.environ, **(env or {})}, **options)
     assert done.returncode == 0, f"{' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+def _read_archive(file, folder):
+    """A docker archive: the files by way of skopeo, the config as it stands there, since OCI's knows less."""
+    image = read_with_skopeo(f"docker-archive:{file}", folder)
+    with tarfile.open(file) as tar:
+        name = json.load(tar.extractfile("manifest.json"))[0]["Config"]
+        image.config = json.load(tar.extractfile(name))
+    return image
 
 
 class Buildah:
@@ -40,7 +51,7 @@ class Buildah:
              *options, "-t", name, context)
         # An OCI archive would drop what only docker's config has.
         _run("buildah", *self.storage, "push", name, f"docker-archive:{self.folder}/{name}.tar:{name}:latest")
-        return read_with_skopeo(f"docker-archive:{self.folder}/{name}.tar", self.folder / name)
+        return _read_archive(self.folder / f"{name}.tar", self.folder / name)
 
 
 class Docker:
@@ -89,7 +100,7 @@ class Docker:
         name = f"built{self.n_built}"
         self("build", "--network=none", *options, "-t", name, context, env={"DOCKER_BUILDKIT": "1"})
         self("save", "-o", self.folder / f"{name}.tar", name)
-        return read_with_skopeo(f"docker-archive:{self.folder}/{name}.tar", self.folder / name)
+        return _read_archive(self.folder / f"{name}.tar", self.folder / name)
 
 
 # What both docker and OCI configs say of a container, without what an engine adds for itself.
