@@ -140,9 +140,11 @@ static void suggestions(void **state)
 	static const struct {
 		const char *written, *expected;
 	} rows[] = {
-		{"COPPY", "COPY"},  {"copi", "COPY"}, {"FORM", "FROM"}, {"WORKDR", "WORKDIR"},
-		{"WROKDIRR", NULL}, {"ABCDE", NULL},  {"", NULL},       {"COPY", NULL},
-		{"RN", "RUN"},
+		{"COPPY", "COPY"},       {"copi", "COPY"},
+		{"FORM", "FROM"},        {"WORKDR", "WORKDIR"},
+		{"WROKDIRR", "WORKDIR"}, {"WROKDIRRR", NULL},
+		{"ABCDE", NULL},         {"", NULL},
+		{"COPY", NULL},          {"RN", "RUN"},
 	};
 
 	(void)state;
