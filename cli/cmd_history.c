@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/time.h"
 #include "cli/cmd.h"
+#include "cli/table.h"
 #include "cli/terminal_view.h"
 
 static const struct command_usage usage = {
@@ -16,30 +17,37 @@ static const struct command_usage usage = {
 
 #define CREATED_BY_WIDTH 45
 
-static void print_row(const struct history *h, const char *id, int64_t size, bool no_trunc)
+static void add_row(struct table *t, const struct history *h, const char *id, int64_t size,
+		    bool no_trunc)
 {
-	char ago[TIME_TEXT_SIZE] = "N/A";
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO(strbuf) size_text = STRBUF_INIT;
-	const char *created_by = h->created_by ? h->created_by : "";
+	AUTO_FREE char *shown = no_trunc ? xstrdup(id) : xstrndup(id, 12);
+	char ago[TIME_TEXT_SIZE] = "N/A";
 	int64_t when;
 
-	strbuf_add_printable(&text, created_by, strlen(created_by), false);
+	strbuf_puts(&text, h->created_by ? h->created_by : "");
 	if (!no_trunc && text.len > CREATED_BY_WIDTH) {
-		strbuf_truncate(&text, CREATED_BY_WIDTH - 3);
+		size_t at = CREATED_BY_WIDTH - 3;
+
+		/* never inside a character */
+		while (at > 0 && ((unsigned char)text.buf[at] & 0xc0) == 0x80)
+			at--;
+		strbuf_truncate(&text, at);
 		strbuf_puts(&text, "...");
 	}
 	if (h->created && time_parse(h->created, &when, NULL) == 0)
 		time_format_ago(time_now() - when, ago);
 	format_size(&size_text, size);
-	printf("%-*.*s   %-16s   %-*s   %-9s %s\n", no_trunc ? 71 : 12, no_trunc ? 71 : 12, id, ago,
-	       CREATED_BY_WIDTH, text.buf, size_text.buf, h->comment ? h->comment : "");
+	table_add(t, (const char *[]){shown, ago, text.buf, size_text.buf,
+				      h->comment ? h->comment : ""});
 }
 
 int cmd_history(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
 	AUTO_PTR(image) image = NULL;
+	AUTO(table) t = {.columns = 5};
 	bool no_trunc = false, quiet = false;
 	struct option options[] = {
 		{0, "no-trunc", OPTION_FLAG, NULL, "Do not shorten the output", &no_trunc},
@@ -54,9 +62,7 @@ int cmd_history(struct app *a, int argc, char **argv, struct error *err)
 	if (app_load_image(a, args.items[0], &image, err) < 0)
 		return -1;
 	layer = image->manifest.n_layers;
-	if (!quiet)
-		printf("%-*s   %-16s   %-*s   %-9s COMMENT\n", no_trunc ? 71 : 12, "IMAGE",
-		       "CREATED", CREATED_BY_WIDTH, "CREATED BY", "SIZE");
+	table_add(&t, (const char *[]){"IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"});
 	for (size_t i = image->config.n_history; i-- > 0;) {
 		const struct history *h = &image->config.history[i];
 		const struct digest *config = &image->manifest.config.digest;
@@ -71,7 +77,9 @@ int cmd_history(struct app *a, int argc, char **argv, struct error *err)
 		if (quiet)
 			printf("%.*s\n", no_trunc ? 71 : 12, id);
 		else
-			print_row(h, id, size, no_trunc);
+			add_row(&t, h, id, size, no_trunc);
 	}
+	if (!quiet)
+		table_print(&t);
 	return 0;
 }

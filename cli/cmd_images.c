@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "base/time.h"
 #include "cli/cmd.h"
+#include "cli/table.h"
 #include "cli/terminal_view.h"
 #include "oci/layout.h"
 
@@ -48,6 +49,14 @@ static void split_name(struct row *r, const char *name)
 	r->repository = xstrdup(familiar);
 }
 
+/* The image ID as docker shows it: twelve digits, or the whole digest. free() */
+static char *short_id(const struct digest *id, bool no_trunc)
+{
+	if (!digest_is_set(id))
+		return xstrdup("");
+	return no_trunc ? xstrdup(id->text) : xstrndup(digest_hex(id), 12);
+}
+
 static void fill_image(struct app *a, struct row *r, const struct descriptor *d)
 {
 	AUTO_PTR(image) image = NULL;
@@ -74,36 +83,28 @@ static int newest_first(const void *x, const void *y)
 
 static void print_table(const struct row *rows, size_t n, bool digests, bool no_trunc)
 {
-	size_t width = strlen("REPOSITORY"), tag_width = strlen("TAG");
+	AUTO(table) t = {.columns = digests ? 6 : 5};
+	const char *heads[] = {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", NULL};
+	const char *heads_digests[] = {"REPOSITORY", "TAG",     "DIGEST",
+				       "IMAGE ID",   "CREATED", "SIZE"};
 
-	for (size_t i = 0; i < n; i++) {
-		if (strlen(rows[i].repository) > width)
-			width = strlen(rows[i].repository);
-		if (strlen(rows[i].tag) > tag_width)
-			tag_width = strlen(rows[i].tag);
-	}
-	printf("%-*s   %-*s   %s%-*s   %-16s   SIZE\n", (int)width, "REPOSITORY", (int)tag_width,
-	       "TAG",
-	       digests ? "DIGEST                                                                    "
-		       : "",
-	       no_trunc ? 71 : 12, "IMAGE ID", "CREATED");
+	table_add(&t, digests ? heads_digests : heads);
 	for (size_t i = 0; i < n; i++) {
 		const struct row *r = &rows[i];
-		char ago[TIME_TEXT_SIZE] = "N/A";
 		AUTO(strbuf) size = STRBUF_INIT;
+		AUTO_FREE char *id = short_id(&r->id, no_trunc);
+		char ago[TIME_TEXT_SIZE] = "N/A";
 
 		format_size(&size, r->size);
 		if (r->created)
 			time_format_ago(time_now() - r->created, ago);
-		printf("%-*s   %-*s   ", (int)width, r->repository, (int)tag_width, r->tag);
 		if (digests)
-			printf("%s   ", r->digest.text);
-		if (no_trunc)
-			printf("%-71s", r->id.text);
+			table_add(&t, (const char *[]){r->repository, r->tag, r->digest.text, id,
+						       ago, size.buf});
 		else
-			printf("%-12.12s", digest_is_set(&r->id) ? digest_hex(&r->id) : "");
-		printf("   %-16s   %s\n", ago, size.buf);
+			table_add(&t, (const char *[]){r->repository, r->tag, id, ago, size.buf});
 	}
+	table_print(&t);
 }
 
 /* A filter matches the repository, or repository and tag. */
@@ -156,11 +157,12 @@ int cmd_images(struct app *a, int argc, char **argv, struct error *err)
 		n++;
 	}
 	qsort(rows, n, sizeof(*rows), newest_first);
-	if (quiet)
-		for (size_t i = 0; i < n; i++)
-			printf("%.*s\n", no_trunc ? 71 : 12,
-			       no_trunc ? rows[i].id.text : digest_hex(&rows[i].id));
-	else
+	for (size_t i = 0; quiet && i < n; i++) {
+		AUTO_FREE char *id = short_id(&rows[i].id, no_trunc);
+
+		printf("%s\n", id);
+	}
+	if (!quiet)
 		print_table(rows, n, digests, no_trunc);
 	for (size_t i = 0; i < n; i++)
 		row_release(&rows[i]);
