@@ -240,7 +240,7 @@ static _Noreturn void explain(const struct orders *o, const struct trouble *t, c
 		     "run \"%s\": its interpreter or loader is not in the image", name);
 	if (t->number == ENOENT && !strchr(name, '/'))
 		fail(STAGE_EXEC, ENOENT, "run \"%s\": not found in PATH of the image", name);
-	fail(STAGE_EXEC, t->number, "run \"%s\"", name);
+	fail(STAGE_EXEC, t->number, "run \"%s\": %s", name, strerror(t->number));
 }
 
 pid_t command_start(struct orders *o, const struct user *u, int tty_slave)

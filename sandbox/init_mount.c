@@ -39,11 +39,13 @@ static void keep_message(int fsfd)
 int mount_fs(const char *type, const struct mount_option *options, size_t n, unsigned int attr)
 {
 	int fsfd = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC), fd = -1, saved;
-	bool good = true;
+	bool good;
 
 	message[0] = '\0';
 	if (fsfd < 0)
 		return -1;
+	/* What df and others show as the device. */
+	good = syscall(SYS_fsconfig, fsfd, FSCONFIG_SET_STRING, "source", type, 0) == 0;
 	for (size_t i = 0; good && i < n; i++)
 		good = syscall(SYS_fsconfig, fsfd,
 			       options[i].value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,

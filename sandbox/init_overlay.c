@@ -51,9 +51,9 @@ static void link_lowers(const struct overlay *ov, int dirfd, struct options *opt
 		add(opt, ":");
 	}
 	/* A merged view without a writable side needs two folders at least. */
-	if (mkdirat(dirfd, "e", 0755) < 0)
+	if (mkdirat(dirfd, "z", 0755) < 0)
 		fail(STAGE_OVERLAY, errno, "name the lower folders");
-	add(opt, "e");
+	add(opt, "z"); /* no hexadecimal digit, as all names of ours here */
 }
 
 static void link_upper(const struct overlay *ov, int dirfd, struct options *opt)

@@ -218,10 +218,7 @@ int launch_failed(const struct report *r, struct error *err)
 	errno = r->number;
 	switch ((enum stage)r->stage) {
 	case STAGE_EXEC:
-		if (r->number == ENOENT)
-			error_set(err, ERROR_STEP, "%s", r->text);
-		else
-			error_set(err, ERROR_STEP, "%s: %s", r->text, strerror(r->number));
+		error_set(err, ERROR_STEP, "%s", r->text);
 		if (err)
 			err->status = r->number == ENOENT || r->number == ENOTDIR ? 127 : 126;
 		return -1;
