@@ -104,7 +104,7 @@ static int read_base(struct build *b, int index, bool *more, struct error *err)
 	if (stage_platform(&platform, b, index, err) < 0)
 		return -1;
 	if (base_image_get(&b->images, name, &platform, &base, err) < 0)
-		return instruction_error_place(err, &b->file->stages[index].from);
+		return stage_error_place(err, &b->file->stages[index].from);
 	triggers = &base->image->config.on_build;
 	if (!triggers->n)
 		return 0;

@@ -37,7 +37,7 @@ struct lookup {
 	struct layer_step *step;
 	const struct layer_step_ops *ops;
 	struct step_key quick, key;
-	bool has_quick;
+	bool has_quick, complete;
 	struct cache_record found;
 };
 
@@ -137,28 +137,56 @@ static int add_manifest(struct lookup *l, struct error *err)
 	return 0;
 }
 
-/* Remembers the key's parts for a later question, and answers the question when it was asked now. */
-static int explain(struct lookup *l, bool hit, struct error *err)
+static void find_place(const struct lookup *l, char out[SHA256_HEX_SIZE])
+{
+	const struct stage *st = l->step->stage;
+	const struct build *b = st->build;
+	const struct context *context = b->options->context;
+
+	explain_place(out, context ? context->path : "", b->file->source.name, st->label,
+		      st->number);
+}
+
+/* What people can be told of beyond the fields of the key: the base's name, each file. Once. */
+static int complete_parts(struct lookup *l, struct error *err)
+{
+	if (l->complete)
+		return 0;
+	l->complete = true;
+	add_base(l);
+	return add_manifest(l, err);
+}
+
+/* --explain: why there is no record of this key. */
+static int explain(struct lookup *l, struct error *err)
 {
 	const struct layer_step *s = l->step;
-	const struct build *b = s->stage->build;
-	const struct build_options *o = b->options;
+	const struct build_options *o = s->stage->build->options;
 	AUTO(strbuf) reason = STRBUF_INIT;
 	char place[SHA256_HEX_SIZE];
 
-	explain_place(place, o->context ? o->context->path : "", b->file->source.name,
-		      s->stage->label, s->stage->number);
-	add_base(l);
-	if (o->explain && add_manifest(l, err) < 0)
+	if (!o->explain)
+		return 0;
+	if (complete_parts(l, err) < 0)
 		return -1;
-	if (o->explain && !hit) {
-		if (o->no_cache)
-			strbuf_puts(&reason, "--no-cache");
-		else
-			explain_miss(&reason, b->store, place, l->key.hex, &l->key.parts);
-		report_step_note(o->reporter, s->id, "MISS %s: %s", s->ins->text, reason.buf);
-	}
-	explain_remember(b->store, place, l->key.hex, &l->key.parts);
+	find_place(l, place);
+	if (o->no_cache)
+		strbuf_puts(&reason, "--no-cache");
+	else
+		explain_miss(&reason, s->stage->build->store, place, l->key.hex, &l->key.parts);
+	report_step_note(o->reporter, s->id, "MISS %s: %s", s->ins->text, reason.buf);
+	return 0;
+}
+
+/* For the next miss at this place. */
+static int remember(struct lookup *l, struct error *err)
+{
+	char place[SHA256_HEX_SIZE];
+
+	if (complete_parts(l, err) < 0)
+		return -1;
+	find_place(l, place);
+	explain_remember(l->step->stage->build->store, place, l->key.hex, &l->key.parts);
 	return 0;
 }
 
@@ -166,7 +194,7 @@ static int make(struct lookup *l, struct error *err)
 {
 	struct build *b = l->step->stage->build;
 
-	if (explain(l, false, err) < 0 || cancel_check(b->options->cancel, err) < 0)
+	if (explain(l, err) < 0 || cancel_check(b->options->cancel, err) < 0)
 		return -1;
 	l->found.created = b->options->now;
 	if (l->ops->make(l->step, &l->found.layer, err) < 0)
@@ -176,7 +204,7 @@ static int make(struct lookup *l, struct error *err)
 	cache_put(b->store, l->key.hex, l->ops->kind, &l->found);
 	if (l->has_quick)
 		cache_put(b->store, l->quick.hex, l->ops->kind, &l->found);
-	return 0;
+	return remember(l, err);
 }
 
 /* The key was not needed for the hit, and its parts are for the next miss. */
@@ -186,7 +214,7 @@ static int explain_hit(struct lookup *l, struct error *err)
 		return 1;
 	if (!l->key.hex[0] && compute_key(l, err) < 0)
 		return -1;
-	return explain(l, true, err) < 0 ? -1 : 1;
+	return remember(l, err) < 0 ? -1 : 1;
 }
 
 /* 1: found, 0: made. */
@@ -224,7 +252,7 @@ static int fail(struct layer_step *s, struct error *local, struct error *err)
 	bool cancelled = local->kind == ERROR_CANCELLED;
 
 	if (!cancelled)
-		instruction_error_place(local, s->ins);
+		stage_error_place(local, s->ins);
 	if (s->hint.len)
 		error_hint(local, "%s", s->hint.buf);
 	report_step_end(s->stage->build->options->reporter, s->id,

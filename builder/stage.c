@@ -37,12 +37,19 @@ static int count_steps(const struct build *b, const struct dockerfile_stage *sou
 	return n;
 }
 
+int stage_error_place(struct error *err, const struct instruction *ins)
+{
+	if (err && err->kind == ERROR_USAGE)
+		err->kind = ERROR_SYNTAX;
+	return instruction_error_place(err, ins);
+}
+
 int stage_platform(struct platform *out, const struct build *b, int index, struct error *err)
 {
 	const char *given = b->bases.items[index].platform;
 
 	if (given && platform_parse(out, given, err) < 0)
-		return instruction_error_place(err, &b->file->stages[index].from);
+		return stage_error_place(err, &b->file->stages[index].from);
 	if (!given)
 		platform_copy(out, &b->target_platform);
 	return 0;
@@ -139,7 +146,7 @@ static int start_from_image(struct stage *st, struct error *err)
 
 	if (base_image_get(&b->images, b->bases.items[st->source->index].name, &st->platform,
 			   &st->base, err) < 0)
-		return instruction_error_place(err, &st->source->from);
+		return stage_error_place(err, &st->source->from);
 	config = &st->base->image->config;
 	image_config_copy(&st->config, config);
 	free(take_ptr(st->config.created));
@@ -215,7 +222,7 @@ static int carry_out(struct stage *st, const struct instruction *ins, struct err
 		break;
 	}
 	if (step_config(st, ins, err) < 0)
-		return instruction_error_place(err, ins);
+		return stage_error_place(err, ins);
 	return 0;
 }
 

@@ -31,6 +31,8 @@ void stage_free(struct stage *st);
 /* Carries out everything. Errors have their place in the Dockerfile. */
 int stage_build(struct stage *st, struct error *err);
 
+/* The place of ins; what is wrong in a file is no wrong use of the command. Returns -1. */
+int stage_error_place(struct error *err, const struct instruction *ins);
 /* "/" when unset. */
 const char *stage_working_dir(const struct stage *st);
 /* "[build 2/5] ", counting on. */

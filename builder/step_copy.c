@@ -195,7 +195,7 @@ int step_copy(struct stage *st, const struct instruction *ins, struct error *err
 	history_copy(&c.step.history, ins);
 	if (remote_check(ins, &c.n_urls, err) < 0 ||
 	    build_source_find(st, ins->copy.from, &c.source, err) < 0)
-		result = instruction_error_place(err, ins);
+		result = stage_error_place(err, ins);
 	else
 		result = layer_step_execute(&c.step, is_add ? &add_ops : &copy_ops, err);
 	remote_files_release(&c.remote);

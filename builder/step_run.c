@@ -234,7 +234,7 @@ int step_run(struct stage *st, const struct instruction *ins, struct error *err)
 
 	output_init(&r.output, o->reporter);
 	if (prepare(&r, err) < 0) {
-		result = instruction_error_place(err, ins);
+		result = stage_error_place(err, ins);
 	} else {
 		history_run(&r.step.history, &st->scope, &r.argv);
 		result = layer_step_execute(&r.step, &run_ops, err);
