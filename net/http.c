@@ -71,17 +71,15 @@ static size_t on_read(char *buffer, size_t size, size_t n, void *arg)
 	return CURL_READFUNC_ABORT;
 }
 
+/*
+ * curl wants to send a body again when a kept connection turns out dead. But what was sent may have arrived: only the caller
+ * can ask the other side.
+ */
 static int on_seek(void *arg, curl_off_t offset, int origin)
 {
 	struct exchange *x = arg;
 
-	if (origin != SEEK_SET || offset < 0 || offset > x->req->body_len)
-		return CURL_SEEKFUNC_FAIL;
-	/* on_body counts on pieces in order: a rewind goes to the start, which is all that HTTP needs. */
-	if (offset != 0 && x->req->on_body)
-		return CURL_SEEKFUNC_FAIL;
-	x->body_at = offset;
-	return CURL_SEEKFUNC_OK;
+	return origin == SEEK_SET && offset == x->body_at ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 /* ---- the answer ---------------------------------------------------------- */
@@ -417,6 +415,9 @@ static int explain(struct exchange *x, CURLcode code, const char *where, struct 
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_ENGINE_NOTFOUND:
 		return fail(err, HTTP_FAILURE_FINAL, where, reason);
+	case CURLE_SEND_FAIL_REWIND:
+		return fail(err, HTTP_FAILURE_BROKEN, where,
+			    "the connection was lost while sending");
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:
 		return error_set(err, ERROR_CORRUPT, "%s: the answer is no HTTP: %s", where,

@@ -54,12 +54,12 @@ struct http_request {
 	const char *method;            /* "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" */
 	const char *url;               /* http or https, as url_format() writes it */
 	const struct strlist *headers; /* "Name: value" */
-	/* body: bytes, or a descriptor from an offset (rewound by the client when it must be sent again) */
+	/* body: bytes, or a descriptor from an offset (read with pread, its own offset stays) */
 	const void *body;
 	int64_t body_len; /* -1: no body */
 	int body_fd;      /* with body NULL and body_len > 0 */
 	int64_t body_offset;
-	/* sees each piece of the body before it is sent, again from offset 0 after a rewind; -1 aborts */
+	/* sees each piece of the body before it is sent, from offset 0 on; -1 aborts */
 	int (*on_body)(void *arg, int64_t offset, const void *data, size_t len, struct error *err);
 	/* answer: the body of a 2xx goes to sink when given, else into response->body up to body_limit */
 	struct sink *sink;

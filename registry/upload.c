@@ -173,6 +173,7 @@ static int on_body(void *arg, int64_t offset, const void *data, size_t len, stru
 	if (blob_check_stop(u->job, err) < 0)
 		return -1;
 	if (offset == 0) {
+		/* Another attempt: of the same session after a challenge, or of the next. */
 		digester_release(&u->digester);
 		digester_init(&u->digester, &blob->digest);
 		u->hashed = 0;

@@ -135,48 +135,56 @@ static inline void fake_reset(const struct fake *f)
 		fail_msg("the fake cannot be reset");
 }
 
-/*
- * The nth request (from 0) of that method (NULL: any) whose path matches: the value of header name, or the request's own
- * "path", "status" or "body". free(); NULL when there is no such request or header.
- */
-static inline char *fake_seen(const struct fake *f, const char *method, const char *path, int nth,
-			      const char *name)
+static inline bool fake_is(const json_t *entry, const char *method, const regex_t *path)
+{
+	return (!method ||
+		strcmp(json_string_value(json_object_get(entry, "method")), method) == 0) &&
+	       regexec(path, json_string_value(json_object_get(entry, "path")), 0, NULL, 0) == 0;
+}
+
+/* The nth request (from 0, -1: none) of that method (NULL: any) whose path matches, and how many there are. */
+static inline json_t *fake_find(const struct fake *f, const char *method, const char *path, int nth,
+				int *count)
 {
 	AUTO_JSON *log = NULL;
-	char *found = NULL;
+	json_t *found = NULL;
 	regex_t re;
 
+	*count = 0;
 	if (fake_call(f, "GET", "/_fake/log", NULL, &log) != 200 ||
 	    regcomp(&re, path, REG_EXTENDED | REG_NOSUB) != 0)
 		return NULL;
 	for (size_t i = 0; i < json_array_size(log); i++) {
-		const json_t *e = json_array_get(log, i);
-		const json_t *own = json_object_get(e, name);
-		const json_t *header = json_object_get(json_object_get(e, "headers"), name);
+		json_t *entry = json_array_get(log, i);
 
-		if ((method &&
-		     strcmp(json_string_value(json_object_get(e, "method")), method) != 0) ||
-		    regexec(&re, json_string_value(json_object_get(e, "path")), 0, NULL, 0) != 0 ||
-		    nth-- != 0)
-			continue;
-		if (own && json_is_integer(own))
-			found = xstrfmt("%lld", (long long)json_integer_value(own));
-		else if (own || header)
-			found = xstrdup(json_string_value(own ? own : header));
-		break;
+		if (fake_is(entry, method, &re) && (*count)++ == nth)
+			found = json_incref(entry);
 	}
 	regfree(&re);
 	return found;
 }
 
+/*
+ * Of such a request the value of header name, or its own "path", "status" or "body" (bytes). free(); NULL when there is no
+ * such request or header.
+ */
+static inline char *fake_seen(const struct fake *f, const char *method, const char *path, int nth,
+			      const char *name)
+{
+	int count;
+	AUTO_JSON *entry = fake_find(f, method, path, nth, &count);
+	const json_t *own = json_object_get(entry, name);
+	const json_t *header = json_object_get(json_object_get(entry, "headers"), name);
+
+	if (own && json_is_integer(own))
+		return xstrfmt("%lld", (long long)json_integer_value(own));
+	return xstrdup_null(json_string_value(own ? own : header));
+}
+
 static inline int fake_count(const struct fake *f, const char *method, const char *path)
 {
-	int n = 0;
+	int count;
 
-	for (;; n++) {
-		AUTO_FREE char *seen = fake_seen(f, method, path, n, "path");
-
-		if (!seen)
-			return n;
-	}
+	fake_find(f, method, path, -1, &count);
+	return count;
 }
