@@ -235,7 +235,8 @@ char *image_ref_full(const struct image_ref *r)
 
 char *image_ref_familiar(const struct image_ref *r)
 {
-	if (strcmp(r->host, HUB) != 0)
+	/* Hub's own paths may begin like a host name ("docker.io/a.b/c"): then the host must be said. */
+	if (strcmp(r->host, HUB) != 0 || is_host(r->path, strcspn(r->path, "/")))
 		return format(r->host, r->path, r);
 	if (str_starts(r->path, "library/") && !strchr(r->path + strlen("library/"), '/'))
 		return format(NULL, r->path + strlen("library/"), r);
