@@ -36,6 +36,7 @@ struct tree_node {
 	uint32_t inode;         /* nodes with the same number are hard links of one file */
 	uint16_t set_by;        /* the last layer that had an entry for it */
 	bool gone;              /* no longer part of the tree */
+	bool mark;              /* free for whoever follows a layer in a clone */
 	const uint8_t *content; /* SHA-256, 32 bytes, of files */
 };
 
