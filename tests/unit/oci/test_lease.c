@@ -1,12 +1,9 @@
-#include "store_fixture.h"
+#include "lease_fixture.h"
 
-#include <signal.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "base/process.h"
 #include "base/strbuf.h"
-#include "oci/lease.h"
 
 static int64_t oldest(struct fixture *f)
 {
@@ -47,37 +44,6 @@ static void test_take_and_give_back(void **state)
 	lease_free(take_ptr(two));
 	assert_true(oldest(f) == INT64_MAX);
 	lease_free(NULL);
-}
-
-/* A child that holds a lease, and names kept when it is not NULL, until it is killed. */
-static pid_t start_holder(struct fixture *f, const struct digest *kept)
-{
-	int ready[2];
-	char byte;
-
-	assert_int_equal(pipe(ready), 0);
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		AUTO_PTR(store) s = NULL;
-		struct lease *l;
-
-		if (store_open(&s, f->root, NULL) < 0 || lease_take(&l, s, NULL) < 0 ||
-		    (kept && lease_keep(l, kept, NULL) < 0) || write(ready[1], "x", 1) != 1)
-			_exit(1);
-		pause();
-		_exit(0);
-	}
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	close(ready[1]);
-	return pid;
-}
-
-static void end_holder(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
 }
 
 static void test_other_process(void **state)

@@ -1,6 +1,6 @@
 #include "image_fixture.h"
+#include "lease_fixture.h"
 
-#include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -308,37 +308,6 @@ static void test_facts(void **state)
 		     store_meta_get(f->store, "from", digest_hex(&other), &text, &f->err));
 }
 
-/* A child with a lease, that keeps the digest when one is given. */
-static pid_t start_holder(struct fixture *f, const struct digest *kept)
-{
-	int ready[2];
-	char byte;
-
-	assert_int_equal(pipe(ready), 0);
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		AUTO_PTR(store) s = NULL;
-		struct lease *l;
-
-		if (store_open(&s, f->root, NULL) < 0 || lease_take(&l, s, NULL) < 0 ||
-		    (kept && lease_keep(l, kept, NULL) < 0) || write(ready[1], "x", 1) != 1)
-			_exit(1);
-		pause();
-		_exit(0);
-	}
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	close(ready[1]);
-	return pid;
-}
-
-static void end_holder(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
 static void test_general_lease(void **state)
 {
 	struct fixture *f = *state;
@@ -478,48 +447,6 @@ static void test_beside_a_build(void **state)
 	}
 }
 
-static void test_usage(void **state)
-{
-	struct fixture *f = *state;
-	AUTO_PTR(image) one = make_image(f, "x", 2);
-	AUTO_PTR(image) two = make_image(f, "x", 1);
-	AUTO_PTR(image) loose = make_image(f, "loose", 1);
-	struct disk_usage u;
-	struct prune_result r;
-	struct prune_options o = {.all = true, .build_cache = true};
-	struct digest chain = {0}, other = digest_of("other", 5);
-	char folder[200], file[220];
-	AUTO(descriptor) cached = {0};
-
-	tag(f, "one", &one->descriptor);
-	tag(f, "two", &two->descriptor);
-	tag(f, "two:again", &two->descriptor);
-	digest_chain(&chain, &one->config.diff_ids[0]);
-	chain_folder(&chain, folder);
-	snprintf(file, sizeof(file), "%s/fs/x", folder);
-	fixture_write(f, file, "x", 1);
-	chain_folder(&other, folder);
-	snprintf(file, sizeof(file), "%s/fs/x", folder);
-	fixture_write(f, file, "x", 1);
-	assert_ok(f, store_put(f->store, "x/y", "cached", 6, &cached, &f->err));
-	write_record(f, "cache/steps/0.json", &cached);
-	assert_ok(f, store_usage(f->store, &u, &f->err));
-	assert_int_equal(u.images, 2);
-	/* Two manifests, two configs, the two layers "x-0" and "x-1". */
-	assert_int_equal(u.image_bytes, one->descriptor.size + one->manifest.config.size +
-						two->descriptor.size + two->manifest.config.size +
-						6);
-	assert_int_equal(u.blobs, 10);
-	assert_int_equal(u.layers, 2);
-	assert_int_equal(u.cache_entries, 1);
-	assert_true(u.layer_bytes >= 2 * 4096 && u.cache_bytes >= 4096);
-	assert_true((int64_t)u.reclaimable_bytes >
-		    loose->descriptor.size + loose->manifest.config.size + 7);
-	r = prune(f, &o);
-	assert_int_equal(r.bytes, u.reclaimable_bytes);
-	assert_true(is_whole(f, one) && is_whole(f, two));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -534,7 +461,6 @@ int main(void)
 		store_test(test_precise_lease),
 		store_test(test_unreadable_names),
 		store_test(test_beside_a_build),
-		store_test(test_usage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
