@@ -29,7 +29,7 @@ def test_help(slipway):
 
 @pytest.mark.parametrize("arguments, words", [
     (["biuld", "."], ["biuld", "build"]), (["build"], ["context"]), (["build", ".", "."], []),
-    (["build", "--tga", "x", "."], ["--tga", "--tag"]), (["build", "-t"], ["-t"]), (["build", "-t", "UPPER/case", "."], ["UPPER"]),
+    (["build", "--tga", "x", "."], ["--tga", "--tag"]), (["build", "-t"], ["-t"]), (["build", "-t", "UpperCase", "."], ["UpperCase"]),
     (["build", "--platform", "what", "."], ["what"]), (["build", "--progress", "loud", "."], ["loud"]),
     (["build", "--output", "type=floppy", "."], ["floppy"]), (["build", "--secret", "src=x", "."], ["id"]),
     (["tag", "one"], []), (["push"], []), (["images", "--what"], ["--what"]), (["run"], []), (["login", "--password-stdin"], []),
@@ -47,7 +47,7 @@ def test_wrong_usage(slipway, context, arguments, words):
     (["build", "--build-context", "a=/no/folder", "."], ["/no/folder"]),
 ])
 def test_things_that_are_not_there(slipway, context, arguments, words):
-    slipway(*arguments, cwd=context({"Dockerfile": "FROM scratch\nLABEL a=1\n"})).fails(*words)
+    slipway(*arguments, cwd=context({"Dockerfile": "FROM scratch\nCOPY --from=a x /x\n"})).fails(*words)
 
 
 def test_garbage_for_load(slipway, folder):

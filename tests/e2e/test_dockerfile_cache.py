@@ -142,7 +142,7 @@ def test_edits_below_keep_what_is_above(build):
 
 
 def test_explain_names_the_file_that_changed(build):
-    build(COPIED, TREE)
+    build(COPIED, TREE, "--explain")
     (build.last / "d/sub/g").write_text("changed")
     shown = build.again("--explain").result
     assert "sub/g" in shown.out + shown.err

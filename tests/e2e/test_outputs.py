@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import zlib
 
 import pytest
@@ -71,8 +72,9 @@ def test_flattened_tar_and_folder(slipway, build, app, folder):
         from_tar.apply(tar)
     assert differences(from_tar, app.tree()) == []
     assert set(folder_tree(folder / "flat")) == set(app.tree())
-    if os.geteuid() == 0:
-        assert differences(folder_tree(folder / "flat"), app.tree()) == []
+    # A folder belongs to who asked for it, as docker's does; the rest is what the image has.
+    assert differences(folder_tree(folder / "flat"), app.tree(), ignore=("uid", "gid")) == []
+    assert {(e.uid, e.gid) for e in folder_tree(folder / "flat").values()} == {(os.geteuid(), os.getegid())}
     assert (folder / "flat/made").read_text() == "made\n"
 
 
@@ -124,8 +126,9 @@ def test_podman_loads_it(slipway, app, folder):
     if not shutil.which("podman"):
         pytest.skip("podman is not installed")
     slipway("save", "-o", folder / "saved.tar", "app:1").ok()
-    podman = ["podman", "--storage-driver", "vfs", "--root", folder / "podman", "--runroot", folder / "podman-run"]
-    subprocess.run([*podman, "load", "-i", folder / "saved.tar"], check=True, capture_output=True)
+    podman = ["podman", "--storage-driver", "vfs", "--root", folder / "podman", "--runroot", tempfile.mkdtemp(prefix="pr")]
+    loaded = subprocess.run([*podman, "load", "-i", folder / "saved.tar"], check=False, capture_output=True, text=True)
+    assert loaded.returncode == 0, loaded.stderr
     listed = subprocess.run([*podman, "inspect", "app:1"], check=True, capture_output=True).stdout
     assert json.loads(listed)[0]["RootFS"]["Layers"] == app.config["rootfs"]["diff_ids"]
 
