@@ -73,7 +73,7 @@ static int expand_pairs(const struct expander *e, struct pairs_instruction *out)
 		if (expand_text(e, &out->items[i].key, in->items[i].key) < 0 ||
 		    expand_text(e, &out->items[i].value, in->items[i].value) < 0)
 			return -1;
-		if (!*out->items[i].key) {
+		if (!out->items[i].key || !*out->items[i].key) {
 			error_set(e->err, ERROR_SYNTAX, "%s names can not be blank",
 				  instruction_name(e->ins->kind));
 			return place(e, in->items[i].key);

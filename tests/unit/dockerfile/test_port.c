@@ -70,7 +70,6 @@ static void each_port_once(void **state)
 {
 	AUTO_PTR(port_map) map = port_map_new();
 	AUTO(strlist) ports = STRLIST_INIT;
-	AUTO(strbuf) out = STRBUF_INIT;
 
 	(void)state;
 	assert_int_equal(port_map_add(map, "8-9", &ports, NULL), 0);
