@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-#define CHMOD_CLAUSES 64
+#define CHMOD_CLAUSES 16
 
 struct chmod_clause {
 	char op;          /* '+', '-' or '=' */
