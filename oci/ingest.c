@@ -175,7 +175,8 @@ int ingest_begin(struct ingest **out, struct store *s, const struct digest *expe
 		forget(in, false);
 		return -1;
 	}
-	in->present = store_touch(s, expected, -1);
+	/* Whoever comes here missed it: it arrived in the meantime, or is damaged and then makes room. */
+	in->present = store_touch(s, expected, -1) && store_verify_blob(s, expected, -1, NULL) == 0;
 	if (!in->present && continue_partial(in, err) < 0)
 		return -1;
 	*out = take_ptr(in);

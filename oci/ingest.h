@@ -22,7 +22,7 @@ struct ingest;
  */
 int ingest_begin(struct ingest **out, struct store *s, const struct digest *expected,
 		 struct error *err);
-/* The blob is in the store already (it came while this process waited for the lock): nothing to write or commit. */
+/* The blob is in the store already, verified (it came while this process waited for the lock): nothing to write or commit. */
 bool ingest_is_present(const struct ingest *in);
 struct sink *ingest_sink(struct ingest *in);
 int64_t ingest_size(const struct ingest *in);

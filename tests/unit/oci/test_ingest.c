@@ -214,6 +214,25 @@ static void test_replaces_truncated(void **state)
 	assert_ok(f, store_verify_blob(f->store, &d, 3, &f->err));
 }
 
+/* Damage that only a hash or a known size shows does not pass for the blob either. */
+static void test_replaces_damaged(void **state)
+{
+	static const char *const bytes[] = {"ab", "abd", "abcd"};
+	struct fixture *f = *state;
+	struct digest d = abc();
+
+	for (size_t i = 0; i < ARRAY_SIZE(bytes); i++) {
+		AUTO_PTR(ingest) in = NULL;
+
+		fixture_write(f, "blobs/sha256/" HEX_ABC, bytes[i], strlen(bytes[i]));
+		assert_ok(f, ingest_begin(&in, f->store, &d, &f->err));
+		assert_false(ingest_is_present(in));
+		assert_ok(f, write_text(in, "abc", &f->err));
+		assert_ok(f, ingest_commit(in, NULL, 3, &f->err));
+		assert_ok(f, store_verify_blob(f->store, &d, 3, &f->err));
+	}
+}
+
 static void test_failed_fsync(void **state)
 {
 	struct fixture *f = *state;
@@ -451,6 +470,7 @@ int main(void)
 		store_test(test_sha512),
 		store_test(test_present),
 		store_test(test_replaces_truncated),
+		store_test(test_replaces_damaged),
 		store_test(test_failed_fsync),
 		store_test(test_copy),
 		store_test(test_killed_known),
