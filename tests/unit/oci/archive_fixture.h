@@ -127,6 +127,8 @@ static inline char *output_of(const char *fmt, ...)
 	return strbuf_detach(&text, NULL);
 }
 
+#define run_command(...) free(output_of(__VA_ARGS__))
+
 /* Saves the named images to the file "saved" of the fixture's folder; its path. free() */
 static inline char *save_names(struct fixture *f, enum archive_kind kind, const char *const *names,
 			       size_t n)

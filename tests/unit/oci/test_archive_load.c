@@ -206,7 +206,7 @@ static void gzip_layer(struct fixture *f, const struct packer *layer, struct str
 	AUTO_FREE char *packed = xstrfmt("%s/layer.gz", f->folder);
 
 	fixture_file(f, "layer", layer->bytes.buf, layer->bytes.len);
-	AUTO_FREE char *silent = output_of("gzip -nkf '%s'", path);
+	run_command("gzip -nkf '%s'", path);
 
 	assert_ok(f, fs_read_file(packed, out, 1 << 20, &f->err));
 }
@@ -350,8 +350,7 @@ static void test_unsafe_name(void **state)
 	AUTO(strbuf) bytes = STRBUF_INIT;
 
 	fixture_file(f, "x", "x", 1);
-	AUTO_FREE char *silent = output_of(
-		"cd '%s' && tar -P --transform 's,x,../../x,' -cf evil.tar x", f->folder);
+	run_command("cd '%s' && tar -P --transform 's,x,../../x,' -cf evil.tar x", f->folder);
 
 	assert_ok(f, fs_read_file(path, &bytes, 1 << 20, &f->err));
 	assert_load_fails(f, into, ERROR_CORRUPT, "..", bytes);
@@ -399,8 +398,8 @@ static void test_missing_layer(void **state)
 
 	assert_ok(f, layout_find_text(f->store, "app:one", &d, &f->err));
 	assert_ok(f, image_load(&image, f->store, &d, NULL, &f->err));
-	AUTO_FREE char *silent = output_of("tar --delete -f '%s' blobs/sha256/%s", path,
-					   digest_hex(&image->manifest.layers[0].digest));
+	run_command("tar --delete -f '%s' blobs/sha256/%s", path,
+		    digest_hex(&image->manifest.layers[0].digest));
 
 	assert_ok(f, fs_read_file(path, &bytes, 1 << 20, &f->err));
 	assert_load_fails(f, into, ERROR_CORRUPT, "the archive lacks layer", bytes);
@@ -444,7 +443,7 @@ static void test_names(void **state)
 		"cd '%s' && mkdir u && tar xf saved -C u && "
 		"sed -i 's/\"annotations\":{[^}]*},//g; s/,\"annotations\":{[^}]*}//g' u/index.json",
 		f->folder);
-	AUTO_FREE char *silent = output_of("%s && tar cf saved -C u .", strip);
+	run_command("%s && tar cf saved -C u .", strip);
 	AUTO_PTR(store) named = open_target(f, "named");
 	AUTO_PTR(store) bare = open_target(f, "bare");
 	AUTO(strbuf) bytes = STRBUF_INIT;
@@ -453,8 +452,7 @@ static void test_names(void **state)
 	AUTO_FREE char *by_tags = load_bytes(f, named, bytes.buf, bytes.len);
 
 	assert_string_equal(by_tags, "app:one,h.example/app:two");
-	AUTO_FREE char *without = output_of("cd '%s' && rm u/manifest.json && tar cf saved -C u .",
-					    f->folder);
+	run_command("cd '%s' && rm u/manifest.json && tar cf saved -C u .", f->folder);
 
 	strbuf_reset(&bytes);
 	assert_ok(f, fs_read_file(path, &bytes, 1 << 20, &f->err));
