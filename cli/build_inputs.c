@@ -244,13 +244,23 @@ int build_inputs_add_pair(struct strmap *out, const char *flag, const char *text
 	return 0;
 }
 
+/* A source without a scheme is a folder. */
+static bool names_folder(const char *source)
+{
+	return !strstr(source, "://") && !str_starts(source, "oci-layout:") &&
+	       !str_starts(source, "docker-image:") && !str_starts(source, "target:");
+}
+
 int build_inputs_add_context(struct build_inputs *in, const char *text, struct error *err)
 {
 	const char *equals = strchr(text, '=');
 	struct build_named_context *c;
+	struct stat st;
 
 	if (!equals || equals == text || !equals[1])
 		return error_set(err, ERROR_USAGE, "--build-context %s: want NAME=SOURCE", text);
+	if (names_folder(equals + 1) && stat(equals + 1, &st) < 0)
+		return error_errno(err, "--build-context %s: open %s", text, equals + 1);
 	in->named_contexts = xreallocarray(in->named_contexts, in->n_named_contexts + 1,
 					   sizeof(*in->named_contexts));
 	strlist_addn(&in->texts, text, (size_t)(equals - text));
