@@ -6,6 +6,7 @@
 #include "registry/blobs.h"
 #include "registry/manifests.h"
 #include "registry/parallel.h"
+#include "registry/remote_error.h"
 
 /* All that a manifest or index needs at the registry: each blob once, manifests in the order they are pushed. */
 struct push_set {
@@ -272,6 +273,13 @@ static int is_pushed(struct push_set *set, const struct descriptor *top, bool *p
 	if (manifest_head(set->client, set->ref, reference, RIGHT_PUSH, &now, &status, err) < 0)
 		return -1;
 	*pushed = status == 200 && digest_equal(&now.digest, &top->digest);
+	/* A 403 may be for looking only; who is not known at all may not push either. */
+	if (status == 401) {
+		AUTO(http_response) refused = {.status = status};
+
+		strbuf_init(&refused.body);
+		return remote_error(err, "push", set->ref->host, &refused);
+	}
 	return 0;
 }
 
