@@ -3,7 +3,8 @@
  * of the locale, and a layer must be the same bytes, and give the same names, under every locale. In the C locale
  * a name beyond ASCII has no translation, so that its bytes are taken as they are (written: hdrcharset=BINARY).
  *
- *	AUTO(locale_scope) scope = locale_scope_enter();
+ *	AUTO(locale_scope) scope = {0};
+ *	locale_scope_enter(&scope);
  */
 #pragma once
 
@@ -15,12 +16,10 @@ struct locale_scope {
 	locale_t plain, before;
 };
 
-static inline struct locale_scope locale_scope_enter(void)
+static inline void locale_scope_enter(struct locale_scope *s)
 {
-	struct locale_scope s = {.plain = newlocale(LC_ALL_MASK, "C", (locale_t)0)};
-
-	s.before = s.plain ? uselocale(s.plain) : (locale_t)0;
-	return s;
+	s->plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	s->before = s->plain ? uselocale(s->plain) : (locale_t)0;
 }
 
 static inline void locale_scope_release(const struct locale_scope *s)

@@ -111,15 +111,21 @@ static int refuse(struct layer_reader *r, const char *what, struct error *err)
 	return error_wrap(err, "read %s", r->name);
 }
 
+/* Gzip and zstd are the decompressor's. Archives of users may be bzip2 and xz too, layers may not. */
 static int open_archive(struct layer_reader *r, struct error *err)
 {
-	AUTO(locale_scope) scope = locale_scope_enter();
+	AUTO(locale_scope) scope = {0};
 
+	locale_scope_enter(&scope);
 	if (decompressor_new(&r->decompressor, &r->passing.source, LIMIT_LAYER_BYTES, err) < 0)
 		return -1;
 	r->archive = archive_read_new();
 	if (!r->archive)
 		return error_set(err, ERROR_SYSTEM, "read %s: out of memory", r->name);
+	if (!r->store) {
+		archive_read_support_filter_bzip2(r->archive);
+		archive_read_support_filter_xz(r->archive);
+	}
 	if (archive_read_support_format_tar(r->archive) != ARCHIVE_OK ||
 	    archive_read_support_format_empty(r->archive) != ARCHIVE_OK ||
 	    archive_read_open(r->archive, r, NULL, read_block, NULL) != ARCHIVE_OK)
@@ -340,9 +346,10 @@ static bool charset_warning(struct archive *a)
 
 int layer_reader_next(struct layer_reader *r, const struct entry **e, struct error *err)
 {
-	AUTO(locale_scope) scope = locale_scope_enter();
+	AUTO(locale_scope) scope = {0};
 	int result = 0;
 
+	locale_scope_enter(&scope);
 	if (r->ended)
 		return 0;
 	while (result == 0) {

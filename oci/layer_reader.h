@@ -12,7 +12,7 @@ struct layer_reader;
 /* diff_id may be NULL (then only computed). Reads the blob of desc from the store. */
 int layer_reader_open(struct layer_reader **out, struct store *s, const struct descriptor *desc,
 		      const struct digest *diff_id, struct error *err);
-/* From any source of tar bytes, compressed or not (ADD of archives, contexts on stdin). strict_names false: ".wh." names are ordinary files. */
+/* From any source of tar bytes, plain or gzip, zstd, bzip2, xz (ADD of archives, contexts on stdin). whiteouts false: ".wh." names are ordinary files. */
 int layer_reader_open_source(struct layer_reader **out, struct source *in, const char *name,
 			     bool whiteouts, struct error *err);
 /* 1: *e is the next entry (a view valid until the next call), 0: end (verified), -1: error. AUFS leftovers and PAX globals are skipped. */

@@ -41,9 +41,10 @@ static int failed(struct tar_writer *w, struct error *err)
 
 int tar_writer_open(struct tar_writer **out, struct sink *to, struct error *err)
 {
-	AUTO(locale_scope) scope = locale_scope_enter();
+	AUTO(locale_scope) scope = {0};
 	AUTO_PTR(tar_writer) w = xmalloc(sizeof(*w));
 
+	locale_scope_enter(&scope);
 	w->to = to;
 	w->err = (struct error)ERROR_INIT;
 	w->archive = archive_write_new();
@@ -170,9 +171,10 @@ static bool name_warning(struct archive *a)
 int tar_writer_add(struct tar_writer *w, const struct entry *e, struct source *content,
 		   struct error *err)
 {
-	AUTO(locale_scope) scope = locale_scope_enter();
+	AUTO(locale_scope) scope = {0};
 	int result;
 
+	locale_scope_enter(&scope);
 	set_entry(w->entry, e);
 	result = archive_write_header(w->archive, w->entry);
 	if (result != ARCHIVE_OK && !(result == ARCHIVE_WARN && name_warning(w->archive)))
@@ -184,15 +186,17 @@ int tar_writer_add(struct tar_writer *w, const struct entry *e, struct source *c
 
 int tar_writer_finish(struct tar_writer *w, struct error *err)
 {
-	AUTO(locale_scope) scope = locale_scope_enter();
+	AUTO(locale_scope) scope = {0};
 
+	locale_scope_enter(&scope);
 	return archive_write_close(w->archive) == ARCHIVE_OK ? 0 : failed(w, err);
 }
 
 void tar_writer_free(struct tar_writer *w)
 {
-	AUTO(locale_scope) scope = locale_scope_enter();
+	AUTO(locale_scope) scope = {0};
 
+	locale_scope_enter(&scope);
 	if (!w)
 		return;
 	/* Freeing an archive that was given up writes its end, and the sink may be gone by then. */

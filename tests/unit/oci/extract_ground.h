@@ -109,7 +109,7 @@ static inline void list_node(struct strbuf *out, int dir, const char *name, cons
 	}
 	strbuf_printf(out, " %o", st.st_mode & 07777);
 	/* Who is not root must let himself in to look. */
-	fchmodat(dir, name, 0700, 0);
+	assert_int_equal(fchmodat(dir, name, 0700, 0), 0);
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	assert_true(fd >= 0);
 	if (S_ISDIR(st.st_mode)) {
@@ -118,7 +118,7 @@ static inline void list_node(struct strbuf *out, int dir, const char *name, cons
 		return;
 	}
 	/* Its other names show the same mode. */
-	fchmod(fd, st.st_mode & 07777);
+	assert_int_equal(fchmod(fd, st.st_mode & 07777), 0);
 	n = read(fd, text, sizeof(text));
 	strbuf_printf(out, " =%.*s\n", (int)n, text);
 }

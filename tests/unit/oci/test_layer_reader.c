@@ -246,7 +246,7 @@ static void flip(struct fixture *f, const struct descriptor *d, off_t at)
 	int fd;
 
 	store_blob_path(&d->digest, path);
-	fchmodat(store_dirfd(f->store), path, 0600, 0);
+	assert_int_equal(fchmodat(store_dirfd(f->store), path, 0600, 0), 0);
 	fd = openat(store_dirfd(f->store), path, O_RDWR);
 	assert_true(fd >= 0);
 	assert_int_equal(pread(fd, &byte, 1, at), 1);

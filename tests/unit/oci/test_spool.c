@@ -143,7 +143,7 @@ static void test_damaged_layer(void **state)
 
 	make_image(&im, f);
 	store_blob_path(&im.layers[0].digest, name);
-	fchmodat(store_dirfd(f->store), name, 0600, 0);
+	assert_int_equal(fchmodat(store_dirfd(f->store), name, 0600, 0), 0);
 	fd = openat(store_dirfd(f->store), name, O_RDWR | O_CLOEXEC);
 	/* Into the content of etc/passwd: after a folder's header and its own. */
 	assert_int_equal(pwrite(fd, "evil", 4, 2 * TAR_BLOCK), 4);
