@@ -295,29 +295,27 @@ void http_free(struct http *h)
 
 /* ---- one request --------------------------------------------------------- */
 
-static void set_body(CURL *c, struct exchange *x)
+static void set_body(CURL *c, const struct http_request *req)
 {
-	const struct http_request *req = x->req;
 	bool has_body = req->body_len >= 0;
 
-	/* POST is how curl sends a body under any method: only then is Expect limited to large bodies. */
-	curl_easy_setopt(c, CURLOPT_POST, has_body ? 1L : 0L);
-	if (!has_body)
-		curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
-	if (strcmp(req->method, "HEAD") == 0)
-		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
-	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, req->method);
+	/* Each of these sets the method too, POSTFIELDS to POST: the last one counts. */
 	curl_easy_setopt(c, CURLOPT_POSTFIELDS, NULL);
 	curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE,
 			 (curl_off_t)(has_body ? req->body_len : -1));
+	curl_easy_setopt(c, CURLOPT_NOBODY, 0L);
+	/* POST is how curl sends a body under any method: only then is Expect limited to large bodies. */
+	curl_easy_setopt(c, has_body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
+	if (strcmp(req->method, "HEAD") == 0)
+		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, req->method);
 }
 
 static void set_request(struct exchange *x, const struct url *url, const struct curl_slist *headers)
 {
 	CURL *c = x->h->curl;
 
-	curl_easy_setopt(c, CURLOPT_NOBODY, 0L);
-	set_body(c, x);
+	set_body(c, x->req);
 	curl_easy_setopt(c, CURLOPT_URL, x->req->url);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	/* A proxy's 127.0.0.1 is not ours. NULL: what no_proxy says. */

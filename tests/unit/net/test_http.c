@@ -71,6 +71,49 @@ static void test_answer(void **state)
 	assert_null(http_header_get(&res, "x-a", 0));
 }
 
+/* Whatever the connection was used for before: no request has a body, or the announcement of one, that it was not given. */
+static void test_methods(void **state)
+{
+	static const struct http_options NONE;
+	static const struct {
+		const char *method;
+		const char *body;
+	} ROWS[] = {{"GET", NULL},  {"HEAD", NULL},  {"GET", NULL},    {"POST", ""},
+		    {"HEAD", NULL}, {"PUT", "abc"},  {"DELETE", NULL}, {"POST", "abc"},
+		    {"GET", NULL},  {"PATCH", "ab"}, {"DELETE", NULL}};
+	AUTO_PTR(http) h = client(&NONE);
+	AUTO_FREE char *url = xstrfmt("%s/m", plain.url);
+
+	(void)state;
+	for (int i = 0; i < (int)ARRAY_SIZE(ROWS); i++) {
+		AUTO(http_response) res = {0};
+		AUTO_FREE char *method = NULL;
+		AUTO_FREE char *length = NULL;
+		AUTO_FREE char *encoding = NULL;
+		AUTO_FREE char *expect = NULL;
+		char wanted[24] = "none";
+		struct http_request req = {
+			.method = ROWS[i].method,
+			.url = url,
+			.body = ROWS[i].body,
+			.body_len = ROWS[i].body ? (int64_t)strlen(ROWS[i].body) : -1,
+		};
+
+		assert_ok(http_send(h, &req, &res, err));
+		assert_int_equal(res.status, 404);
+		method = fake_seen(&plain, NULL, "^/m", i, "method");
+		assert_string_equal(method, ROWS[i].method);
+		if (ROWS[i].body)
+			snprintf(wanted, sizeof(wanted), "%zu", strlen(ROWS[i].body));
+		length = fake_seen(&plain, NULL, "^/m", i, "Content-Length");
+		assert_string_equal(length ? length : "none", wanted);
+		encoding = fake_seen(&plain, NULL, "^/m", i, "Transfer-Encoding");
+		assert_null(encoding);
+		expect = fake_seen(&plain, NULL, "^/m", i, "Expect");
+		assert_null(expect);
+	}
+}
+
 static void test_nothing_is_followed(void **state)
 {
 	static const struct http_options NONE;
@@ -440,6 +483,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		http_test(test_answer),
+		http_test(test_methods),
 		http_test(test_nothing_is_followed),
 		http_test(test_upload),
 		http_test(test_expectation_refused),
