@@ -226,7 +226,7 @@ def high_water(pid):
 
 def test_memory_of_big_layers(slipway, context, count):
     """A big file and many files within 64 MiB of resident memory."""
-    size, files = count(256 << 20, 2 << 30), count(20000, 200000)
+    size, files = count(128 << 20, 2 << 30), count(5000, 200000)
     top = context({"Dockerfile": "FROM scratch\nCOPY big /big\nCOPY many /many\n"})
     with open(top / "big", "wb") as f:
         block = os.urandom(1 << 20)

@@ -102,8 +102,8 @@ def test_processes_and_hosts_are_apart(step, runner):
     "echo x > /proc/sys/kernel/core_pattern", "echo b > /proc/sysrq-trigger", "echo x > /sys/kernel/uevent_helper",
     "cat /proc/kcore | head -c1 | grep -q .", "cat /proc/keys | grep -q .", "cat /proc/timer_list | grep -q .",
     "echo x > /proc/1/exe", "cat /proc/1/environ | tr '\\0' '\\n' | grep -v -E '^(PATH|HOME|PWD|HOSTNAME|SHLVL|_)=' | grep -q .",
-    "hostname other", "date -s 2001-01-01", "ls /sys/firmware/* 2>/dev/null | grep -q .", "swapoff -a && swapon -a",
-    "mknod /dev/sda b 8 0 && head -c1 /dev/sda", "kill -9 -1 && sleep 1 && ps | grep slipway",
+    "hostname other", "date -s 2001-01-01; test $(date +%Y) = 2001", "ls /sys/firmware/* 2>/dev/null | grep -q .", "swapoff -a && swapon -a",
+    "mknod /dev/sda b 8 0 && head -c1 /dev/sda",
 ])
 def test_what_a_step_may_not_do(step, command):
     tree = step(f"({command}) > /out 2>&1 && echo allowed > /seen || echo refused > /seen")
@@ -147,12 +147,12 @@ def test_bind_sources_stay_in_their_root(runner, context, tiny):
     top = context({"Dockerfile": """FROM tiny AS s
 RUN ln -s / /link && ln -s ../../../../../etc /up && ln -s /etc/hostname /file
 FROM tiny
-RUN --mount=type=bind,from=s,source=/link,target=/m ls /m > /root
+RUN --mount=type=bind,from=s,source=/link,target=/m ls /m > /top
 RUN --mount=type=bind,from=s,source=/up,target=/m ls /m > /etc-of-stage
 """, "out": ("link", "/etc")})
     runner.build(top, "-t", "b:1", "--build-context", f"tiny=oci-layout:{tiny}").ok()
     tree = read_layout(runner.root, "b:1").tree()
-    assert "link" in tree.text("/root").split()
+    assert "link" in tree.text("/top").split()
     assert set(tree.text("/etc-of-stage").split()) <= {"passwd", "group", "hosts", "resolv.conf", "hostname"}
     copied = context({"Dockerfile": "FROM scratch\nCOPY out/passwd /p\n", "out": ("link", "/etc")})
     runner.build(copied, "-t", "c:1").fails("out/passwd")
@@ -200,9 +200,10 @@ def test_a_lot_of_output(runner, context, tiny, count):
         assert peak < 64 << 10, f"{peak} KiB resident"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_all_of_it(runner, context, tiny, number):
-    top = context({"Dockerfile": "FROM tiny\nRUN trap '' INT TERM; echo started; sleep 300 & sleep 300\n"})
+@pytest.mark.parametrize("number, trap", [(signal.SIGINT, ""), (signal.SIGTERM, ""), (signal.SIGINT, "trap '' INT TERM; ")],
+                         ids=["INT", "TERM", "ignored"])
+def test_a_signal_ends_all_of_it(runner, context, tiny, number, trap):
+    top = context({"Dockerfile": f"FROM tiny\nRUN {trap}echo started; sleep 300 & sleep 300\n"})
     process = runner.start("build", "--progress", "plain", "-t", "i:1", "--build-context", f"tiny=oci-layout:{tiny}", top)
     assert processes.wait_until(lambda: "sleep" in processes.descendants(process.pid).values(), 30)
     begin = time.monotonic()

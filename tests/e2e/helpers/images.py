@@ -182,7 +182,8 @@ class Image:
         for described in [self.descriptor, self.manifest["config"], *self.layers]:
             data = self.blob(described["digest"]).read_bytes()
             assert len(data) == described["size"], described
-            assert "sha256:" + hashlib.sha256(data).hexdigest() == described["digest"], described
+            algorithm, _, value = described["digest"].partition(":")
+            assert hashlib.new(algorithm, data).hexdigest() == value, described
         found = [diff_id(self.blob(layer["digest"])) for layer in self.layers]
         assert found == self.config["rootfs"]["diff_ids"]
         assert len([h for h in self.config.get("history", []) if not h.get("empty_layer")]) == len(self.layers)
