@@ -9,7 +9,10 @@
 #include "base/log.h"
 #include "base/sink.h"
 #include "dockerfile/ignore.h"
+#include "oci/entry.h"
 #include "oci/store.h"
+
+struct context_kept;
 
 struct context {
 	char *name; /* "context", or the name of --build-context */
@@ -17,6 +20,9 @@ struct context {
 	int dirfd;
 	struct ignore *ignore; /* NULL: nothing is ignored */
 	bool temporary;        /* removed by context_free() */
+	/* Of a tar: modes and folder times that the unpacked files cannot have; sorted by path. */
+	struct context_kept *kept;
+	size_t n_kept;
 };
 
 /* ignore_path: the Dockerfile's own ignore file when it exists, NULL: FOLDER/.dockerignore. ERROR_NOT_FOUND. */
@@ -25,5 +31,8 @@ int context_open_folder(struct context **out, const char *name, const char *path
 /* A tar (compressed or not) on fd, unpacked below the store's ingest folder, safely. */
 int context_open_tar(struct context **out, struct store *s, int fd, struct error *err);
 void context_free(struct context *c);
+/* Gives an entry of the context what its tar said of it; folders that the tar did not name get made_mtime. */
+void context_adjust(const struct context *c, const char *path, bool is_dir, int64_t made_mtime,
+		    struct entry *e);
 
 CLEANUP_FREE(context)

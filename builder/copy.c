@@ -7,174 +7,15 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/path.h"
 #include "builder/copy_collect.h"
 
-/* What a cache key sees of the sources. Never: mtimes, owners in a context, absolute paths. */
-struct hashing {
-	const struct copy_request *r;
-	struct sha256 *h; /* NULL: lines are written instead */
-	struct strbuf *lines;
-	const char *name; /* of the match */
-};
-
-static void frame_xattrs(struct sha256 *h, const struct entry *e)
-{
-	sha256_frame_int(h, (int64_t)e->n_xattrs);
-	for (size_t i = 0; i < e->n_xattrs; i++) {
-		sha256_frame_str(h, e->xattrs[i].name);
-		sha256_frame(h, e->xattrs[i].value, e->xattrs[i].len);
-	}
-}
-
-static int hash_item(const struct copy_request *r, const struct copy_item *item, struct sha256 *h,
-		     struct error *err)
-{
-	const struct entry *e = &item->e;
-	const struct copy_instruction *c = &r->instruction->copy;
-	/* the top folder itself is not copied: its mode and owner do not matter */
-	bool top_folder = !*item->rel && e->type == ENTRY_DIR;
-	bool mode_counts = !top_folder && e->type != ENTRY_SYMLINK &&
-			   !(c->chmod.given && c->chmod.octal);
-	uint8_t digest[SHA256_SIZE];
-
-	sha256_frame_str(h, item->rel);
-	sha256_frame_int(h, (int64_t)e->type);
-	sha256_frame_int(h, mode_counts ? (int64_t)e->mode : -1);
-	if (r->from && !top_folder) {
-		sha256_frame_int(h, c->chown ? -1 : (int64_t)e->uid);
-		sha256_frame_int(h, c->chown ? -1 : (int64_t)e->gid);
-		frame_xattrs(h, e);
-	}
-	sha256_frame_str(h, e->link);
-	if (e->type == ENTRY_CHAR || e->type == ENTRY_BLOCK) {
-		sha256_frame_int(h, (int64_t)e->dev_major);
-		sha256_frame_int(h, (int64_t)e->dev_minor);
-	}
-	if (e->type != ENTRY_FILE)
-		return 0;
-	if (copy_item_digest(r, item, digest, err) < 0)
-		return -1;
-	sha256_frame(h, digest, sizeof(digest));
-	return 0;
-}
-
-static int visit_hash(void *arg, const struct copy_item *item, struct error *err)
-{
-	struct hashing *g = arg;
-	AUTO(sha256) one = SHA256_INIT;
-	char hex[SHA256_HEX_SIZE];
-
-	if (g->h)
-		return hash_item(g->r, item, g->h, err);
-	if (!*item->rel && item->e.type == ENTRY_DIR)
-		return 0;
-	if (hash_item(g->r, item, &one, err) < 0)
-		return -1;
-	sha256_final_hex(&one, hex);
-	strbuf_add_printable(g->lines, item->path, strlen(item->path), false);
-	strbuf_printf(g->lines, " %s\n", hex);
-	return 0;
-}
-
-/* A download or heredoc: its bytes. */
-static int hash_bytes(struct hashing *g, const char *name, const void *data, size_t len)
-{
-	char hex[SHA256_HEX_SIZE];
-	uint8_t raw[SHA256_SIZE];
-
-	sha256_buf(data, len, raw);
-	if (g->h) {
-		sha256_frame_str(g->h, name);
-		sha256_frame(g->h, raw, sizeof(raw));
-		return 0;
-	}
-	sha256_hex(raw, hex);
-	strbuf_add_printable(g->lines, name, strlen(name), false);
-	strbuf_printf(g->lines, " %s\n", hex);
-	return 0;
-}
-
-static int hash_fetched(struct hashing *g, const char *url, const char *file, struct error *err)
-{
-	AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
-	AUTO(sha256) h = SHA256_INIT;
-	uint8_t raw[SHA256_SIZE];
-	char block[65536];
-	struct stat st;
-	ssize_t n;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_errno(err, "open the download of %s", url);
-	while ((n = read(fd, block, sizeof(block))) > 0)
-		sha256_update(&h, block, (size_t)n);
-	if (n < 0)
-		return error_errno(err, "read the download of %s", url);
-	sha256_final(&h, raw);
-	return hash_bytes(g, url, raw, sizeof(raw));
-}
-
-static int hash_source(struct hashing *g, size_t i, struct error *err)
-{
-	const char *text = g->r->instruction->copy.sources.items[i];
-	AUTO(copy_matches) matches = {0};
-
-	if (g->r->fetched && g->r->fetched[i])
-		return hash_fetched(g, text, g->r->fetched[i], err);
-	if (copy_match_source(g->r, text, &matches, err) < 0)
-		return -1;
-	if (g->h)
-		sha256_frame_int(g->h, (int64_t)matches.n);
-	for (size_t k = 0; k < matches.n; k++) {
-		const struct copy_match *m = &matches.items[k];
-
-		if (g->h) {
-			/* a folder's name is not copied, but --parents and excludes see it */
-			sha256_frame_str(g->h, m->is_dir && !m->parents ? NULL : m->name);
-			sha256_frame_str(g->h, m->parents);
-		}
-		if (copy_walk(g->r, m, visit_hash, g, err) < 0)
-			return -1;
-		if (g->h)
-			sha256_frame_str(g->h, NULL); /* the end of a walk */
-	}
-	return 0;
-}
-
-static int hash_all(struct hashing *g, struct error *err)
-{
-	const struct copy_instruction *c = &g->r->instruction->copy;
-
-	for (size_t i = 0; i < c->sources.n; i++)
-		if (hash_source(g, i, err) < 0)
-			return -1;
-	for (size_t i = 0; i < c->n_heredocs; i++) {
-		AUTO_FREE char *body = heredoc_body(&c->heredocs[i]);
-
-		hash_bytes(g, c->heredocs[i].name, body, strlen(body));
-	}
-	return 0;
-}
-
-int copy_hash(const struct copy_request *r, struct sha256 *h, struct error *err)
-{
-	struct hashing g = {.r = r, .h = h};
-
-	return hash_all(&g, err);
-}
-
-int copy_manifest(const struct copy_request *r, struct strbuf *out, struct error *err)
-{
-	struct hashing g = {.r = r, .lines = out};
-
-	return hash_all(&g, err);
-}
-
-/* The second half: the plan, written as a layer. */
+/* The plan, written as a layer. */
 struct writing {
 	struct copy_job *job;
 	struct layer_writer *writer;
 	struct spool *spool;
-	char **first; /* path of the first of each group of hard links */
+	const struct plan_node **first; /* of each group of hard links */
 	struct strbuf path;
 	int64_t done;
 };
@@ -182,9 +23,11 @@ struct writing {
 static void want_images(struct spool *sp, const struct plan_node *n)
 {
 	if (n->content == PLAN_IMAGE)
-		spool_want(sp, n->from.node);
-	for (uint32_t i = 0; i < n->n_children; i++)
-		want_images(sp, n->children[i]);
+		spool_want(sp, n->file.from.node);
+	if (n->type != ENTRY_DIR)
+		return;
+	for (uint32_t i = 0; i < n->folder.n_children; i++)
+		want_images(sp, n->folder.children[i]);
 }
 
 static void fill_entry(const struct plan_node *n, const char *path, struct entry *e)
@@ -192,85 +35,166 @@ static void fill_entry(const struct plan_node *n, const char *path, struct entry
 	*e = (struct entry){
 		.type = (enum entry_type)n->type,
 		.path = path,
-		.link = n->link,
 		.mode = n->mode,
 		.uid = n->uid,
 		.gid = n->gid,
-		.size = n->size,
 		.mtime = n->mtime,
-		.dev_major = n->dev_major,
-		.dev_minor = n->dev_minor,
 		.xattrs = n->xattrs,
 		.n_xattrs = n->n_xattrs,
 	};
+	if (e->type == ENTRY_FILE)
+		e->size = n->file.size;
+	if (e->type == ENTRY_SYMLINK)
+		e->link = n->link;
+	if (e->type == ENTRY_CHAR || e->type == ENTRY_BLOCK) {
+		e->dev_major = n->device.major;
+		e->dev_minor = n->device.minor;
+	}
 }
 
-static int write_context_file(struct writing *w, const struct plan_node *n, struct entry *e,
+/* Bytes of a file on their way into the layer, hashed when what the first pass saw has to be proved. */
+struct proof {
+	struct source source;
+	struct source *in;
+	struct sha256 hash;
+};
+
+static int64_t read_proof(struct source *s, void *data, size_t len, struct error *err)
+{
+	struct proof *p = (struct proof *)s;
+	int64_t n = source_read(p->in, data, len, err);
+
+	if (n > 0)
+		sha256_update(&p->hash, data, (size_t)n);
+	return n;
+}
+
+static int add_proved(struct writing *w, const struct entry *e, struct source *in, const char *path,
+		      struct error *err)
+{
+	struct proof p = {.source = {.read = read_proof}, .in = in};
+	uint8_t now[SHA256_SIZE];
+
+	sha256_init(&p.hash);
+	if (layer_writer_add(w->writer, e, &p.source, err) < 0) {
+		sha256_release(&p.hash);
+		return -1;
+	}
+	sha256_final(&p.hash, now);
+	sha256_release(&p.hash);
+	return memcmp(now, e->content, SHA256_SIZE) == 0 ? 0 : copy_changed(w->job->r, path, err);
+}
+
+static int write_context_file(struct writing *w, const char *path, struct entry *e,
 			      struct error *err)
 {
 	const struct copy_request *r = w->job->r;
+	struct fd_source in;
+	struct stat st, after;
+	AUTO_FD int fd = -1;
+	bool settled = true;
+	int result;
+
+	if (copy_open_file(r, path, e, &fd, &st, err) < 0)
+		return -1;
+	fd_source_init(&in, fd, path);
+	/* the digest of the first pass holds as long as the file is what it was then */
+	e->has_content = r->stat_cache && stat_cache_find(r->stat_cache, &st, e->content, &settled);
+	result = e->has_content && !settled ? add_proved(w, e, &in.source, path, err)
+					    : layer_writer_add(w->writer, e, &in.source, err);
+	if (result < 0)
+		return -1;
+	if (fstat(fd, &after) < 0)
+		return error_errno(err, "look at %s/%s", r->context->path, path);
+	return copy_same_state(&st, &after) ? 0 : copy_changed(r, path, err);
+}
+
+static int write_image_file(struct writing *w, struct tree_node *from, struct entry *e,
+			    struct error *err)
+{
 	AUTO_FD int fd = -1;
 	struct fd_source in;
-	struct stat st;
 
-	if (copy_open_file(r, n->from.path, e, &fd, &st, err) < 0)
+	if (spool_file(w->spool, from, &fd, err) < 0)
 		return -1;
-	/* the digest of the first pass holds as long as the file is what it was then */
-	e->has_content = r->stat_cache && stat_cache_get(r->stat_cache, &st, e->content);
-	fd_source_init(&in, fd, n->from.path);
+	memcpy(e->content, from->content, SHA256_SIZE);
+	e->has_content = true;
+	fd_source_init(&in, fd, e->path);
 	return layer_writer_add(w->writer, e, &in.source, err);
 }
 
 static int write_file(struct writing *w, const struct plan_node *n, struct entry *e,
 		      struct error *err)
 {
+	const struct plan_file_part *file = &n->file;
+	AUTO_FREE char *path = NULL;
 	struct temp_source temp;
-	struct fd_source in;
-	AUTO_FD int fd = -1;
 
-	if (n->link_group && w->first[n->link_group]) {
+	if (file->link_group && w->first[file->link_group]) {
+		path = plan_path(w->first[file->link_group]);
 		e->type = ENTRY_HARDLINK;
-		e->link = w->first[n->link_group];
+		e->link = path;
 		e->size = 0;
 		return layer_writer_add(w->writer, e, NULL, err);
 	}
-	if (n->link_group)
-		w->first[n->link_group] = xstrdup(e->path);
-	if (n->content == PLAN_CONTEXT)
-		return write_context_file(w, n, e, err);
-	if (n->content == PLAN_TEMP) {
-		temp_source_init(&temp, &w->job->temp, n->from.offset, n->size);
-		return layer_writer_add(w->writer, e, &temp.source, err);
+	if (file->link_group)
+		w->first[file->link_group] = n;
+	switch ((enum plan_content)n->content) {
+	case PLAN_CONTEXT:
+		return write_context_file(w, file->from.path, e, err);
+	case PLAN_CONTEXT_FOLDER:
+		path = *file->from.path ? path_join(file->from.path, n->name) : xstrdup(n->name);
+		return write_context_file(w, path, e, err);
+	case PLAN_IMAGE:
+		return write_image_file(w, file->from.node, e, err);
+	case PLAN_TEMP:
+	case PLAN_NO_CONTENT:
+	case PLAN_OPAQUE:
+	case PLAN_UNCHANGED:
+		break;
 	}
-	if (spool_file(w->spool, n->from.node, &fd, err) < 0)
+	temp_source_init(&temp, &w->job->temp, file->from.offset, file->size);
+	return layer_writer_add(w->writer, e, &temp.source, err);
+}
+
+static int write_entry(struct writing *w, const struct plan_node *n, struct error *err)
+{
+	const struct copy_request *r = w->job->r;
+	struct entry e;
+
+	fill_entry(n, w->path.buf, &e);
+	if (n->type == ENTRY_FILE) {
+		if (write_file(w, n, &e, err) < 0)
+			return -1;
+		w->done += n->file.size;
+		report_step_progress(r->reporter, r->step, w->done, -1);
+		return 0;
+	}
+	if (layer_writer_add(w->writer, &e, NULL, err) < 0)
 		return -1;
-	memcpy(e->content, n->from.node->content, SHA256_SIZE);
-	e->has_content = true;
-	fd_source_init(&in, fd, e->path);
-	return layer_writer_add(w->writer, e, &in.source, err);
+	if (n->content != PLAN_OPAQUE)
+		return 0;
+	e = (struct entry){.type = ENTRY_OPAQUE, .path = w->path.buf};
+	return layer_writer_add(w->writer, &e, NULL, err);
 }
 
 static int write_node(struct writing *w, const struct plan_node *n, struct error *err)
 {
 	size_t len = w->path.len;
-	struct entry e;
-	int result = 0;
+	int result = cancel_check(w->job->r->cancel, err);
 
-	if (n->parent) {
+	if (!plan_is_written(n))
+		return result;
+	if (result == 0 && n->parent) {
 		if (len)
 			strbuf_putc(&w->path, '/');
 		strbuf_puts(&w->path, n->name);
-		fill_entry(n, w->path.buf, &e);
-		result = n->type == ENTRY_FILE ? write_file(w, n, &e, err)
-					       : layer_writer_add(w->writer, &e, NULL, err);
-		w->done += n->size;
-		report_step_progress(w->job->r->reporter, w->job->r->step, w->done, -1);
+		result = write_entry(w, n, err);
 	}
-	for (uint32_t i = 0; result == 0 && i < n->n_children; i++)
-		result = write_node(w, n->children[i], err);
+	if (n->type == ENTRY_DIR)
+		for (uint32_t i = 0; result == 0 && i < n->folder.n_children; i++)
+			result = write_node(w, n->folder.children[i], err);
 	strbuf_truncate(&w->path, len);
-	if (result == 0)
-		result = cancel_check(w->job->r->cancel, err);
 	return result;
 }
 
@@ -299,8 +223,6 @@ static int write_plan(struct copy_job *j, const struct layer_options *o, struct 
 	result = write_node(&w, plan_root(j->plan), err);
 	if (result == 0)
 		result = layer_writer_finish(writer, out, err);
-	for (size_t i = 0; i <= j->n_links; i++)
-		free(w.first[i]);
 	free(w.first);
 	strbuf_release(&w.path);
 	return result;

@@ -8,27 +8,14 @@
 
 bool copy_is_archive(int fd)
 {
-	static const struct {
-		size_t at, len;
-		const char *magic;
-	} magics[] = {
-		{257, 5, "ustar"},       {0, 2, "\x1f\x8b"},         {0, 3, "BZh"},
-		{0, 6, "\xfd\x37zXZ\0"}, {0, 4, "\x28\xb5\x2f\xfd"},
-	};
 	AUTO_PTR(layer_reader) reader = NULL;
 	const struct entry *e;
 	struct fd_source in;
-	char head[512];
-	ssize_t have = pread(fd, head, sizeof(head), 0);
-	bool likely = false, found;
+	bool found;
 
-	for (size_t i = 0; i < ARRAY_SIZE(magics); i++)
-		likely = likely ||
-			 (have >= (ssize_t)(magics[i].at + magics[i].len) &&
-			  memcmp(head + magics[i].at, magics[i].magic, magics[i].len) == 0);
-	if (!likely || lseek(fd, 0, SEEK_SET) < 0)
+	if (lseek(fd, 0, SEEK_SET) < 0)
 		return false;
-	/* compressed data need not be a tar: its first member tells */
+	/* the first member tells: what is compressed need not be a tar */
 	fd_source_init(&in, fd, "an archive");
 	found = layer_reader_open_source(&reader, &in.source, "an archive", false, NULL) == 0 &&
 		layer_reader_next(reader, &e, NULL) > 0;
@@ -36,54 +23,59 @@ bool copy_is_archive(int fd)
 	return found;
 }
 
-/* Where a member goes: its parents resolve in what is unpacked already and in the image, never outside the root. */
-static int place_member(struct copy_job *j, const char *dest, const char *path,
-			struct plan_place *place, struct error *err)
+struct unpacking {
+	struct copy_job *job;
+	struct layer_reader *reader;
+	const char *dest;
+	struct plan_node *top;
+};
+
+/* The folder of a member, made when missing; links on the way are followed inside the root. *name: the last component. */
+static int folder_of_member(struct unpacking *u, const char *path, struct plan_node **dir,
+			    const char **name, struct error *err)
 {
 	const char *slash = strrchr(path, '/');
-	AUTO_FREE char *dir = slash ? xstrfmt("%s/%.*s", dest, (int)(slash - path), path)
-				    : xstrdup(dest);
+	AUTO_FREE char *full = NULL;
 
-	*place = (struct plan_place){.name = slash ? slash + 1 : path};
-	return plan_folder(j->plan, dir, true, &place->dir, err);
+	*dir = u->top;
+	*name = slash ? slash + 1 : path;
+	if (!slash)
+		return 0;
+	full = xstrfmt("%s/%.*s", u->dest, (int)(slash - path), path);
+	return plan_folder(u->job->plan, full, true, dir, err);
 }
 
-static int link_member(struct copy_job *j, const char *dest, const struct entry *e,
-		       struct plan_node *n, struct error *err)
+/* A hard link takes over what its target is; a link to something other than a file becomes its twin. */
+static int link_member(struct unpacking *u, const struct entry *e, struct error *err)
 {
-	AUTO_FREE char *target = xstrfmt("%s/%s", dest, e->link);
-	struct plan_place place;
+	struct plan *plan = u->job->plan;
+	struct plan_node *dir, *to, *n;
+	const char *name;
 
-	if (plan_resolve(j->plan, target, true, &place, err) < 0)
+	if (folder_of_member(u, e->link, &dir, &name, err) < 0)
 		return -1;
-	for (uint32_t i = 0; i < place.dir->n_children; i++) {
-		struct plan_node *to = place.dir->children[i];
-
-		if (strcmp(to->name, place.name) != 0 || to->type != ENTRY_FILE || to == n)
-			continue;
-		if (!to->link_group)
-			to->link_group = (uint32_t)++j->n_links;
-		n->type = ENTRY_FILE;
-		n->content = to->content;
-		n->from = to->from;
-		n->size = to->size;
-		n->mode = to->mode;
-		n->uid = to->uid;
-		n->gid = to->gid;
-		n->mtime = to->mtime;
-		n->xattrs = to->xattrs;
-		n->n_xattrs = to->n_xattrs;
-		n->link_group = to->link_group;
+	to = plan_child(dir, name, strlen(name));
+	if (!to || to->type == ENTRY_DIR)
+		return error_set(err, ERROR_CORRUPT,
+				 "%s is a hard link to %s, which is not in the archive before it",
+				 e->path, e->link);
+	if (folder_of_member(u, e->path, &dir, &name, err) < 0)
+		return -1;
+	if (plan_child(dir, name, strlen(name)) == to)
 		return 0;
-	}
-	return error_set(err, ERROR_CORRUPT,
-			 "%s is a hard link to %s, which is not in the archive before it", e->path,
-			 e->link);
+	if (to->type == ENTRY_FILE && !to->file.link_group)
+		to->file.link_group = (uint32_t)++u->job->n_links;
+	if (plan_put(plan, dir, name, (enum entry_type)to->type, true, &n, err) < 0)
+		return -1;
+	plan_same(n, to);
+	return 0;
 }
 
 /* Only security.capability stays, copied out of the reader's memory. */
 static void keep_capability(struct copy_job *j, struct plan_node *n, const struct entry *e)
 {
+	n->xattrs = NULL;
+	n->n_xattrs = 0;
 	for (size_t i = 0; i < e->n_xattrs; i++) {
 		struct xattr *kept;
 
@@ -97,51 +89,61 @@ static void keep_capability(struct copy_job *j, struct plan_node *n, const struc
 	}
 }
 
-static int add_member(struct copy_job *j, struct layer_reader *reader, const struct entry *e,
-		      const char *dest, struct error *err)
+static int fill_member(struct unpacking *u, struct plan_node *n, const struct entry *e,
+		       struct error *err)
 {
-	bool is_link = e->type == ENTRY_HARDLINK;
-	struct plan_place place;
-	struct plan_node *n;
+	struct copy_job *j = u->job;
 
-	if (!*e->path)
-		return 0;
-	if (place_member(j, dest, e->path, &place, err) < 0 ||
-	    plan_put(j->plan, place.dir, place.name, is_link ? ENTRY_FILE : e->type, true, &n,
-		     err) < 0)
-		return -1;
-	if (is_link)
-		return link_member(j, dest, e, n, err);
 	n->mode = (uint16_t)e->mode;
 	n->uid = j->has_owner ? j->owner.uid : e->uid;
 	n->gid = j->has_owner ? j->owner.gid : e->gid;
 	n->mtime = e->mtime;
-	n->dev_major = e->dev_major;
-	n->dev_minor = e->dev_minor;
-	n->link = e->link ? plan_text(j->plan, e->link) : NULL;
-	n->xattrs = NULL;
-	n->n_xattrs = 0;
 	keep_capability(j, n, e);
+	if (e->type == ENTRY_SYMLINK)
+		n->link = plan_text(j->plan, e->link);
+	if (e->type == ENTRY_CHAR || e->type == ENTRY_BLOCK)
+		n->device = (struct plan_device_part){e->dev_major, e->dev_minor};
 	if (e->type != ENTRY_FILE)
 		return 0;
 	n->content = PLAN_TEMP;
-	return copy_temp_add(&j->temp, layer_reader_source(reader), &n->from.offset, &n->size, err);
+	n->file.link_group = 0;
+	return copy_temp_add(&j->temp, layer_reader_source(u->reader), &n->file.from.offset,
+			     &n->file.size, err);
 }
 
-int copy_unpack(struct copy_job *j, int fd, const char *dest, const char *name, struct error *err)
+static int add_member(struct unpacking *u, const struct entry *e, struct error *err)
 {
+	struct plan_node *dir, *n;
+	const char *name;
+
+	if (e->type == ENTRY_HARDLINK)
+		return link_member(u, e, err);
+	/* "./" is the destination itself; a layer has no entry for the root */
+	if (!*e->path) {
+		plan_touch(u->top);
+		return e->type == ENTRY_DIR ? fill_member(u, u->top, e, err) : 0;
+	}
+	if (folder_of_member(u, e->path, &dir, &name, err) < 0 ||
+	    plan_put(u->job->plan, dir, name, e->type, true, &n, err) < 0)
+		return -1;
+	return fill_member(u, n, e, err);
+}
+
+int copy_unpack(struct copy_job *j, int fd, const char *name, struct error *err)
+{
+	struct unpacking u = {.job = j, .dest = j->dest};
 	AUTO_PTR(layer_reader) reader = NULL;
-	struct plan_node *top;
 	struct fd_source in;
 	const struct entry *e;
 	int got;
 
 	fd_source_init(&in, fd, name);
-	if (plan_folder(j->plan, dest, false, &top, err) < 0 ||
+	if (plan_folder(j->plan, j->dest, false, &u.top, err) < 0 ||
 	    layer_reader_open_source(&reader, &in.source, name, false, err) < 0)
 		return -1;
+	u.reader = reader;
 	while ((got = layer_reader_next(reader, &e, err)) > 0)
-		if (cancel_check(j->r->cancel, err) < 0 || add_member(j, reader, e, dest, err) < 0)
+		if (cancel_check(j->r->cancel, err) < 0 || add_member(&u, e, err) < 0)
 			return error_wrap(err, "unpack %s", name);
 	return got < 0 ? error_wrap(err, "unpack %s", name) : 0;
 }

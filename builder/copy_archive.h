@@ -3,5 +3,5 @@
 
 #include "builder/copy_collect.h"
 
-/* Unpacks like tar -x into dest, which is always a folder. name is for messages. */
-int copy_unpack(struct copy_job *j, int fd, const char *dest, const char *name, struct error *err);
+/* Unpacks like tar -x into the job's dest, which is always a folder. name is for messages. */
+int copy_unpack(struct copy_job *j, int fd, const char *name, struct error *err);

@@ -31,27 +31,41 @@ static size_t slot_of(const struct copy_job *j, uint64_t dev, uint64_t ino)
 	return i;
 }
 
+static void grow_links(struct copy_job *j)
+{
+	struct link_slot *old = j->links;
+	size_t n_old = j->n_slots;
+
+	j->n_slots = n_old ? n_old * 2 : 256;
+	j->links = xcalloc(j->n_slots, sizeof(*j->links));
+	for (size_t k = 0; k < n_old; k++)
+		if (old[k].group)
+			j->links[slot_of(j, old[k].dev, old[k].ino)] = old[k];
+	free(old);
+}
+
 static uint32_t link_group(struct copy_job *j, uint64_t dev, uint64_t ino)
 {
-	size_t i;
+	struct link_slot *slot;
 
 	if (!ino)
 		return 0;
-	if (j->n_links * 2 >= j->n_slots) {
-		struct link_slot *old = j->links;
-		size_t n_old = j->n_slots;
-
-		j->n_slots = n_old ? n_old * 2 : 256;
-		j->links = xcalloc(j->n_slots, sizeof(*j->links));
-		for (size_t k = 0; k < n_old; k++)
-			if (old[k].group)
-				j->links[slot_of(j, old[k].dev, old[k].ino)] = old[k];
-		free(old);
+	if (j->n_linked * 2 >= j->n_slots)
+		grow_links(j);
+	slot = &j->links[slot_of(j, dev, ino)];
+	if (!slot->group) {
+		*slot = (struct link_slot){dev, ino, (uint32_t)++j->n_links};
+		j->n_linked++;
 	}
-	i = slot_of(j, dev, ino);
-	if (!j->links[i].group)
-		j->links[i] = (struct link_slot){dev, ino, (uint32_t)++j->n_links};
-	return j->links[i].group;
+	return slot->group;
+}
+
+/* Hard links stay hard links inside one source. */
+static void forget_links(struct copy_job *j)
+{
+	free(j->links);
+	j->links = NULL;
+	j->n_slots = j->n_linked = 0;
 }
 
 /* --chown and --chmod, on whatever was copied. */
@@ -67,6 +81,26 @@ static void apply_flags(const struct copy_job *j, struct plan_node *n)
 	}
 }
 
+/* Where a context file is read from. In a folder most files keep their names, and one text serves them all. */
+static void fill_context(struct copy_job *j, struct plan_node *n, const char *path)
+{
+	const char *name = path_base(path);
+	size_t len = name > path ? (size_t)(name - path) - 1 : 0;
+
+	if (strcmp(name, n->name) != 0) {
+		n->content = PLAN_CONTEXT;
+		n->file.from.path = plan_text(j->plan, path);
+		return;
+	}
+	if (!j->folder || strncmp(j->folder, path, len) != 0 || j->folder[len]) {
+		AUTO_FREE char *folder = xstrndup(path, len);
+
+		j->folder = plan_text(j->plan, folder);
+	}
+	n->content = PLAN_CONTEXT_FOLDER;
+	n->file.from.path = j->folder;
+}
+
 static void fill_node(struct copy_job *j, struct plan_node *n, const struct copy_item *item)
 {
 	const struct entry *e = &item->e;
@@ -75,19 +109,21 @@ static void fill_node(struct copy_job *j, struct plan_node *n, const struct copy
 	n->uid = e->uid;
 	n->gid = e->gid;
 	n->mtime = e->mtime;
-	n->size = e->size;
-	n->link = e->link ? plan_text(j->plan, e->link) : NULL;
-	n->dev_major = e->dev_major;
-	n->dev_minor = e->dev_minor;
 	n->xattrs = e->xattrs;
 	n->n_xattrs = (uint32_t)e->n_xattrs;
-	n->link_group = link_group(j, item->link_dev, item->link_ino);
-	if (e->type == ENTRY_FILE && item->node) {
-		n->content = PLAN_IMAGE;
-		n->from.node = item->node;
-	} else if (e->type == ENTRY_FILE) {
-		n->content = PLAN_CONTEXT;
-		n->from.path = plan_text(j->plan, item->path);
+	if (e->type == ENTRY_SYMLINK)
+		n->link = plan_text(j->plan, e->link);
+	if (e->type == ENTRY_CHAR || e->type == ENTRY_BLOCK)
+		n->device = (struct plan_device_part){e->dev_major, e->dev_minor};
+	if (e->type == ENTRY_FILE) {
+		n->file.size = e->size;
+		n->file.link_group = link_group(j, item->link_dev, item->link_ino);
+		if (item->node) {
+			n->content = PLAN_IMAGE;
+			n->file.from.node = item->node;
+		} else {
+			fill_context(j, n, item->path);
+		}
 	}
 	apply_flags(j, n);
 }
@@ -96,49 +132,21 @@ static void fill_node(struct copy_job *j, struct plan_node *n, const struct copy
 static struct plan_node *folder_of(struct plan_node *top, const char *rel, const char **name)
 {
 	struct plan_node *at = top;
+	const char *slash;
 
-	for (;;) {
-		const char *slash = strchr(rel, '/');
-		struct plan_node *next = NULL;
-
-		if (!slash) {
-			*name = rel;
-			return at;
-		}
-		for (uint32_t low = 0, high = at->n_children; low < high && !next;) {
-			uint32_t middle = low + (high - low) / 2;
-			const char *have = at->children[middle]->name;
-			int order = strncmp(have, rel, (size_t)(slash - rel));
-
-			if (order == 0 && have[slash - rel])
-				order = 1;
-			if (order == 0)
-				next = at->children[middle];
-			else if (order < 0)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		if (!next)
-			return NULL;
-		at = next;
+	while ((slash = strchr(rel, '/'))) {
+		at = plan_child(at, rel, (size_t)(slash - rel));
 		rel = slash + 1;
 	}
+	*name = rel;
+	return at;
 }
 
-static int visit_item(void *arg, const struct copy_item *item, struct error *err)
+static int put_item(struct copy_job *j, struct plan_node *dir, const char *name,
+		    const struct copy_item *item, struct error *err)
 {
-	struct copy_job *j = arg;
-	struct plan_node *dir, *n;
-	const char *name;
+	struct plan_node *n;
 
-	if (!*item->rel && item->e.type == ENTRY_DIR)
-		return 0; /* the contents of a folder are copied, never the folder itself */
-	dir = *item->rel ? folder_of(j->top, item->rel, &name) : j->top;
-	if (!*item->rel)
-		name = j->top_name;
-	if (!dir || dir->type != ENTRY_DIR)
-		return error_set(err, ERROR_SYNTAX, "cannot copy to non-directory: /%s", item->rel);
 	if (plan_put(j->plan, dir, name, item->e.type, false, &n, err) < 0)
 		return -1;
 	fill_node(j, n, item);
@@ -153,28 +161,23 @@ static bool names_folder(const char *dest)
 }
 
 /* Where one file goes: into dest when that is a folder or is written as one, else to dest itself. */
-static int place_file(struct copy_job *j, const char *dest, bool as_folder, const char *name,
-		      struct error *err)
+static int place_file(struct copy_job *j, const char *name, struct error *err)
 {
 	struct plan_place place;
 
 	free(j->top_name);
 	j->top_name = NULL;
-	if (!as_folder && plan_resolve(j->plan, dest, false, &place, err) < 0)
-		return -1;
-	if (as_folder || place.is_dir) {
-		if (!*name)
-			return error_set(
-				err, ERROR_SYNTAX,
-				"cannot tell the file name for the folder %s: end the URL or the "
-				"destination with one",
-				dest);
-		j->top_name = xstrdup(name);
-		return plan_folder(j->plan, dest, false, &j->top, err);
+	if (!j->as_folder) {
+		if (plan_resolve(j->plan, j->dest, false, &place, err) < 0)
+			return -1;
+		if (!place.is_dir) {
+			j->top = place.dir;
+			j->top_name = xstrdup(place.name);
+			return 0;
+		}
 	}
-	j->top = place.dir;
-	j->top_name = xstrdup(place.name);
-	return 0;
+	j->top_name = xstrdup(name);
+	return plan_folder(j->plan, j->dest, false, &j->top, err);
 }
 
 static int put_temp_file(struct copy_job *j, int64_t offset, int64_t size, mode_t mode,
@@ -188,9 +191,10 @@ static int put_temp_file(struct copy_job *j, int64_t offset, int64_t size, mode_
 	n->uid = 0;
 	n->gid = 0;
 	n->mtime = mtime;
-	n->size = size;
+	n->xattrs = NULL;
+	n->n_xattrs = 0;
 	n->content = PLAN_TEMP;
-	n->from.offset = offset;
+	n->file = (struct plan_file_part){.from = {.offset = offset}, .size = size};
 	apply_flags(j, n);
 	return 0;
 }
@@ -202,72 +206,91 @@ static char *destination(const struct copy_request *r)
 			    r->instruction->copy.dest);
 }
 
-static bool wants_unpacking(const struct copy_request *r, const struct copy_match *m, int *fd)
+/* ADD of a local file that is an archive: *fd is open then. */
+static int open_archive(const struct copy_request *r, const struct copy_item *item, int *fd,
+			struct error *err)
 {
 	const struct copy_instruction *c = &r->instruction->copy;
-	struct entry e = {0};
+	AUTO_FD int opened = -1;
 	struct stat st;
 
-	if (!r->is_add || m->is_dir || r->from || (c->has_unpack && !c->unpack))
-		return false;
-	if (fstatat(r->context->dirfd, m->path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISREG(st.st_mode))
-		return false;
-	e.size = st.st_size;
-	if (copy_open_file(r, m->path, &e, fd, &st, NULL) < 0)
-		return false;
-	if (copy_is_archive(*fd))
-		return true;
-	close(*fd);
-	*fd = -1;
-	return false;
+	if (!r->is_add || !item->st || item->e.type != ENTRY_FILE || (c->has_unpack && !c->unpack))
+		return 0;
+	if (copy_open_file(r, item->path, &item->e, &opened, &st, err) < 0)
+		return -1;
+	if (copy_is_archive(opened))
+		*fd = take_fd(opened);
+	return 0;
+}
+
+/* A match that is not a folder. */
+static int visit_single(void *arg, const struct copy_item *item, struct error *err)
+{
+	struct copy_job *j = arg;
+	AUTO_FD int archive = -1;
+
+	if (open_archive(j->r, item, &archive, err) < 0)
+		return -1;
+	if (archive >= 0)
+		return copy_unpack(j, archive, j->match->name, err);
+	if (place_file(j, j->match->name, err) < 0)
+		return -1;
+	return put_item(j, j->top, j->top_name, item, err);
+}
+
+static int visit_below(void *arg, const struct copy_item *item, struct error *err)
+{
+	struct copy_job *j = arg;
+	struct plan_node *dir;
+	const char *name;
+
+	if (!*item->rel) {
+		/* the contents of a folder are copied, not the folder */
+		if (!copy_match_keeps_folder(j->match))
+			return 0;
+		plan_touch(j->top);
+		fill_node(j, j->top, item);
+		return 0;
+	}
+	dir = folder_of(j->top, item->rel, &name);
+	return put_item(j, dir, name, item, err);
+}
+
+/* The folder that takes a folder's contents. A new one is 0755, or what an octal --chmod says. */
+static int open_top(struct copy_job *j, struct error *err)
+{
+	const struct chmod_spec *chmod = &j->r->instruction->copy.chmod;
+	struct plan_place place;
+
+	if (plan_resolve(j->plan, j->dest, false, &place, err) < 0 ||
+	    plan_folder(j->plan, j->dest, false, &j->top, err) < 0)
+		return -1;
+	if (!place.exists && chmod->given && chmod->octal)
+		j->top->mode = (uint16_t)chmod->mode;
+	return 0;
 }
 
 static int collect_match(struct copy_job *j, const struct copy_match *m, const char *dest,
 			 bool as_folder, struct error *err)
 {
 	AUTO_FREE char *below = NULL;
-	AUTO_FD int archive = -1;
 
-	if (m->parents) {
-		const char *name = m->is_dir ? m->name : "";
-
-		below = xstrfmt("%s/%s/%s", dest, m->parents, name);
-		dest = below;
-		as_folder = true;
-	}
-	if (wants_unpacking(j->r, m, &archive))
-		return copy_unpack(j, archive, dest, m->name, err);
-	if (m->is_dir) {
-		if (plan_folder(j->plan, dest, false, &j->top, err) < 0)
-			return -1;
-	} else if (place_file(j, dest, as_folder, m->name, err) < 0) {
+	if (m->parents)
+		below = xstrfmt("%s/%s/%s", dest, m->parents, m->is_dir ? m->name : "");
+	forget_links(j);
+	j->match = m;
+	j->dest = below ? below : dest;
+	j->as_folder = as_folder || below;
+	if (!m->is_dir)
+		return copy_walk(j->r, m, visit_single, j, err);
+	if (open_top(j, err) < 0)
 		return -1;
-	}
-	return copy_walk(j->r, m, visit_item, j, err);
+	return copy_walk(j->r, m, visit_below, j, err);
 }
 
-/* Name of a download: the last part of the URL's path. */
-static char *url_name(const char *url)
-{
-	const char *start = strstr(url, "://");
-	size_t len;
-
-	start = start ? start + 3 : url;
-	start += strcspn(start, "/?#");
-	len = strcspn(start, "?#");
-	while (len > 0 && memchr(start, '/', len)) {
-		start++;
-		len--;
-	}
-	return xstrndup(start, len);
-}
-
-static int collect_fetched(struct copy_job *j, const char *url, const char *file, const char *dest,
-			   bool as_folder, struct error *err)
+static int collect_fetched(struct copy_job *j, const char *url, const char *file, struct error *err)
 {
 	AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
-	AUTO_FREE char *name = url_name(url);
 	struct fd_source in;
 	int64_t offset, size;
 	struct stat st;
@@ -275,8 +298,8 @@ static int collect_fetched(struct copy_job *j, const char *url, const char *file
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, "open the download of %s", url);
 	if (j->r->instruction->copy.unpack && copy_is_archive(fd))
-		return copy_unpack(j, fd, dest, url, err);
-	if (place_file(j, dest, as_folder, name, err) < 0)
+		return copy_unpack(j, fd, url, err);
+	if (place_file(j, path_base(file), err) < 0)
 		return -1;
 	fd_source_init(&in, fd, url);
 	if (copy_temp_add(&j->temp, &in.source, &offset, &size, err) < 0)
@@ -290,8 +313,10 @@ static int collect_source(struct copy_job *j, size_t i, const char *dest, bool a
 	const char *text = j->r->instruction->copy.sources.items[i];
 	AUTO(copy_matches) matches = {0};
 
+	j->dest = dest;
+	j->as_folder = as_folder;
 	if (j->r->fetched && j->r->fetched[i])
-		return collect_fetched(j, text, j->r->fetched[i], dest, as_folder, err);
+		return collect_fetched(j, text, j->r->fetched[i], err);
 	if (copy_match_source(j->r, text, &matches, err) < 0)
 		return -1;
 	for (size_t k = 0; k < matches.n; k++)
@@ -313,7 +338,9 @@ int copy_collect(struct copy_job *j, struct error *err)
 		AUTO_FREE char *body = heredoc_body(&c->heredocs[i]);
 		int64_t offset;
 
-		if (place_file(j, dest, as_folder, c->heredocs[i].name, err) < 0 ||
+		j->dest = dest;
+		j->as_folder = as_folder;
+		if (place_file(j, c->heredocs[i].name, err) < 0 ||
 		    copy_temp_add_bytes(&j->temp, body, strlen(body), &offset, err) < 0 ||
 		    put_temp_file(j, offset, (int64_t)strlen(body), 0644, j->r->folder_mtime, err) <
 			    0)

@@ -12,12 +12,17 @@ struct copy_job {
 	struct copy_temp temp;
 	bool has_owner;
 	struct user_ids owner; /* --chown */
-	/* hard links of the sources: number of the group by device and inode */
+	/* hard links of the match being walked: number of the group by device and inode */
 	struct link_slot *links;
-	size_t n_links, n_slots;
+	size_t n_linked, n_slots;
+	size_t n_links; /* groups of all matches */
 	/* the match being walked */
+	const struct copy_match *match;
+	const char *dest; /* where it goes, absolute */
+	bool as_folder;   /* dest is written as a folder */
 	struct plan_node *top;
-	char *top_name;
+	char *top_name;     /* of one file */
+	const char *folder; /* of the context, seen last; the plan's text */
 };
 
 int copy_collect(struct copy_job *j, struct error *err);

@@ -20,7 +20,6 @@ struct plan {
 	struct plan_node *root;
 	struct plan_owner made;
 	int64_t made_mtime;
-	size_t count;
 };
 
 static void *take(struct plan *p, size_t size, size_t align)
@@ -67,15 +66,17 @@ struct plan *plan_new(struct tree *below, struct plan_owner made, int64_t made_m
 	p->made_mtime = made_mtime;
 	p->root = new_node(p, NULL, "");
 	p->root->type = ENTRY_DIR;
-	p->root->below = below ? tree_root(below) : NULL;
+	p->root->folder.below = below ? tree_root(below) : NULL;
 	return p;
 }
 
 static void free_children(struct plan_node *n)
 {
-	for (uint32_t i = 0; i < n->n_children; i++)
-		free_children(n->children[i]);
-	free(n->children);
+	if (n->type != ENTRY_DIR)
+		return;
+	for (uint32_t i = 0; i < n->folder.n_children; i++)
+		free_children(n->folder.children[i]);
+	free(n->folder.children);
 }
 
 void plan_free(struct plan *p)
@@ -97,9 +98,14 @@ struct plan_node *plan_root(struct plan *p)
 	return p->root;
 }
 
-size_t plan_count(const struct plan *p)
+bool plan_is_written(const struct plan_node *n)
 {
-	return p->count;
+	if (n->content != PLAN_UNCHANGED)
+		return true;
+	for (uint32_t i = 0; i < n->folder.n_children; i++)
+		if (plan_is_written(n->folder.children[i]))
+			return true;
+	return false;
 }
 
 char *plan_path(const struct plan_node *n)
@@ -114,17 +120,26 @@ char *plan_path(const struct plan_node *n)
 	return strbuf_detach(&path, NULL);
 }
 
+/* Order of a name that ends with its string and one of len bytes. */
+static int compare_name(const char *have, const char *name, size_t len)
+{
+	int order = strncmp(have, name, len);
+
+	return order ? order : have[len] != '\0';
+}
+
 /* Index of name, or where it belongs. Walks come in order: the end is tried first. */
-static uint32_t find_slot(const struct plan_node *dir, const char *name, bool *found)
+static uint32_t find_slot(const struct plan_folder_part *dir, const char *name, size_t len,
+			  bool *found)
 {
 	uint32_t low = 0, high = dir->n_children;
 
 	*found = false;
-	if (high && strcmp(dir->children[high - 1]->name, name) < 0)
+	if (high && compare_name(dir->children[high - 1]->name, name, len) < 0)
 		return high;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		int order = strcmp(dir->children[middle]->name, name);
+		int order = compare_name(dir->children[middle]->name, name, len);
 
 		if (order == 0) {
 			*found = true;
@@ -138,17 +153,17 @@ static uint32_t find_slot(const struct plan_node *dir, const char *name, bool *f
 	return low;
 }
 
-static struct plan_node *find_child(const struct plan_node *dir, const char *name)
+struct plan_node *plan_child(const struct plan_node *dir, const char *name, size_t len)
 {
 	bool found;
-	uint32_t i = find_slot(dir, name, &found);
+	uint32_t i = find_slot(&dir->folder, name, len, &found);
 
-	return found ? dir->children[i] : NULL;
+	return found ? dir->folder.children[i] : NULL;
 }
 
 static struct tree_node *find_below(const struct plan_node *dir, const char *name)
 {
-	const struct tree_node *below = dir->below;
+	const struct tree_node *below = dir->folder.below;
 	uint32_t low = 0, high = below ? below->n_children : 0;
 
 	while (low < high) {
@@ -165,18 +180,18 @@ static struct tree_node *find_below(const struct plan_node *dir, const char *nam
 	return NULL;
 }
 
-static struct plan_node *add_child(struct plan *p, struct plan_node *dir, const char *name)
+static struct plan_node *add_child(struct plan *p, struct plan_node *parent, const char *name)
 {
+	struct plan_folder_part *dir = &parent->folder;
 	bool found;
-	uint32_t i = find_slot(dir, name, &found);
-	struct plan_node *n = new_node(p, dir, name);
+	uint32_t i = find_slot(dir, name, strlen(name), &found);
+	struct plan_node *n = new_node(p, parent, name);
 
 	GROW(dir->children, dir->n_children + 1, dir->cap_children);
 	memmove(dir->children + i + 1, dir->children + i,
 		(dir->n_children - i) * sizeof(struct plan_node *));
 	dir->children[i] = n;
 	dir->n_children++;
-	p->count++;
 	return n;
 }
 
@@ -187,13 +202,14 @@ static struct plan_node *add_existing(struct plan *p, struct plan_node *dir,
 	struct plan_node *n = add_child(p, dir, plan_text(p, below->name));
 
 	n->type = ENTRY_DIR;
+	n->content = PLAN_UNCHANGED;
 	n->mode = below->mode;
 	n->uid = below->uid;
 	n->gid = below->gid;
 	n->mtime = below->mtime;
 	n->xattrs = below->xattrs;
 	n->n_xattrs = below->n_xattrs;
-	n->below = below;
+	n->folder.below = below;
 	return n;
 }
 
@@ -224,7 +240,7 @@ struct found {
 
 static struct found look(const struct plan_node *dir, const char *name)
 {
-	struct found f = {.planned = find_child(dir, name)};
+	struct found f = {.planned = plan_child(dir, name, strlen(name))};
 
 	if (f.planned) {
 		f.is_dir = f.planned->type == ENTRY_DIR;
@@ -237,6 +253,19 @@ static struct found look(const struct plan_node *dir, const char *name)
 		f.link = f.below->type == ENTRY_SYMLINK ? f.below->link : NULL;
 	}
 	return f;
+}
+
+/* BuildKit's words, which people search for. */
+static int refuse(const struct plan_node *dir, const char *name, bool is_dir, struct error *err)
+{
+	AUTO_FREE char *path = plan_path(dir);
+	const char *slash = *path ? "/" : "";
+
+	if (is_dir)
+		return error_set(err, ERROR_SYNTAX, "cannot copy to non-directory: /%s%s%s", path,
+				 slash, name);
+	return error_set(err, ERROR_SYNTAX, "cannot replace to directory /%s%s%s with file", path,
+			 slash, name);
 }
 
 struct steps {
@@ -254,7 +283,7 @@ static int follow(struct plan *p, struct steps *s, const char *target, const cha
 	free(s->rest);
 	s->rest = joined;
 	if (++s->links > MAX_LINKS)
-		return error_set(err, ERROR_SYNTAX, "/%s: too many levels of symbolic links", path);
+		return error_set(err, ERROR_SYNTAX, "%s: too many levels of symbolic links", path);
 	if (path_is_absolute(target))
 		s->at = p->root;
 	return 0;
@@ -262,7 +291,7 @@ static int follow(struct plan *p, struct steps *s, const char *target, const cha
 
 /* Goes into a folder called name: the one that is there, or a new one. */
 static int enter(struct plan *p, struct steps *s, const struct found *f, const char *name,
-		 bool replace, const char *path, struct error *err)
+		 bool replace, struct error *err)
 {
 	if (f->planned && f->is_dir) {
 		s->at = f->planned;
@@ -275,10 +304,7 @@ static int enter(struct plan *p, struct steps *s, const struct found *f, const c
 			return -1;
 		make_folder(p, s->at);
 	} else {
-		AUTO_FREE char *dir = plan_path(s->at);
-
-		return error_set(err, ERROR_SYNTAX, "cannot copy to /%s: /%s%s%s is not a folder",
-				 path, dir, *dir ? "/" : "", name);
+		return refuse(s->at, name, true, err);
 	}
 	return 0;
 }
@@ -322,7 +348,7 @@ int plan_resolve(struct plan *p, const char *path, bool replace, struct plan_pla
 			};
 			break;
 		}
-		result = enter(p, &s, &f, name, replace, path, err);
+		result = enter(p, &s, &f, name, replace, err);
 		*out = (struct plan_place){.dir = s.at, .name = "", .exists = true, .is_dir = true};
 		free(s.rest);
 		s.rest = take_ptr(rest);
@@ -345,7 +371,7 @@ int plan_folder(struct plan *p, const char *path, bool replace, struct plan_node
 		return 0;
 	s = (struct steps){.at = place.dir};
 	f = look(place.dir, place.name);
-	if (enter(p, &s, &f, place.name, replace, path, err) < 0)
+	if (enter(p, &s, &f, place.name, replace, err) < 0)
 		return -1;
 	*out = s.at;
 	return 0;
@@ -364,28 +390,34 @@ int plan_put(struct plan *p, struct plan_node *dir, const char *name, enum entry
 	     bool replace, struct plan_node **out, struct error *err)
 {
 	struct found f = look(dir, name);
-	bool there = f.planned || f.below;
 	bool is_dir = type == ENTRY_DIR;
 	struct plan_node *n = f.planned;
 
-	if (there && is_dir != f.is_dir && !replace) {
-		AUTO_FREE char *path = plan_path(dir);
-		const char *slash = *path ? "/" : "";
+	if ((f.planned || f.below) && is_dir != f.is_dir && !replace)
+		return refuse(dir, name, is_dir, err);
+	if (n && !(is_dir && f.is_dir)) {
+		struct tree_node *hidden = find_below(dir, name);
 
-		return is_dir ? error_set(err, ERROR_SYNTAX,
-					  "cannot copy to non-directory: /%s%s%s", path, slash,
-					  name)
-			      : error_set(err, ERROR_SYNTAX,
-					  "cannot replace to directory /%s%s%s with file", path,
-					  slash, name);
-	}
-	if (n && !(is_dir && f.is_dir))
 		clear_node(n);
+		/* a folder of the image that something else replaced in between does not come back */
+		if (is_dir && hidden && hidden->type == ENTRY_DIR)
+			n->content = PLAN_OPAQUE;
+	}
 	if (!n)
 		n = add_child(p, dir, plan_text(p, name));
 	n->type = (uint8_t)type;
+	plan_touch(n);
 	if (is_dir && f.below && f.is_dir)
-		n->below = f.below;
+		n->folder.below = f.below;
 	*out = n;
 	return 0;
+}
+
+void plan_same(struct plan_node *n, const struct plan_node *as)
+{
+	const struct plan_node old = *n;
+
+	*n = *as;
+	n->name = old.name;
+	n->parent = old.parent;
 }

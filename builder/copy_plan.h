@@ -8,32 +8,51 @@
 
 enum plan_content {
 	PLAN_NO_CONTENT,
-	PLAN_CONTEXT, /* path below the context */
-	PLAN_IMAGE,   /* a node of the source image */
-	PLAN_TEMP,    /* offset in the temporary file */
+	PLAN_CONTEXT,        /* from.path, below the context */
+	PLAN_CONTEXT_FOLDER, /* the file of the node's name in the context's folder from.path */
+	PLAN_IMAGE,          /* a node of the source image */
+	PLAN_TEMP,           /* offset in the temporary file */
+	PLAN_OPAQUE,         /* of a folder: hides the one that the image has there */
+	PLAN_UNCHANGED,      /* of a folder: as in the image; of interest for what is below it */
 };
 
-struct plan_node {
-	const char *name;
-	struct plan_node *parent;
+struct plan_folder_part {
 	struct plan_node **children; /* sorted by bytes */
 	uint32_t n_children, cap_children;
-	uint32_t link_group; /* hard links of one file: same number, not 0 */
-	uint8_t type;        /* enum entry_type */
-	uint8_t content;     /* enum plan_content */
-	uint16_t mode;
-	uint32_t uid, gid;
-	int64_t mtime, size;
-	const char *link;
-	struct tree_node *below; /* a folder that is in the image already, or NULL */
+	struct tree_node *below; /* the same folder in the image, or NULL */
+};
+
+struct plan_file_part {
 	union {
 		const char *path;
 		struct tree_node *node;
 		int64_t offset;
 	} from;
+	int64_t size;
+	uint32_t link_group; /* hard links of one file: same number, not 0 */
+};
+
+struct plan_device_part {
+	uint32_t major, minor;
+};
+
+/* There is one for each copied file, so it is kept small. */
+struct plan_node {
+	const char *name;
+	struct plan_node *parent;
+	int64_t mtime;
 	const struct xattr *xattrs; /* of the source image or of below: the tree's */
 	uint32_t n_xattrs;
-	uint32_t dev_major, dev_minor;
+	uint32_t uid, gid;
+	uint16_t mode;
+	uint8_t type;    /* enum entry_type */
+	uint8_t content; /* enum plan_content */
+	union {          /* by type */
+		struct plan_folder_part folder;
+		struct plan_file_part file;
+		struct plan_device_part device;
+		const char *link;
+	};
 };
 
 struct plan;
@@ -46,11 +65,18 @@ struct plan_owner {
 struct plan *plan_new(struct tree *below, struct plan_owner made, int64_t made_mtime);
 void plan_free(struct plan *p);
 struct plan_node *plan_root(struct plan *p);
-size_t plan_count(const struct plan *p);                 /* nodes but the root */
+/* The folder gets metadata of its own. */
+static inline void plan_touch(struct plan_node *n)
+{
+	if (n->content == PLAN_UNCHANGED)
+		n->content = PLAN_NO_CONTENT;
+}
+bool plan_is_written(const struct plan_node *n);         /* or was it only on the way? */
 const char *plan_text(struct plan *p, const char *text); /* a copy that lives as long as the plan */
-
 /* Memory that lives as long as the plan, aligned for pointers. */
 void *plan_keep(struct plan *p, size_t size);
+/* The child of that name, or NULL. */
+struct plan_node *plan_child(const struct plan_node *dir, const char *name, size_t len);
 
 /* Where a path leads: the folder, the last name in it, and what is there now. */
 struct plan_place {
@@ -70,6 +96,8 @@ int plan_folder(struct plan *p, const char *path, bool replace, struct plan_node
  */
 int plan_put(struct plan *p, struct plan_node *dir, const char *name, enum entry_type type,
 	     bool replace, struct plan_node **out, struct error *err);
+/* Everything that is known of a node but its name, for another node of its type; not for folders. */
+void plan_same(struct plan_node *n, const struct plan_node *as);
 char *plan_path(const struct plan_node *n); /* relative; free() */
 
 CLEANUP_FREE(plan)

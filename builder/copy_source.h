@@ -27,6 +27,8 @@ struct copy_matches {
 int copy_match_source(const struct copy_request *r, const char *text, struct copy_matches *out,
 		      struct error *err);
 void copy_matches_release(struct copy_matches *m);
+/* Of a folder mostly the contents are copied; with --parents it comes itself. */
+bool copy_match_keeps_folder(const struct copy_match *m);
 
 /* A file, folder or other entry on the walk; a view valid during the call. */
 struct copy_item {
@@ -45,11 +47,19 @@ struct copy_item {
 int copy_walk(const struct copy_request *r, const struct copy_match *m,
 	      int (*visit)(void *arg, const struct copy_item *item, struct error *err), void *arg,
 	      struct error *err);
+/* Is there anything in an ignored folder of the context that the ignore file takes back? */
+int copy_has_reincluded(const struct copy_request *r, const char *path, bool *found,
+			struct error *err);
 /* SHA-256 of a file on the walk: from the image's index, the stat cache, or by reading it. */
 int copy_item_digest(const struct copy_request *r, const struct copy_item *item,
 		     uint8_t digest[SHA256_SIZE], struct error *err);
-/* Opens a context file that was seen on the walk; ERROR_CORRUPT when it is another file now. */
+/* Opens a context file that was seen on the walk; ERROR_CORRUPT when it is another file now, ERROR_DENIED with a hint. */
 int copy_open_file(const struct copy_request *r, const char *path, const struct entry *e, int *fd,
 		   struct stat *st, struct error *err);
+int copy_cannot_open(const struct copy_request *r, const char *path,
+		     struct error *err); /* from errno */
+/* Equal before and after reading: nobody wrote to the file. */
+bool copy_same_state(const struct stat *a, const struct stat *b);
+int copy_changed(const struct copy_request *r, const char *path, struct error *err);
 
 CLEANUP_RELEASE(copy_matches)

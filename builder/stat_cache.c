@@ -10,46 +10,67 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 
-#define MAGIC   "slipway stat 1\n"
-#define RACY_NS 2000000000
+#define MAGIC       "slipway stat 2\n"
+#define HEADER_SIZE 16
+#define RACY_NS     2000000000
 
+/*
+ * 200,000 files must fit beside everything else, so a record has no fields but the digest and two hashes. The seal proves
+ * the file, its state and the digest: a flipped bit is a miss.
+ */
 struct record {
-	uint64_t dev, ino, size;
-	int64_t mtime_ns, ctime_ns, hashed_at_ns;
-	uint32_t mode;
-	uint32_t check; /* of all other fields: a flipped bit must not become a wrong digest */
+	uint64_t file; /* of device and inode; the lowest bit: racy */
+	uint64_t seal;
 	uint8_t digest[SHA256_SIZE];
 };
+
+#define RACY 1u
 
 struct stat_cache {
 	pthread_mutex_t lock;
 	char *path; /* NULL: this run only */
 	void *map;
 	size_t map_len;
-	const struct record *old; /* sorted by device and inode */
-	size_t n_old;
+	const struct record *old; /* sorted by file */
+	size_t n_old, n_used;
 	bool *used;
 	struct record *fresh; /* of this run, in the order they came */
 	size_t n_fresh, cap_fresh;
-	uint32_t *slots; /* open addressing by device and inode: index + 1 into fresh */
+	uint32_t *slots; /* open addressing by file: index + 1 into fresh */
 	size_t n_slots;
 };
 
-static uint32_t checksum(const struct record *r)
+static uint64_t mix(uint64_t h, uint64_t word)
 {
-	struct record copy = *r;
-	const unsigned char *p = (const unsigned char *)&copy;
-	uint64_t h = 0xcbf29ce484222325ull;
+	h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93ull;
+	return h ^ h >> 29;
+}
 
-	copy.check = 0;
-	for (size_t i = 0; i < sizeof(copy); i += 8) {
+static uint64_t file_of(const struct stat *st)
+{
+	return mix(mix(0, st->st_dev), st->st_ino) & ~(uint64_t)RACY;
+}
+
+static uint64_t mix_time(uint64_t h, const struct timespec *t)
+{
+	return mix(mix(h, (uint64_t)t->tv_sec), (uint64_t)t->tv_nsec);
+}
+
+static uint64_t seal_of(const struct stat *st, const uint8_t digest[SHA256_SIZE])
+{
+	uint64_t h = mix(mix(mix(mix(1, st->st_dev), st->st_ino), (uint64_t)st->st_size),
+			 st->st_mode);
+
+	h = mix_time(mix_time(h, &st->st_mtim), &st->st_ctim);
+	for (size_t i = 0; i < SHA256_SIZE; i += sizeof(uint64_t)) {
 		uint64_t word;
 
-		memcpy(&word, p + i, 8);
-		h = (h ^ word) * 0x100000001b3ull;
-		h ^= h >> 29;
+		memcpy(&word, digest + i, sizeof(word));
+		h = mix(h, word);
 	}
-	return (uint32_t)(h ^ (h >> 32));
+	return h;
 }
 
 static void map_file(struct stat_cache *c)
@@ -58,8 +79,8 @@ static void map_file(struct stat_cache *c)
 	struct stat st;
 	void *map;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < 16 ||
-	    (size_t)(st.st_size - 16) % sizeof(struct record) != 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < HEADER_SIZE ||
+	    (size_t)(st.st_size - HEADER_SIZE) % sizeof(struct record) != 0)
 		return;
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
@@ -68,8 +89,8 @@ static void map_file(struct stat_cache *c)
 	c->map_len = (size_t)st.st_size;
 	if (memcmp(map, MAGIC, sizeof(MAGIC)) != 0)
 		return;
-	c->old = (const struct record *)(const void *)((const char *)map + 16);
-	c->n_old = ((size_t)st.st_size - 16) / sizeof(struct record);
+	c->old = (const struct record *)(const void *)((const char *)map + HEADER_SIZE);
+	c->n_old = ((size_t)st.st_size - HEADER_SIZE) / sizeof(struct record);
 	c->used = xcalloc(c->n_old + 1, sizeof(*c->used));
 }
 
@@ -96,90 +117,82 @@ int stat_cache_open(struct stat_cache **out, struct store *s, const char *key, s
 	return 0;
 }
 
-static struct record record_of(const struct stat *st)
+static int compare_file(uint64_t a, uint64_t b)
 {
-	return (struct record){
-		.dev = st->st_dev,
-		.ino = st->st_ino,
-		.size = (uint64_t)st->st_size,
-		.mode = st->st_mode,
-		.mtime_ns = st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
-		.ctime_ns = st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
-	};
-}
-
-static int compare_file(const struct record *a, const struct record *b)
-{
-	if (a->dev != b->dev)
-		return a->dev < b->dev ? -1 : 1;
-	return a->ino == b->ino ? 0 : a->ino < b->ino ? -1 : 1;
+	a |= RACY;
+	b |= RACY;
+	return a == b ? 0 : a < b ? -1 : 1;
 }
 
 static int compare_records(const void *a, const void *b)
 {
-	return compare_file(a, b);
+	return compare_file(((const struct record *)a)->file, ((const struct record *)b)->file);
 }
 
-static bool same_state(const struct record *a, const struct record *b)
+static bool is_racy(const struct timespec *t, int64_t hashed_at_ns)
 {
-	return compare_file(a, b) == 0 && a->size == b->size && a->mode == b->mode &&
-	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+	int64_t seconds = hashed_at_ns / 1000000000;
+
+	if (t->tv_sec < seconds - 3 || t->tv_sec > seconds)
+		return t->tv_sec > seconds;
+	return hashed_at_ns - (t->tv_sec * 1000000000 + t->tv_nsec) < RACY_NS;
 }
 
-static bool is_racy(const struct record *r)
+static size_t slot_of(const struct stat_cache *c, uint64_t file)
 {
-	return r->hashed_at_ns - r->mtime_ns < RACY_NS || r->hashed_at_ns - r->ctime_ns < RACY_NS;
-}
+	size_t i = (size_t)(file >> 8) & (c->n_slots - 1);
 
-static size_t slot_of(const struct stat_cache *c, const struct record *r)
-{
-	uint64_t h = (r->ino ^ (r->dev << 32)) * 0x9e3779b97f4a7c15ull;
-	size_t i = (size_t)(h >> 20) & (c->n_slots - 1);
-
-	while (c->slots[i] && compare_file(&c->fresh[c->slots[i] - 1], r) != 0)
+	while (c->slots[i] && compare_file(c->fresh[c->slots[i] - 1].file, file) != 0)
 		i = (i + 1) & (c->n_slots - 1);
 	return i;
 }
 
-static bool get_fresh(struct stat_cache *c, const struct record *want, uint8_t *digest)
+static const struct record *find_fresh(const struct stat_cache *c, uint64_t file)
 {
-	const struct record *found;
-	size_t i;
+	size_t i = c->n_slots ? slot_of(c, file) : 0;
 
-	if (!c->n_slots)
-		return false;
-	i = slot_of(c, want);
-	if (!c->slots[i])
-		return false;
-	found = &c->fresh[c->slots[i] - 1];
-	if (!same_state(found, want))
-		return false;
-	memcpy(digest, found->digest, SHA256_SIZE);
-	return true;
+	return c->n_slots && c->slots[i] ? &c->fresh[c->slots[i] - 1] : NULL;
 }
 
-static bool get_old(struct stat_cache *c, const struct record *want, uint8_t *digest)
+static const struct record *find_old(struct stat_cache *c, uint64_t file)
 {
-	const struct record *found = c->n_old ? bsearch(want, c->old, c->n_old, sizeof(*want),
+	const struct record want = {.file = file};
+	const struct record *found = c->n_old ? bsearch(&want, c->old, c->n_old, sizeof(want),
 							compare_records)
 					      : NULL;
 
-	if (!found || !same_state(found, want) || is_racy(found) || found->check != checksum(found))
-		return false;
-	c->used[found - c->old] = true;
-	memcpy(digest, found->digest, SHA256_SIZE);
-	return true;
+	if (found && !c->used[found - c->old]) {
+		c->used[found - c->old] = true;
+		c->n_used++;
+	}
+	return found;
+}
+
+bool stat_cache_find(struct stat_cache *c, const struct stat *st, uint8_t digest[SHA256_SIZE],
+		     bool *settled)
+{
+	uint64_t file = file_of(st);
+	const struct record *r;
+	bool found;
+
+	pthread_mutex_lock(&c->lock);
+	r = find_fresh(c, file);
+	if (!r)
+		r = find_old(c, file);
+	found = r && r->seal == seal_of(st, r->digest);
+	if (found) {
+		memcpy(digest, r->digest, SHA256_SIZE);
+		*settled = !(r->file & RACY);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return found;
 }
 
 bool stat_cache_get(struct stat_cache *c, const struct stat *st, uint8_t digest[SHA256_SIZE])
 {
-	struct record want = record_of(st);
-	bool found;
+	bool settled;
 
-	pthread_mutex_lock(&c->lock);
-	found = get_fresh(c, &want, digest) || get_old(c, &want, digest);
-	pthread_mutex_unlock(&c->lock);
-	return found;
+	return stat_cache_find(c, st, digest, &settled);
 }
 
 static void grow_slots(struct stat_cache *c)
@@ -190,21 +203,21 @@ static void grow_slots(struct stat_cache *c)
 	free(c->slots);
 	c->slots = xcalloc(c->n_slots, sizeof(*c->slots));
 	for (size_t i = 0; i < c->n_fresh; i++)
-		c->slots[slot_of(c, &c->fresh[i])] = (uint32_t)i + 1;
+		c->slots[slot_of(c, c->fresh[i].file)] = (uint32_t)i + 1;
 }
 
 void stat_cache_put(struct stat_cache *c, const struct stat *st, int64_t hashed_at_ns,
 		    const uint8_t digest[SHA256_SIZE])
 {
-	struct record r = record_of(st);
+	struct record r = {.file = file_of(st), .seal = seal_of(st, digest)};
 	size_t i;
 
-	r.hashed_at_ns = hashed_at_ns;
+	if (is_racy(&st->st_mtim, hashed_at_ns) || is_racy(&st->st_ctim, hashed_at_ns))
+		r.file |= RACY;
 	memcpy(r.digest, digest, SHA256_SIZE);
-	r.check = checksum(&r);
 	pthread_mutex_lock(&c->lock);
 	grow_slots(c);
-	i = slot_of(c, &r);
+	i = slot_of(c, r.file);
 	if (c->slots[i]) {
 		c->fresh[c->slots[i] - 1] = r;
 	} else {
@@ -215,43 +228,56 @@ void stat_cache_put(struct stat_cache *c, const struct stat *st, int64_t hashed_
 	pthread_mutex_unlock(&c->lock);
 }
 
-static int write_records(int fd, const struct record *r, size_t n, const char *name)
+struct output {
+	int fd;
+	const char *name;
+	struct record block[256];
+	size_t n;
+};
+
+static int flush(struct output *o)
 {
-	return fs_write_all(fd, r, n * sizeof(*r), name, NULL);
+	size_t n = o->n;
+
+	o->n = 0;
+	return fs_write_all(o->fd, o->block, n * sizeof(*o->block), o->name, NULL);
 }
 
-/* Old entries that this run used and new ones, merged in order. */
+static int add(struct output *o, const struct record *r)
+{
+	if (r->file & RACY)
+		return 0;
+	o->block[o->n++] = *r;
+	return o->n == ARRAY_SIZE(o->block) ? flush(o) : 0;
+}
+
+/*
+ * Old entries and new ones, merged in order. Entries that this run did not see stay, for other Dockerfiles of the same
+ * context, as long as they are not the greater part.
+ */
 static int write_merged(const struct stat_cache *c, int fd)
 {
+	struct output o = {.fd = fd, .name = c->path};
+	bool keep_unused = c->n_old - c->n_used <= c->n_used + c->n_fresh;
 	size_t i = 0, k = 0;
-	struct record block[256];
-	size_t n = 0;
 
-	if (fs_write_all(fd, MAGIC, 16, c->path, NULL) < 0)
+	if (fs_write_all(fd, MAGIC, HEADER_SIZE, c->path, NULL) < 0)
 		return -1;
 	while (i < c->n_old || k < c->n_fresh) {
 		int order = i >= c->n_old     ? 1
 			    : k >= c->n_fresh ? -1
-					      : compare_file(&c->old[i], &c->fresh[k]);
+					      : compare_records(&c->old[i], &c->fresh[k]);
+		bool keep = order >= 0 || c->used[i] || keep_unused;
 
-		if (order < 0) {
-			if (c->used[i])
-				block[n++] = c->old[i];
-			i++;
-		} else {
-			block[n++] = c->fresh[k++];
-			i += order == 0;
-		}
-		if (n == ARRAY_SIZE(block)) {
-			if (write_records(fd, block, n, c->path) < 0)
-				return -1;
-			n = 0;
-		}
+		if (keep && add(&o, order < 0 ? &c->old[i] : &c->fresh[k]) < 0)
+			return -1;
+		i += order <= 0;
+		k += order >= 0;
 	}
-	return write_records(fd, block, n, c->path);
+	return flush(&o);
 }
 
-/* Not synced: after a power loss the file may be damaged, which the length and checksums show. */
+/* Not synced: after a power loss the file may be damaged, which its length and the seals show. */
 static void save(struct stat_cache *c)
 {
 	AUTO_FREE char *temp = xstrfmt("%s.XXXXXX", c->path);

@@ -1,0 +1,614 @@
+#include "builder/copy.h"
+
+#include "copy_fixture.h"
+
+/* Rules of BuildKit's COPY, each observed there: sources. */
+static const struct copy_row sources[] = {
+	{.files = "f 644 0:0 a=1", .line = "COPY a /b", .wanted = "f 644 0:0 b=1\n"},
+	/* the root is the limit */
+	{.files = "f 644 0:0 a=1", .line = "COPY /a /b", .wanted = "f 644 0:0 b=1\n"},
+	{.files = "f 644 0:0 a=1", .line = "COPY ../../a /b", .wanted = "f 644 0:0 b=1\n"},
+	{.files = "f 644 0:0 etc/passwd=mine",
+	 .line = "COPY ../../etc/passwd /b",
+	 .wanted = "f 644 0:0 b=mine\n"},
+	/* the contents of a folder, never the folder: its mode is nobody's */
+	{.files = "d 700 0:0 d\nf 644 0:0 d/a=1\nd 750 0:0 d/e",
+	 .line = "COPY d /new",
+	 .wanted = "d 755 0:0 new\nf 644 0:0 new/a=1\nd 750 0:0 new/e\n"},
+	{.files = "f 644 0:0 d/a=1",
+	 .line = "COPY d/ /new/",
+	 .wanted = "d 755 0:0 new\nf 644 0:0 new/a=1\n"},
+	{.files = "f 644 0:0 d/a=1",
+	 .line = "COPY d/. /new",
+	 .wanted = "d 755 0:0 new\nf 644 0:0 new/a=1\n"},
+	{.files = "f 644 0:0 a=1\nf 644 0:0 d/b=2",
+	 .line = "COPY . /new/",
+	 .wanted = "d 755 0:0 new\nf 644 0:0 new/a=1\nd 755 0:0 new/d\nf 644 0:0 new/d/b=2\n"},
+	{.files = "f 644 0:0 d/a=1", .line = "COPY d /", .wanted = "f 644 0:0 a=1\n"},
+	/* empty folders are kept; an empty one makes its destination */
+	{.files = "d 755 0:0 d", .line = "COPY d /new", .wanted = "d 755 0:0 new\n"},
+	/* a named link is followed inside the root, a link on the walk is copied */
+	{.files = "f 644 0:0 a=1\nl 777 0:0 l -> a",
+	 .line = "COPY l /b",
+	 .wanted = "f 644 0:0 b=1\n"},
+	{.files = "f 644 0:0 a=1\nl 777 0:0 l -> a",
+	 .line = "COPY l /d/",
+	 .wanted = "d 755 0:0 d\nf 644 0:0 d/l=1\n"},
+	{.files = "f 644 0:0 etc/x=1\nl 777 0:0 l -> /etc/x",
+	 .line = "COPY l /b",
+	 .wanted = "f 644 0:0 b=1\n"},
+	{.files = "f 644 0:0 x=1\nl 777 0:0 d/l -> ../../../../x",
+	 .line = "COPY d/l /b",
+	 .wanted = "f 644 0:0 b=1\n"},
+	{.files = "f 644 0:0 d/a=1\nl 777 0:0 l -> d",
+	 .line = "COPY l/a /b",
+	 .wanted = "f 644 0:0 b=1\n"},
+	{.files = "f 644 0:0 d/a=1\nl 777 0:0 l -> d",
+	 .line = "COPY l /b",
+	 .wanted = "d 755 0:0 b\nf 644 0:0 b/a=1\n"},
+	{.files = "d 755 0:0 d\nl 777 0:0 d/out -> /etc/passwd\nl 777 0:0 d/gone -> nowhere",
+	 .line = "COPY d /b",
+	 .wanted = "d 755 0:0 b\nl 777 0:0 b/gone -> nowhere\nl 777 0:0 b/out -> /etc/passwd\n"},
+	/* ".." behind a link goes where the kernel would */
+	{.files =
+		 "f 644 0:0 deep/x=1\nd 755 0:0 deep/er\nl 777 0:0 l -> deep/er\nl 777 0:0 m -> l/../x",
+	 .line = "COPY m /b",
+	 .wanted = "f 644 0:0 b=1\n"},
+	{.files = "l 777 0:0 l -> l",
+	 .line = "COPY l /b",
+	 .error = "Too many levels",
+	 .kind = ERROR_SYSTEM},
+	{.files = "l 777 0:0 l -> nowhere",
+	 .line = "COPY l /b",
+	 .error = "\"/l\": not found",
+	 .kind = ERROR_NOT_FOUND},
+	/* modes are kept, with all their bits */
+	{.files = "f 4755 0:0 d/suid=1\nf 1600 0:0 d/sticky=2\nd 1777 0:0 d/tmp\nd 2770 0:0 d/g",
+	 .line = "COPY d /b/",
+	 .wanted = "d 755 0:0 b\nd 2770 0:0 b/g\nf 1600 0:0 b/sticky=2\nf 4755 0:0 b/suid=1\n"
+		   "d 1777 0:0 b/tmp\n"},
+	{.files = "f 644 0:0 d/a=1\nh 644 0:0 d/b => d/a\np 600 0:0 d/fifo",
+	 .line = "COPY d /x",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/a=1\nh 644 0:0 x/b => x/a\np 600 0:0 x/fifo\n"},
+	/* hard links are those of one source */
+	{.files = "f 644 0:0 a=1\nh 644 0:0 b => a",
+	 .line = "COPY a b /x/",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/a=1\nf 644 0:0 x/b=1\n"},
+	{.files = "p 600 0:0 fifo", .line = "COPY fifo /x", .wanted = "p 600 0:0 x\n"},
+	/* names are bytes */
+	{.files = "f 644 0:0 d/\xff\xfe=1\nf 644 0:0 d/a b=2",
+	 .line = "COPY d /x",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/a b=2\nf 644 0:0 x/\xff\xfe=1\n"},
+	{.files = "f 644 0:0 a b=2",
+	 .line = "COPY [\"a b\", \"/x y\"]",
+	 .wanted = "f 644 0:0 x y=2\n"},
+	{.line = "COPY nope /x", .error = "\"/nope\": not found", .kind = ERROR_NOT_FOUND},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY a/b /x",
+	 .error = "\"/a/b\": not found",
+	 .kind = ERROR_NOT_FOUND},
+	{.files = "f 644 0:0 README=1",
+	 .line = "COPY readme /x",
+	 .error = "Did you mean README?",
+	 .kind = ERROR_NOT_FOUND},
+	{.files = "f 644 0:0 d/.wh.a=1",
+	 .line = "COPY d /x",
+	 .error = ".wh.a",
+	 .kind = ERROR_UNSUPPORTED},
+};
+
+static void copies_sources(void **state)
+{
+	check_rows(*state, sources);
+}
+
+static const struct copy_row wildcards[] = {
+	{.files = "f 644 0:0 a.txt=1\nf 644 0:0 b.txt=2\nf 644 0:0 c.md=3\nf 644 0:0 .d.txt=4",
+	 .line = "COPY *.txt /x/",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/.d.txt=4\nf 644 0:0 x/a.txt=1\nf 644 0:0 x/b.txt=2\n"},
+	{.files = "f 644 0:0 a1=1\nf 644 0:0 a2=2\nf 644 0:0 ab=3",
+	 .line = "COPY a[0-9] /x/",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/a1=1\nf 644 0:0 x/a2=2\n"},
+	{.files = "f 644 0:0 a1=1\nf 644 0:0 ab=3",
+	 .line = "COPY a[^0-9] /x/",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/ab=3\n"},
+	{.files = "f 644 0:0 p/a/x=1\nf 644 0:0 p/b/x=2\nf 644 0:0 p/x=3",
+	 .line = "COPY p/?/x /d",
+	 .wanted = "f 644 0:0 d=2\n"},
+	/* "**" is "*" without --parents */
+	{.files = "f 644 0:0 a/x=1\nf 644 0:0 a/b/x=2",
+	 .line = "COPY **/x /d/",
+	 .wanted = "d 755 0:0 d\nf 644 0:0 d/x=1\n"},
+	/* a matched folder gives its contents */
+	{.files = "f 644 0:0 da/x=1\nf 644 0:0 db/y=2",
+	 .line = "COPY d* /x/",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/x=1\nf 644 0:0 x/y=2\n"},
+	{.files = "f 644 0:0 a=1\nl 777 0:0 la -> a",
+	 .line = "COPY l* /x/",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/la=1\n"},
+	/* links are not folders where a wildcard looks */
+	{.files = "f 644 0:0 real/x=1\nl 777 0:0 link -> real",
+	 .line = "COPY */x /d/",
+	 .wanted = "d 755 0:0 d\nf 644 0:0 d/x=1\n"},
+	{.files = "f 644 0:0 real/x=1\nl 777 0:0 link -> real",
+	 .line = "COPY link/* /d/",
+	 .wanted = "d 755 0:0 d\nf 644 0:0 d/x=1\n"},
+	/* nothing matches: nothing is copied, not even the folder is made */
+	{.files = "f 644 0:0 a=1", .line = "COPY *.none /x/", .wanted = ""},
+	{.files = "f 644 0:0 a=1", .line = "COPY none/* /x/", .wanted = ""},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY a *.none /x/",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/a=1\n"},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY [\"[a-\", \"/x/\"]",
+	 .error = "malformed pattern",
+	 .kind = ERROR_SYNTAX},
+	{.files = "f 644 0:0 a*b=1\nf 644 0:0 aXb=2",
+	 .line = "COPY a[*]b /x/",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/a*b=1\n"},
+};
+
+static void expands_wildcards(void **state)
+{
+	check_rows(*state, wildcards);
+}
+
+static const char merged_usr[] = "d 755 0:0 etc\n"
+				 "f 644 0:0 etc/conf=old\n"
+				 "f 644 0:0 etc/group=root:x:0:|staff:x:50:\n"
+				 "f 644 0:0 etc/passwd=root:x:0:0:::|app:x:1000:2000:::\n"
+				 "l 777 0:0 etc/dangling -> /made/by/copy\n"
+				 "l 777 0:0 etc/link -> conf\n"
+				 "l 777 0:0 lib -> usr/lib\n"
+				 "l 777 0:0 loop -> loop\n"
+				 "d 755 0:0 opt\n"
+				 "d 700 7:8 opt/app\n"
+				 "f 644 0:0 opt/app/a=old\n"
+				 "d 711 7:8 opt/app/sub\n"
+				 "l 777 0:0 opt/to-app -> app\n"
+				 "d 755 0:0 run\n"
+				 "d 755 0:0 usr\n"
+				 "d 755 0:0 usr/lib\n"
+				 "d 755 0:0 var\n"
+				 "l 777 0:0 var/run -> /run\n";
+
+static const struct copy_row destinations[] = {
+	/* a slash, "", "." and "/." mean a folder; without, one file takes the name */
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY a /x/",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/a=1\n"},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY a /x/.",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/a=1\n"},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY a /x/y/z",
+	 .wanted = "d 755 0:0 x\nd 755 0:0 x/y\nf 644 0:0 x/y/z=1\n"},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY a .",
+	 .working_dir = "/w",
+	 .wanted = "d 755 0:0 w\nf 644 0:0 w/a=1\n"},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY [\"a\", \"\"]",
+	 .working_dir = "/w",
+	 .wanted = "d 755 0:0 w\nf 644 0:0 w/a=1\n"},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY a b/c",
+	 .working_dir = "/w",
+	 .wanted = "d 755 0:0 w\nd 755 0:0 w/b\nf 644 0:0 w/b/c=1\n"},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY a ../../../x",
+	 .working_dir = "/w",
+	 .wanted = "f 644 0:0 x=1\n"},
+	{.files = "f 644 0:0 a=1", .line = "COPY a /", .wanted = "f 644 0:0 a=1\n"},
+	/* an existing folder takes the file */
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /opt/app",
+	 .wanted = "d 755 0:0 opt\nd 700 7:8 opt/app\nf 644 0:0 opt/app/n=1\n"},
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /opt/to-app",
+	 .wanted = "d 755 0:0 opt\nd 700 7:8 opt/app\nf 644 0:0 opt/app/n=1\n"},
+	/* several sources to one name: the last wins; a folder among them makes it a folder */
+	{.files = "f 644 0:0 a=1\nf 600 0:0 b=2",
+	 .line = "COPY a b /x",
+	 .wanted = "f 600 0:0 x=2\n"},
+	{.files = "f 644 0:0 d/f=1\nf 600 0:0 b=2",
+	 .line = "COPY d b /x",
+	 .wanted = "d 755 0:0 x\nf 600 0:0 x/b=2\nf 644 0:0 x/f=1\n"},
+	/* links in the destination are followed inside the root */
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /lib/",
+	 .wanted = "d 755 0:0 usr\nd 755 0:0 usr/lib\nf 644 0:0 usr/lib/n=1\n"},
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /lib",
+	 .wanted = "d 755 0:0 usr\nd 755 0:0 usr/lib\nf 644 0:0 usr/lib/n=1\n"},
+	{.files = "f 644 0:0 d/n=1",
+	 .below = merged_usr,
+	 .line = "COPY d /lib",
+	 .wanted = "d 755 0:0 usr\nd 755 0:0 usr/lib\nf 644 0:0 usr/lib/n=1\n"},
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /lib/x86/n",
+	 .wanted =
+		 "d 755 0:0 usr\nd 755 0:0 usr/lib\nd 755 0:0 usr/lib/x86\nf 644 0:0 usr/lib/x86/n=1\n"},
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /var/run/app/pid",
+	 .wanted = "d 755 0:0 run\nd 755 0:0 run/app\nf 644 0:0 run/app/pid=1\n"},
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n .",
+	 .working_dir = "/var/run",
+	 .wanted = "d 755 0:0 run\nf 644 0:0 run/n=1\n"},
+	/* a link to a file: written through, the link stays; a dangling one makes its target */
+	{.files = "f 600 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /etc/link",
+	 .wanted = "d 755 0:0 etc\nf 600 0:0 etc/conf=1\n"},
+	{.files = "f 600 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /etc/dangling",
+	 .wanted = "d 755 0:0 made\nd 755 0:0 made/by\nf 600 0:0 made/by/copy=1\n"},
+	{.files = "f 600 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /etc/dangling/",
+	 .wanted = "d 755 0:0 made\nd 755 0:0 made/by\nd 755 0:0 made/by/copy\n"
+		   "f 600 0:0 made/by/copy/n=1\n"},
+	{.files = "f 600 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /loop",
+	 .error = "too many levels of symbolic links",
+	 .kind = ERROR_SYNTAX},
+	/* inside a copied folder a link in the way is replaced */
+	{.files = "f 600 0:0 d/link=1",
+	 .below = merged_usr,
+	 .line = "COPY d /etc",
+	 .wanted = "d 755 0:0 etc\nf 600 0:0 etc/link=1\n"},
+	{.files = "f 600 0:0 link=1",
+	 .below = merged_usr,
+	 .line = "COPY link /etc/",
+	 .wanted = "d 755 0:0 etc\nf 600 0:0 etc/link=1\n"},
+	/* the top folder keeps what it is, folders below take the source's */
+	{.files = "d 755 0:0 d\nd 750 0:0 d/sub\nf 644 0:0 d/sub/n=1",
+	 .below = merged_usr,
+	 .line = "COPY d /opt/app",
+	 .wanted =
+		 "d 755 0:0 opt\nd 700 7:8 opt/app\nd 750 0:0 opt/app/sub\nf 644 0:0 opt/app/sub/n=1\n"},
+	/* what does not go together */
+	{.files = "f 644 0:0 d/n=1",
+	 .below = merged_usr,
+	 .line = "COPY d /etc/conf",
+	 .error = "cannot copy to non-directory: /etc/conf",
+	 .kind = ERROR_SYNTAX},
+	{.files = "f 644 0:0 d/conf/n=1",
+	 .below = merged_usr,
+	 .line = "COPY d /etc",
+	 .error = "cannot copy to non-directory: /etc/conf",
+	 .kind = ERROR_SYNTAX},
+	{.files = "f 644 0:0 d/lib/n=1",
+	 .below = merged_usr,
+	 .line = "COPY d /",
+	 .error = "cannot copy to non-directory: /lib",
+	 .kind = ERROR_SYNTAX},
+	{.files = "f 644 0:0 d/app=1",
+	 .below = merged_usr,
+	 .line = "COPY d /opt",
+	 .error = "cannot replace to directory /opt/app with file",
+	 .kind = ERROR_SYNTAX},
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /etc/conf/x",
+	 .error = "cannot copy to non-directory: /etc/conf",
+	 .kind = ERROR_SYNTAX},
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY n /etc/conf/",
+	 .error = "cannot copy to non-directory: /etc/conf",
+	 .kind = ERROR_SYNTAX},
+	{.files = "f 644 0:0 a=1\nf 644 0:0 d/n=1",
+	 .line = "COPY a d /x",
+	 .error = "cannot copy to non-directory: /x",
+	 .kind = ERROR_SYNTAX},
+	/* what an upper layer of the image took away is not there */
+	{.files = "f 644 0:0 n=1",
+	 .below = "l 777 0:0 lib -> usr/lib\nd 755 0:0 usr\nd 755 0:0 usr/lib\n--\nw lib",
+	 .line = "COPY n /lib/",
+	 .wanted = "d 755 0:0 lib\nf 644 0:0 lib/n=1\n"},
+};
+
+static void resolves_destinations(void **state)
+{
+	check_rows(*state, destinations);
+}
+
+static const struct copy_row flags[] = {
+	/* --chown: of what is copied and what is made, not of what was there */
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY --chown=5:6 a /x/y/",
+	 .wanted = "d 755 5:6 x\nd 755 5:6 x/y\nf 644 5:6 x/y/a=1\n"},
+	{.files = "d 755 0:0 d/sub\nl 777 0:0 d/l -> a",
+	 .below = merged_usr,
+	 .line = "COPY --chown=5 d /opt/app",
+	 .wanted =
+		 "d 755 0:0 opt\nd 700 7:8 opt/app\nl 777 5:5 opt/app/l -> a\nd 755 5:5 opt/app/sub\n"},
+	{.files = "f 644 0:0 a=1",
+	 .below = merged_usr,
+	 .line = "COPY --chown=app a /x",
+	 .wanted = "f 644 1000:2000 x=1\n"},
+	{.files = "f 644 0:0 a=1",
+	 .below = merged_usr,
+	 .line = "COPY --chown=app:staff a /x",
+	 .wanted = "f 644 1000:50 x=1\n"},
+	{.files = "f 644 0:0 a=1",
+	 .below = merged_usr,
+	 .line = "COPY --chown=:staff a /x",
+	 .wanted = "f 644 0:50 x=1\n"},
+	{.files = "f 644 0:0 a=1", .line = "COPY --chown=7 a /x", .wanted = "f 644 7:7 x=1\n"},
+	{.files = "f 644 0:0 a=1",
+	 .below = merged_usr,
+	 .line = "COPY --chown=ghost a /x",
+	 .error = "--chown=ghost: unknown user \"ghost\"",
+	 .kind = ERROR_NOT_FOUND},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY --chown=app a /x",
+	 .error = "no /etc/passwd",
+	 .kind = ERROR_NOT_FOUND},
+	/* octal: files and folders, the new top folder too, no created parents */
+	{.files = "f 644 0:0 d/a=1\nd 755 0:0 d/e\nl 777 0:0 d/l -> a",
+	 .line = "COPY --chmod=700 d /p/q",
+	 .wanted =
+		 "d 755 0:0 p\nd 700 0:0 p/q\nf 700 0:0 p/q/a=1\nd 700 0:0 p/q/e\nl 777 0:0 p/q/l -> a\n"},
+	{.files = "f 644 0:0 a=1",
+	 .line = "COPY --chmod=4711 a /p/",
+	 .wanted = "d 755 0:0 p\nf 4711 0:0 p/a=1\n"},
+	{.files = "f 644 0:0 d/a=1",
+	 .below = merged_usr,
+	 .line = "COPY --chmod=777 d /opt/app",
+	 .wanted = "d 755 0:0 opt\nd 700 7:8 opt/app\nf 777 0:0 opt/app/a=1\n"},
+	/* symbolic, with umask 0 */
+	{.files = "f 644 0:0 d/a=1\nf 700 0:0 d/b=1\nd 700 0:0 d/e",
+	 .line = "COPY --chmod=u=rwX,go=rX d /p",
+	 .wanted = "d 755 0:0 p\nf 644 0:0 p/a=1\nf 755 0:0 p/b=1\nd 755 0:0 p/e\n"},
+	{.files = "f 640 0:0 a=1", .line = "COPY --chmod=a+x a /p", .wanted = "f 751 0:0 p=1\n"},
+	{.files = "f 640 0:0 a=1", .line = "COPY --chmod=o=u a /p", .wanted = "f 646 0:0 p=1\n"},
+	/* --link: nothing below counts, nothing is followed */
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY --link n /lib/",
+	 .wanted = "d 755 0:0 lib\nf 644 0:0 lib/n=1\n"},
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY --link n /opt/app/",
+	 .wanted = "d 755 0:0 opt\nd 755 0:0 opt/app\nf 644 0:0 opt/app/n=1\n"},
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY --link --chown=app n /x",
+	 .error = "only numbers",
+	 .kind = ERROR_NOT_FOUND},
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY --link --chown=8:9 n /x",
+	 .wanted = "f 644 8:9 x=1\n"},
+	/* --chmod takes --link back */
+	{.files = "f 644 0:0 n=1",
+	 .below = merged_usr,
+	 .line = "COPY --link --chmod=600 n /lib/",
+	 .wanted = "d 755 0:0 usr\nd 755 0:0 usr/lib\nf 600 0:0 usr/lib/n=1\n"},
+	/* heredocs, after the sources */
+	{.line = "COPY <<EOF /x\nhello\nEOF", .wanted = "f 644 0:0 x=hello|\n"},
+	{.line = "COPY <<one <<two /d/\n1\none\n2\n\n# 3\ntwo",
+	 .wanted = "d 755 0:0 d\nf 644 0:0 d/one=1|\nf 644 0:0 d/two=2||# 3|\n"},
+	{.files = "f 600 0:0 a=1",
+	 .line = "COPY --chown=3:4 --chmod=711 a <<b /d/\nB\nb",
+	 .wanted = "d 755 3:4 d\nf 711 3:4 d/a=1\nf 711 3:4 d/b=B|\n"},
+	{.files = "f 600 0:0 b=1",
+	 .line = "COPY b <<b /d/\nB\nb",
+	 .wanted = "d 755 0:0 d\nf 644 0:0 d/b=B|\n"},
+};
+
+static void applies_flags(void **state)
+{
+	check_rows(*state, flags);
+}
+
+static const char stage[] = "d 755 0:0 app\n"
+			    "f 4755 3:4 app/bin=prog\n"
+			    "x app/bin user.k=v\n"
+			    "d 750 5:6 app/sub\n"
+			    "f 600 5:6 app/sub/s=2\n"
+			    "h 600 5:6 app/sub/t => app/sub/s\n"
+			    "l 777 7:7 app/sub/up -> ../bin\n"
+			    "c 600 0:0 app/null 1:3\n"
+			    "p 644 0:0 app/pipe\n"
+			    "l 777 0:0 bin -> app/bin\n"
+			    "l 777 0:0 current -> /app\n"
+			    "d 2770 5:6 o\n"
+			    "l 777 0:0 out -> ../../../app/bin\n"
+			    "--\n"
+			    "d 755 0:0 app\n"
+			    "f 644 0:0 app/late=3\n";
+
+static const struct copy_row images[] = {
+	{.from = stage,
+	 .line = "COPY --from=s /app/bin /x",
+	 .wanted = "f 4755 3:4 x=prog\nx x user.k=v\n"},
+	{.from = stage,
+	 .line = "COPY --from=s app/sub /x",
+	 .wanted =
+		 "d 755 0:0 x\nf 600 5:6 x/s=2\nh 600 5:6 x/t => x/s\nl 777 7:7 x/up -> ../bin\n"},
+	{.from = stage,
+	 .line = "COPY --from=s /app /x",
+	 .wanted =
+		 "d 755 0:0 x\nf 4755 3:4 x/bin=prog\nx x/bin user.k=v\nf 644 0:0 x/late=3\n"
+		 "c 600 0:0 x/null 1:3\np 644 0:0 x/pipe\nd 750 5:6 x/sub\n"
+		 "f 600 5:6 x/sub/s=2\nh 600 5:6 x/sub/t => x/sub/s\nl 777 7:7 x/sub/up -> ../bin\n"},
+	/* the root is the image's, links stay inside it; never that stage's WORKDIR */
+	{.from = stage,
+	 .line = "COPY --from=s app/late .",
+	 .working_dir = "/w",
+	 .wanted = "d 755 0:0 w\nf 644 0:0 w/late=3\n"},
+	{.from = stage,
+	 .line = "COPY --from=s /out /x",
+	 .wanted = "f 4755 3:4 x=prog\nx x user.k=v\n"},
+	{.from = stage,
+	 .line = "COPY --from=s /current/sub/up /x",
+	 .wanted = "f 4755 3:4 x=prog\nx x user.k=v\n"},
+	/* the top folder's own mode and owner are nobody's */
+	{.from = stage, .line = "COPY --from=s /o /o", .wanted = "d 755 0:0 o\n"},
+	{.from = stage,
+	 .line = "COPY --from=s --chown=1:2 --chmod=755 /app/b* /app/sub /x/",
+	 .wanted = "d 755 1:2 x\nf 755 1:2 x/bin=prog\nx x/bin user.k=v\nf 755 1:2 x/s=2\n"
+		   "h 755 1:2 x/t => x/s\nl 777 1:2 x/up -> ../bin\n"},
+	{.from = stage, .line = "COPY --from=s /none* /x/", .wanted = ""},
+	{.from = stage,
+	 .line = "COPY --from=s /none /x/",
+	 .error = "\"/none\": not found",
+	 .kind = ERROR_NOT_FOUND},
+	{.from = stage,
+	 .line = "COPY --from=s --exclude=sub --exclude=[np]* /app /x",
+	 .wanted = "d 755 0:0 x\nf 4755 3:4 x/bin=prog\nx x/bin user.k=v\nf 644 0:0 x/late=3\n"},
+	{.from = stage,
+	 .line = "COPY --from=s --exclude=* --exclude=!sub/up /app /x",
+	 .wanted = "d 755 0:0 x\nd 750 5:6 x/sub\nl 777 7:7 x/sub/up -> ../bin\n"},
+	{.from = stage,
+	 .below = merged_usr,
+	 .line = "COPY --from=s /app/late /lib/",
+	 .wanted = "d 755 0:0 usr\nd 755 0:0 usr/lib\nf 644 0:0 usr/lib/late=3\n"},
+	/* a file that the upper layer made a hard link of the lower's is whole */
+	{.from = "f 644 0:0 a=1\n--\nh 644 0:0 b => a",
+	 .line = "COPY --from=s /b /x",
+	 .wanted = "f 644 0:0 x=1\n"},
+};
+
+static void copies_from_images(void **state)
+{
+	check_rows(*state, images);
+}
+
+static int64_t seen_mtime[8];
+static size_t n_seen;
+
+static void note_mtime(const struct entry *e)
+{
+	assert_true(n_seen < ARRAY_SIZE(seen_mtime));
+	seen_mtime[n_seen++] = e->mtime;
+}
+
+/* Files and nested folders keep their time, what is made has the given one, what was there its own. */
+static void keeps_times(void **state)
+{
+	struct copy_fixture *f = *state;
+	AUTO(layer) layer = {.uncompressed = 0};
+	AUTO(test_image) below;
+	AUTO(test_copy) c;
+
+	create_files(f, "context", "f 644 0:0 d/a=1\nd 755 0:0 d/e\nl 777 0:0 d/l -> a");
+	test_image_init(&below, f, "d 755 0:0 opt");
+	test_copy_init(&c, f, "COPY d /opt/new", "/", NULL);
+	assert_ok(copy_layer(&c.request, &below.view, &plain_layer, &layer, err));
+	n_seen = 0;
+	free(layer_text(f, &layer, note_mtime));
+	assert_int_equal(n_seen, 5);
+	assert_int_equal(seen_mtime[0], 1000); /* opt: as the image has it */
+	assert_int_equal(seen_mtime[1], FOLDER_MTIME);
+	assert_int_equal(seen_mtime[2], CONTEXT_TIME);
+	assert_int_equal(seen_mtime[3], CONTEXT_TIME);
+	assert_int_equal(seen_mtime[4], CONTEXT_TIME);
+}
+
+static void downloads(void **state)
+{
+	static const struct {
+		const char *line, *wanted;
+	} rows[] = {
+		{"ADD http://h/file.txt /x/", "d 755 0:0 x\nf 600 0:0 x/file.txt=body\n"},
+		{"ADD http://h/file.txt /y", "f 600 0:0 y=body\n"},
+		{"ADD --chmod=644 --chown=1:2 http://h/file.txt /y", "f 644 1:2 y=body\n"},
+	};
+	struct copy_fixture *f = *state;
+	AUTO_FREE char *file = path_join(f->base.folder, "got/file.txt");
+	const char *fetched[] = {file};
+
+	create_files(f, "got", "f 640 0:0 file.txt=body");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO_FREE char *text = NULL;
+		AUTO(test_copy) c;
+
+		test_copy_init(&c, f, rows[i].line, "/", NULL);
+		c.request.fetched = fetched;
+		assert_ok(run_copy(f, &c, NULL, &text, err));
+		assert_string_equal(text, rows[i].wanted);
+	}
+}
+
+/* A file that changes between the passes, or looks as if it did not, must not become a layer of another key. */
+static void notices_changes(void **state)
+{
+	struct copy_fixture *f = *state;
+	const struct copy_image nothing = {.tree = NULL};
+	AUTO_FREE char *path = path_join(f->base.folder, "context/a");
+	AUTO(layer) layer = {.uncompressed = 0};
+	AUTO(sha256) hash = SHA256_INIT;
+	struct timespec times[2];
+	AUTO(test_copy) c;
+	struct stat st;
+	int fd;
+
+	create_files(f, "context", "f 644 0:0 a=1");
+	test_copy_init(&c, f, "COPY a /a", "/", NULL);
+	assert_ok(copy_hash(&c.request, &hash, err));
+	/* the cache believes that this state of the file, young as it is, has other bytes */
+	assert_int_equal(stat(path, &st), 0);
+	stat_cache_put(f->stats, &st, st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec,
+		       (const uint8_t *)"01234567890123456789012345678901");
+	assert_error(copy_layer(&c.request, &nothing, &plain_layer, &layer, err), ERROR_CORRUPT,
+		     "changed while the build was reading it");
+	/* one more byte with the old time: the size tells */
+	times[0] = times[1] = st.st_mtim;
+	fd = open(path, O_WRONLY | O_APPEND);
+	assert_int_equal(write(fd, "2", 1), 1);
+	close(fd);
+	utimensat(AT_FDCWD, path, times, 0);
+	stat_cache_free(take_ptr(f->stats));
+	c.request.stat_cache = NULL;
+	assert_ok(copy_layer(&c.request, &nothing, &plain_layer, &layer, err));
+}
+
+static void follows_a_cancel(void **state)
+{
+	struct copy_fixture *f = *state;
+	const struct copy_image nothing = {.tree = NULL};
+	AUTO(layer) layer = {.uncompressed = 0};
+	struct cancel cancel = {.wake_fd = -1};
+	AUTO(sha256) hash = SHA256_INIT;
+	AUTO(test_copy) c;
+
+	create_files(f, "context", "f 644 0:0 d/a=1");
+	test_copy_init(&c, f, "COPY d /a", "/", NULL);
+	cancel_note(&cancel, 2);
+	c.request.cancel = &cancel;
+	assert_error(copy_hash(&c.request, &hash, err), ERROR_CANCELLED, "cancelled");
+	assert_error(copy_layer(&c.request, &nothing, &plain_layer, &layer, err), ERROR_CANCELLED,
+		     "cancelled");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		copy_test(copies_sources),
+		copy_test(expands_wildcards),
+		copy_test(resolves_destinations),
+		copy_test(applies_flags),
+		copy_test(copies_from_images),
+		copy_test(keeps_times),
+		copy_test(downloads),
+		copy_test(notices_changes),
+		copy_test(follows_a_cancel),
+	};
+
+	umask(022);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
