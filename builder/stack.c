@@ -124,39 +124,27 @@ struct rootfs_layer *stack_rootfs(struct stack *k)
 	return list;
 }
 
-static bool kept_file(struct store *s, const char *hex, const uint8_t *content, struct strbuf *out)
-{
-	uint8_t hash[SHA256_SIZE];
-
-	if (store_meta_get(s, "file", hex, out, NULL) < 0)
-		return false;
-	sha256_buf(out->buf, out->len, hash);
-	return memcmp(hash, content, SHA256_SIZE) == 0;
-}
-
 int stack_read_file(struct stack *k, const char *path, size_t limit, struct strbuf *out,
 		    struct error *err)
 {
 	struct copy_image view;
-	struct tree_node *node;
-	char hex[SHA256_HEX_SIZE] = "";
+	const struct tree_node *node;
+	AUTO(error) local = ERROR_INIT;
 
 	if (stack_view(k, &view, err) < 0)
 		return -1;
 	node = tree_lookup(view.tree, path, true);
 	if (!node || node->type != ENTRY_FILE)
 		return error_set(err, ERROR_NOT_FOUND, "%s: no such file in the image", path);
-	if (node->content) {
-		sha256_hex(node->content, hex);
-		if (kept_file(k->store, hex, node->content, out))
-			return 0;
-		strbuf_reset(out);
-	}
-	if (stack_fetch(k, err) < 0 ||
-	    spool_read_small(k->store, view.tree, view.layers, view.diff_ids, view.n_layers, path,
-			     limit, out, err) < 0)
+	/* Small files are remembered by content: the layer is needed only the first time. */
+	if (spool_read_small(k->store, view.tree, view.layers, view.diff_ids, view.n_layers, path,
+			     limit, out, &local) == 0)
+		return 0;
+	if (local.kind != ERROR_NOT_FOUND || !k->base)
+		return error_move(err, &local);
+	if (stack_fetch(k, err) < 0)
 		return -1;
-	if (*hex)
-		store_meta_put(k->store, "file", hex, out->buf, out->len, NULL);
-	return 0;
+	strbuf_reset(out);
+	return spool_read_small(k->store, view.tree, view.layers, view.diff_ids, view.n_layers,
+				path, limit, out, err);
 }

@@ -38,7 +38,7 @@ int stack_tree(struct stack *k, struct tree **out, struct error *err);
 int stack_view(struct stack *k, struct copy_image *out, struct error *err);
 /* For the sandbox; free(), valid as long as no layer is added. */
 struct rootfs_layer *stack_rootfs(struct stack *k);
-/* One file of the image, links followed: kept by content, so that its layer is read once. ERROR_NOT_FOUND. */
+/* One file of the image, links followed. ERROR_NOT_FOUND. */
 int stack_read_file(struct stack *k, const char *path, size_t limit, struct strbuf *out,
 		    struct error *err);
 
