@@ -1,9 +1,7 @@
 #include "store_fixture.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/file.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 
 #include "kill_at.h"
@@ -411,53 +409,6 @@ static void test_temp_file(void **state)
 	assert_int_equal(flock(again, LOCK_EX | LOCK_NB), -1);
 }
 
-/* 0: passed, 77: no tmpfs to be had here, else the line that failed. */
-static int fill_disk(const char *folder)
-{
-	AUTO_PTR(store) s = NULL;
-	AUTO_PTR(ingest) in = NULL;
-	AUTO(error) err = ERROR_INIT;
-	AUTO(descriptor) d = {0};
-	static char block[65536];
-
-	if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("tmpfs", folder, "tmpfs", 0, "size=256k,mode=0700") < 0)
-		return 77;
-	if (store_open(&s, folder, &err) < 0 || ingest_begin(&in, s, NULL, &err) < 0)
-		return __LINE__ % 70;
-	while (sink_write(ingest_sink(in), block, sizeof(block), &err) == 0)
-		;
-	if (!strstr(err.message, "No space left on device") || !strstr(err.message, "a new blob") ||
-	    !strstr(err.message, folder) || !strstr(err.message, "slipway prune"))
-		return __LINE__ % 70;
-	error_clear(&err);
-	if (ingest_commit(in, NULL, -1, &err) == 0)
-		return __LINE__ % 70;
-	error_clear(&err);
-	/* Once the unfinished file is gone there is room again. */
-	ingest_free(take_ptr(in));
-	return store_put(s, "a/b", "abc", 3, &d, &err) < 0 ? __LINE__ % 70 : 0;
-}
-
-static void test_disk_full(void **state)
-{
-	struct fixture *f = *state;
-	AUTO_FREE char *folder = xstrfmt("%s/small", f->folder);
-	int status;
-
-	assert_int_equal(mkdir(folder, 0700), 0);
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(fill_disk(folder));
-	waitpid(pid, &status, 0);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 77)
-		skip();
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,7 +429,6 @@ int main(void)
 		store_test(test_one_download),
 		store_test(test_waits_for_owner),
 		store_test(test_temp_file),
-		store_test(test_disk_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
