@@ -406,6 +406,8 @@ static int explain(struct exchange *x, CURLcode code, const char *where, struct 
 	case CURLE_SSL_ISSUER_ERROR:
 		return fail(err, HTTP_FAILURE_CERTIFICATE, where, reason);
 	case CURLE_SSL_CONNECT_ERROR:
+		if (http_handshake_failure(reason) == HTTP_FAILURE_NOT_TLS)
+			return fail(err, HTTP_FAILURE_NOT_TLS, where, "the answer is not TLS");
 		return fail(err, http_handshake_failure(reason), where, reason);
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_URL_MALFORMAT:

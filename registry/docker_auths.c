@@ -20,13 +20,22 @@ void docker_auths_names(struct strlist *out, const char *host)
 	}
 }
 
+static bool is_blank(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (!text[i] || !strchr(" \t\r\n", text[i]))
+			return false;
+	}
+	return true;
+}
+
 int docker_auths_parse(json_t **out, const char *text, size_t len, const char *path,
 		       struct error *err)
 {
 	AUTO(error) hidden = ERROR_INIT;
 	AUTO_JSON *j = NULL;
 
-	if (strspn(text, " \t\r\n") == len) {
+	if (is_blank(text, len)) {
 		*out = json_object();
 		return 0;
 	}
