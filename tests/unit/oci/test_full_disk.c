@@ -17,12 +17,16 @@ static int write_once(const char *path, const char *text)
 /* Where a tmpfs may be mounted: root needs a mount namespace, others a user namespace that maps them. */
 static int enter_namespaces(void)
 {
-	AUTO_FREE char *map = xstrfmt("0 %u 1", (unsigned)geteuid());
+	AUTO_FREE char *uids = xstrfmt("0 %u 1", (unsigned)geteuid());
+	AUTO_FREE char *gids = xstrfmt("0 %u 1", (unsigned)getegid());
 
 	if (geteuid() == 0)
 		return unshare(CLONE_NEWNS);
-	return unshare(CLONE_NEWNS | CLONE_NEWUSER) < 0 ? -1
-							: write_once("/proc/self/uid_map", map);
+	if (unshare(CLONE_NEWNS | CLONE_NEWUSER) < 0 ||
+	    write_once("/proc/self/uid_map", uids) < 0 ||
+	    write_once("/proc/self/setgroups", "deny") < 0)
+		return -1;
+	return write_once("/proc/self/gid_map", gids);
 }
 
 /* 0: passed, 77: no tmpfs to be had here, else the line that failed. */
