@@ -29,6 +29,17 @@ bool cache_read_file(struct store *s, const char *folder, const char *name, stru
 	return fs_read_file(path, out, FILE_LIMIT, NULL) == 0;
 }
 
+bool cache_file_begins(struct store *s, const char *folder, const char *name, const char *text)
+{
+	AUTO_FREE char *path = store_path(s, "cache/%s/%s", folder, name);
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = strlen(text);
+	AUTO_FREE char *start = xmalloc(len + 1);
+
+	return fd >= 0 && fs_read_exact(fd, start, len, path, NULL) == 0 &&
+	       memcmp(start, text, len) == 0;
+}
+
 /* The folder is made by the first write that finds it missing. */
 static int open_new(struct store *s, const char *folder, const char *path)
 {

@@ -31,5 +31,7 @@ void cache_write_file(struct store *s, const char *folder, const char *name, con
 		      size_t len);
 /* False: it does not exist or cannot be read. */
 bool cache_read_file(struct store *s, const char *folder, const char *name, struct strbuf *out);
+/* Is it there, and does it begin with this text? */
+bool cache_file_begins(struct store *s, const char *folder, const char *name, const char *text);
 
 CLEANUP_RELEASE(cache_record)

@@ -26,10 +26,12 @@ static void read_parts(struct strmap *out, const char *text)
 	while (*text) {
 		size_t len = strcspn(text, "\n");
 		const char *tab = memrchr(text, '\t', len);
+		const char *end = tab ? tab : memrchr(text, ' ', len);
 
-		if (tab) {
-			AUTO_FREE char *name = xstrndup(text, (size_t)(tab - text));
-			AUTO_FREE char *value = xstrndup(tab + 1, len - (size_t)(tab + 1 - text));
+		if (end) {
+			AUTO_FREE char *name = xstrfmt("%s%.*s", tab ? "" : "./", (int)(end - text),
+						       text);
+			AUTO_FREE char *value = xstrndup(end + 1, len - (size_t)(end + 1 - text));
 			const char *former = strmap_get(out, name);
 			AUTO_FREE char *both = former ? xstrfmt("%s %s", former, value)
 						      : xstrdup(value);
@@ -46,6 +48,7 @@ struct reasons {
 	size_t n;
 };
 
+/* read_parts() marks files so. */
 static bool is_file(const char *name)
 {
 	return str_starts(name, "./");
@@ -152,16 +155,12 @@ void explain_miss(struct strbuf *out, struct store *s, const char *place, const 
 		strbuf_printf(out, ", and %zu more", r.n - MAX_REASONS);
 }
 
-void explain_remember(struct store *s, const char *place, const char *key,
-		      const struct strbuf *parts)
+void explain_remember(struct store *s, const char *place, const char *key, struct strbuf *parts)
 {
-	AUTO(strbuf) file = STRBUF_INIT;
-	AUTO(strbuf) next = STRBUF_INIT;
+	AUTO_FREE char *line = xstrfmt("%s\n", key);
 
-	strbuf_printf(&next, "%s\n", key);
-	strbuf_add(&next, parts->buf, parts->len);
-	if (cache_read_file(s, FOLDER, place, &file) && file.len == next.len &&
-	    memcmp(file.buf, next.buf, next.len) == 0)
+	if (cache_file_begins(s, FOLDER, place, line))
 		return;
-	cache_write_file(s, FOLDER, place, next.buf, next.len);
+	strbuf_insert(parts, 0, line, strlen(line));
+	cache_write_file(s, FOLDER, place, parts->buf, parts->len);
 }

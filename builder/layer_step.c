@@ -112,31 +112,6 @@ static void add_base(struct lookup *l)
 	step_key_note(&l->key, name, base->image->descriptor.digest.text);
 }
 
-/* "PATH HASH" lines of the sources become parts. */
-static int add_manifest(struct lookup *l, struct error *err)
-{
-	AUTO(strbuf) files = STRBUF_INIT;
-
-	if (!l->ops->manifest)
-		return 0;
-	if (l->ops->manifest(l->step, &files, err) < 0)
-		return -1;
-	for (char *line = files.buf; *line;) {
-		char *end = strchrnul(line, '\n');
-		char *blank = memrchr(line, ' ', (size_t)(end - line));
-		char *next = *end ? end + 1 : end;
-
-		*end = '\0';
-		if (blank) {
-			AUTO_FREE char *path = xstrfmt("./%.*s", (int)(blank - line), line);
-
-			step_key_note(&l->key, path, blank + 1);
-		}
-		line = next;
-	}
-	return 0;
-}
-
 static void find_place(const struct lookup *l, char out[SHA256_HEX_SIZE])
 {
 	const struct stage *st = l->step->stage;
@@ -154,7 +129,7 @@ static int complete_parts(struct lookup *l, struct error *err)
 		return 0;
 	l->complete = true;
 	add_base(l);
-	return add_manifest(l, err);
+	return l->ops->manifest ? l->ops->manifest(l->step, &l->key.parts, err) : 0;
 }
 
 /* --explain: why there is no record of this key. */

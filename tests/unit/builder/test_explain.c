@@ -14,11 +14,13 @@ static void check(struct build_fixture *f, const char *old, const char *now, con
 {
 	AUTO(strbuf) parts = STRBUF_INIT;
 	AUTO(strbuf) reason = STRBUF_INIT;
+	static int n;
+	AUTO_FREE char *key = xstrfmt("key %d", n++);
 
 	set(&parts, old);
-	explain_remember(f->store, PLACE, "k1", &parts);
+	explain_remember(f->store, PLACE, key, &parts);
 	set(&parts, now);
-	explain_miss(&reason, f->store, PLACE, "k2", &parts);
+	explain_miss(&reason, f->store, PLACE, "another", &parts);
 	assert_string_equal(reason.buf, wanted);
 }
 
@@ -55,10 +57,10 @@ static void files(void **state)
 {
 	struct build_fixture *f = *state;
 
-	check(f, PLAN_FILES "\t1\n./src/app.ts\t1\n./b c\t5\n",
-	      PLAN_FILES "\t2\n./src/app.ts\t2\n./b c\t5\n", "src/app.ts changed");
+	check(f, PLAN_FILES "\t1\nsrc/app.ts 1\nb c 5\n", PLAN_FILES "\t2\nsrc/app.ts 2\nb c 5\n",
+	      "src/app.ts changed");
 	/* The former build did not list them. */
-	check(f, PLAN_FILES "\t1\n", PLAN_FILES "\t2\n./src/app.ts\t2\n", "a source file changed");
+	check(f, PLAN_FILES "\t1\n", PLAN_FILES "\t2\nsrc/app.ts 2\n", "a source file changed");
 }
 
 static void what_is_below_comes_last(void **state)
