@@ -3,16 +3,18 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "oci/layer_ahead.h"
 #include "oci/layer_locale.h"
 #include "oci/layer_name.h"
 #include "oci/layer_xattr.h"
 
-#define BLOCK_BYTES ((size_t)256 << 10)
+#define AHEAD_BYTES (1 << 20) /* compressed: below it a thread is not worth its start */
 
 /* The compressed bytes as they pass: counted, and hashed when they are a blob of the store. */
 struct passing {
@@ -20,7 +22,14 @@ struct passing {
 	struct source *from;
 	bool hashed;
 	struct digester digester;
-	int64_t bytes;
+	_Atomic int64_t bytes; /* read by another thread than the one that counts */
+};
+
+/* The bytes of the tar as they pass, for the diff ID. */
+struct plain {
+	struct source source;
+	struct decompressor *decompressor;
+	struct sha256 hash;
 };
 
 struct layer_reader {
@@ -32,8 +41,8 @@ struct layer_reader {
 	int fd;
 	struct fd_source file;
 	struct passing passing;
-	struct decompressor *decompressor;
-	struct sha256 plain; /* gives the diff ID */
+	struct plain plain;
+	struct ahead *ahead;
 	struct archive *archive;
 	struct error err; /* of our own sources, kept across libarchive */
 	bool whiteouts, ended;
@@ -43,7 +52,6 @@ struct layer_reader {
 	struct entry entry;
 	struct strbuf path, link;
 	struct layer_xattrs xattrs;
-	uint8_t block[BLOCK_BYTES];
 };
 
 static int64_t passing_read(struct source *source, void *data, size_t len, struct error *err)
@@ -59,26 +67,25 @@ static int64_t passing_read(struct source *source, void *data, size_t len, struc
 	return got;
 }
 
-static int64_t read_plain(struct layer_reader *r, struct error *err)
+static int64_t plain_read(struct source *source, void *data, size_t len, struct error *err)
 {
-	int64_t got = source_read(decompressor_source(r->decompressor), r->block, sizeof(r->block),
-				  err);
+	struct plain *p = (struct plain *)source;
+	int64_t got = source_read(decompressor_source(p->decompressor), data, len, err);
 
-	if (got > 0) {
-		sha256_update(&r->plain, r->block, (size_t)got);
-		r->bytes += got;
-	}
+	if (got > 0)
+		sha256_update(&p->hash, data, (size_t)got);
 	return got;
 }
 
 static la_ssize_t read_block(struct archive *a, void *arg, const void **data)
 {
 	struct layer_reader *r = arg;
-	int64_t got = read_plain(r, r->err.kind == ERROR_NONE ? &r->err : NULL);
+	int64_t got = ahead_next(r->ahead, data, r->err.kind == ERROR_NONE ? &r->err : NULL);
 
 	if (got < 0)
 		archive_set_error(a, EIO, "the source failed");
-	*data = r->block;
+	else
+		r->bytes += got;
 	return (la_ssize_t)got;
 }
 
@@ -117,8 +124,10 @@ static int open_archive(struct layer_reader *r, struct error *err)
 	AUTO(locale_scope) scope = {0};
 
 	locale_scope_enter(&scope);
-	if (decompressor_new(&r->decompressor, &r->passing.source, LIMIT_LAYER_BYTES, err) < 0)
+	if (decompressor_new(&r->plain.decompressor, &r->passing.source, LIMIT_LAYER_BYTES, err) <
+	    0)
 		return -1;
+	r->ahead = ahead_new(&r->plain.source, r->blob_size > AHEAD_BYTES);
 	r->archive = archive_read_new();
 	if (!r->archive)
 		return error_set(err, ERROR_SYSTEM, "read %s: out of memory", r->name);
@@ -140,11 +149,11 @@ static int64_t content_read(struct source *source, void *data, size_t len, struc
 
 static struct layer_reader *reader_new(const char *name, bool whiteouts)
 {
-	struct layer_reader *r = xmalloc(sizeof(*r));
+	struct layer_reader *r = xcalloc(1, sizeof(*r));
 
-	memset(r, 0, offsetof(struct layer_reader, block));
 	r->source.read = content_read;
 	r->passing.source.read = passing_read;
+	r->plain.source.read = plain_read;
 	r->name = xstrdup(name);
 	r->whiteouts = whiteouts;
 	r->fd = -1;
@@ -192,14 +201,15 @@ static int finish(struct layer_reader *r, struct error *err)
 {
 	uint8_t raw[SHA256_SIZE];
 	struct digest blob;
+	const void *data;
 	int64_t got;
 
-	do
-		got = read_plain(r, &r->err);
-	while (got > 0);
+	while ((got = ahead_next(r->ahead, &data, &r->err)) > 0)
+		r->bytes += got;
 	if (got < 0)
 		return failed(r, err);
-	sha256_final(&r->plain, raw);
+	ahead_stop(r->ahead);
+	sha256_final(&r->plain.hash, raw);
 	r->diff = digest_from_sha256(raw);
 	r->ended = true;
 	if (r->passing.hashed) {
@@ -409,9 +419,10 @@ void layer_reader_free(struct layer_reader *r)
 	if (!r)
 		return;
 	archive_read_free(r->archive);
-	decompressor_free(r->decompressor);
+	ahead_free(r->ahead);
+	decompressor_free(r->plain.decompressor);
 	digester_release(&r->passing.digester);
-	sha256_release(&r->plain);
+	sha256_release(&r->plain.hash);
 	layer_xattrs_release(&r->xattrs);
 	strbuf_release(&r->path);
 	strbuf_release(&r->link);
