@@ -154,7 +154,6 @@ static void test_token_ends_in_mid_push(void **state)
 static void test_renewal(void **state)
 {
 	struct world *w = *state;
-	AUTO(descriptor) d = {0};
 	int refused = 0;
 
 	use_auth("bearer");
@@ -336,7 +335,6 @@ static void test_evil_locations(void **state)
 					      "file:///tmp/up", "http://u:p@127.0.0.1:9/up"};
 	struct world *w = *state;
 	AUTO_FREE char *beside = NULL;
-	AUTO_FREE char *relative = NULL;
 
 	use_auth("basic");
 	set_login(w, USER, PASSWORD);
