@@ -48,10 +48,10 @@ static void damaged_records_are_misses(void **state)
 		"{",
 		"null",
 		"{\"version\":1}",
-		"{\"version\":2,\"kind\":\"run\",\"layer\":{},\"diff_id\":\"\",\"uncompressed\":1,\"created\":1}",
-		"{\"version\":1,\"kind\":\"run\",\"layer\":{\"mediaType\":\"x\",\"digest\":\"sha256:../../x\",\"size\":1},"
-		"\"diff_id\":\"x\",\"uncompressed\":1,\"created\":1}",
-		"\0\0\0\0",
+		"{\"version\":2,\"layer\":{},\"diff_id\":\"\",\"uncompressed\":1,\"created\":1}",
+		"{\"version\":1,\"kind\":\"run\",\"layer\":{\"mediaType\":\"x\"},\"diff_id\":\"x\"}",
+		"{\"version\":1,\"layer\":{\"mediaType\":\"x\",\"digest\":\"sha256:../x\",\"size\":1}}",
+		"\x01\x02",
 	};
 	struct build_fixture *f = *state;
 	AUTO(cache_record) out = {.created = 0};

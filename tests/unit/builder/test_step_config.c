@@ -30,8 +30,8 @@ static void configuration(void **state)
 		"SHELL [/bin/bash -c]",
 		"CMD [\"/bin/bash\" \"-c\" \"echo hi\"]",
 		"STOPSIGNAL SIGINT",
-		"HEALTHCHECK {Test:[CMD ok] Interval:5s Timeout:0s StartPeriod:0s StartInterval:0s "
-		"Retries:2}",
+		("HEALTHCHECK {Test:[CMD ok] Interval:5s Timeout:0s StartPeriod:0s StartInterval:0s "
+		 "Retries:2}"),
 	};
 	AUTO(bench) b;
 	AUTO(build_result) r = {.image = NULL};
