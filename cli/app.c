@@ -50,6 +50,7 @@ int app_store(struct app *a, struct error *err)
 		return 0;
 	if (store_open(&a->store, a->env.root, err) < 0)
 		return error_wrap(err, "open the state folder %s", a->env.root);
+	store_set_wait(a->store, a->cancel, a->reporter, 0);
 	return lease_take(&a->lease, a->store, err);
 }
 
