@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "net/fetch.h"
 #include "oci/layout.h"
 
@@ -162,25 +163,64 @@ int app_need_image(struct app *a, const char *name, const struct platform *platf
 	return image_load(out, a->store, &pulled, platform, err);
 }
 
-/* FROM: the image of that name here, unless asked to pull; else the registry's. */
+/* The fact that a name was resolved for FROM: meta/base/HASH holds the descriptor. */
+static void base_key(const struct image_ref *ref, char hex[SHA256_HEX_SIZE])
+{
+	AUTO_FREE char *name = image_ref_full(ref);
+	uint8_t raw[SHA256_SIZE];
+
+	sha256_buf(name, strlen(name), raw);
+	sha256_hex(raw, hex);
+}
+
+static bool recall_base(struct app *a, const struct image_ref *ref, struct descriptor *top)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+	AUTO_JSON *j = NULL;
+	char hex[SHA256_HEX_SIZE];
+
+	base_key(ref, hex);
+	return store_meta_get(a->store, "base", hex, &text, NULL) == 0 &&
+	       json_parse(&j, text.buf, text.len, "base image", NULL) == 0 &&
+	       descriptor_from_json(top, j, "base image", NULL) == 0;
+}
+
+static void remember_base(struct app *a, const struct image_ref *ref, const struct descriptor *top)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+	AUTO_JSON *j = descriptor_to_json(top);
+	char hex[SHA256_HEX_SIZE];
+
+	base_key(ref, hex);
+	json_write(j, &text);
+	/* only spares a question to the registry: a failure is none */
+	store_meta_put(a->store, "base", hex, text.buf, text.len, NULL);
+}
+
+/*
+ * FROM: the image of that name here, or what the name stood for when it was last asked for; with pull, and else, the
+ * registry's. It gets no name in the store: its layers may never be needed.
+ */
 static int resolve_image(void *arg, const struct image_ref *ref, const struct platform *platform,
 			 bool pull, struct descriptor *chosen, struct error *err)
 {
 	struct app *a = arg;
 	AUTO(descriptor) top = {0};
-	struct image *image = NULL;
+	AUTO_PTR(image) image = NULL;
 
-	if (!pull && layout_find(a->store, ref, &top, NULL) == 0 &&
+	if (!pull && (layout_find(a->store, ref, &top, NULL) == 0 || recall_base(a, ref, &top)) &&
 	    image_load(&image, a->store, &top, platform, NULL) == 0) {
 		descriptor_copy(chosen, &image->descriptor);
-		image_free(image);
 		return 0;
 	}
+	descriptor_release(&top);
+	top = (struct descriptor){0};
 	if (app_registry(a, err) < 0)
 		return -1;
 	if (registry_fetch_image(a->registry, a->store, ref, platform, &top, chosen, err) < 0)
 		return -1;
-	return layout_tag(a->store, ref, &top, err);
+	remember_base(a, ref, &top);
+	return 0;
 }
 
 static int fetch_layer(void *arg, const struct image_ref *ref, const struct descriptor *blob,
