@@ -3,7 +3,7 @@
  * authorization are never followed or sent by libcurl itself: the caller sees 3xx and 401 and decides.
  *
  * One struct http per thread: it keeps connections alive. A request streams its body from a source or descriptor and
- * its answer into a sink.
+ * its answer into a sink. The program ignores SIGPIPE (cli/main.c): TLS may raise it.
  *
  *	http_new(&http, &options, err);
  *	http_send(http, &request, &response, err);      any number of times

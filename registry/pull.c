@@ -179,14 +179,13 @@ int registry_fetch_image(struct registry_client *c, struct store *s, const struc
 			 const struct platform *platform, struct descriptor *top,
 			 struct descriptor *chosen, struct error *err)
 {
-	AUTO_FREE char *name = image_ref_familiar(ref);
 	AUTO(platform) host = {0};
 	AUTO(descriptor) named = {0};
 	AUTO(descriptor) found = {0};
 
 	platform_host(&host);
 	if (fetch_image(c, s, ref, platform ? platform : &host, &named, &found, err) < 0)
-		return error_wrap(err, "%s", name);
+		return -1;
 	descriptor_release(top);
 	descriptor_release(chosen);
 	*top = named;

@@ -313,12 +313,11 @@ int registry_push(struct registry_client *c, struct store *s, const struct image
 		  const struct descriptor *d, struct push_result *out, struct error *err)
 {
 	AUTO(push_set) set = {.client = c, .store = s, .ref = ref};
-	AUTO_FREE char *name = image_ref_familiar(ref);
 	int rc;
 
 	pthread_mutex_init(&set.lock, NULL);
 	rc = push(&set, d, err);
 	pthread_mutex_destroy(&set.lock);
 	*out = set.result;
-	return rc == 0 ? 0 : error_wrap(err, "%s", name);
+	return rc;
 }
