@@ -13,6 +13,7 @@
 void app_init(struct app *a, char **envp, struct cancel *cancel)
 {
 	*a = (struct app){.cancel = cancel};
+	pthread_mutex_init(&a->lock, NULL);
 	environment_init(&a->env, envp);
 	a->terminal = terminal_new(STDERR_FILENO, isatty(STDERR_FILENO), !a->env.no_color,
 				   a->env.verbose);
@@ -36,6 +37,7 @@ void app_release(struct app *a)
 	terminal_free(a->terminal);
 	strlist_release(&a->insecure);
 	environment_release(&a->env);
+	pthread_mutex_destroy(&a->lock);
 }
 
 struct pool *app_pool(struct app *a)
@@ -63,7 +65,7 @@ static int get_login(void *arg, const char *host, const char *repository, struct
 	return docker_config_get(&a->docker_config, host, repository, out, found, err);
 }
 
-int app_registry(struct app *a, struct error *err)
+static int make_registry(struct app *a, struct error *err)
 {
 	struct registry_options o = {
 		.reporter = a->reporter,
@@ -75,12 +77,22 @@ int app_registry(struct app *a, struct error *err)
 		.certs_dirs = &a->env.certs_dirs,
 	};
 
-	if (a->registry)
-		return 0;
 	if (!a->transfers)
 		a->transfers = pool_new(MAX_TRANSFERS);
 	o.pool = a->transfers;
 	return registry_client_new(&a->registry, &o, err);
+}
+
+/* Stages that run at the same time may both be the first to ask. */
+int app_registry(struct app *a, struct error *err)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&a->lock);
+	if (!a->registry)
+		result = make_registry(a, err);
+	pthread_mutex_unlock(&a->lock);
+	return result;
 }
 
 int app_sandbox(struct app *a, struct error *err)

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/strlist.h"
@@ -27,6 +29,7 @@ struct app {
 	struct lease *lease;
 	struct pool *pool;      /* hashing, compression */
 	struct pool *transfers; /* blobs of pulls and pushes */
+	pthread_mutex_t lock;   /* of registry */
 	struct registry_client *registry;
 	struct docker_config_options docker_config;
 	struct sandbox *sandbox;
