@@ -11,16 +11,15 @@ bool copy_is_archive(int fd)
 	AUTO_PTR(layer_reader) reader = NULL;
 	const struct entry *e;
 	struct fd_source in;
-	bool found;
 
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return false;
-	/* the first member tells: what is compressed need not be a tar */
 	fd_source_init(&in, fd, "an archive");
-	found = layer_reader_open_source(&reader, &in.source, "an archive", false, NULL) == 0 &&
-		layer_reader_next(reader, &e, NULL) > 0;
+	/* the first member tells: what is compressed need not be a tar; whether it may be unpacked is seen later */
+	if (layer_reader_open_source(&reader, &in.source, "an archive", false, NULL) == 0)
+		layer_reader_next(reader, &e, NULL);
 	lseek(fd, 0, SEEK_SET);
-	return found;
+	return reader && layer_reader_is_tar(reader);
 }
 
 struct unpacking {

@@ -315,7 +315,6 @@ int plan_resolve(struct plan *p, const char *path, bool replace, struct plan_pla
 	struct steps s = {.at = p->root, .rest = xstrdup(path)};
 	int result = 0;
 
-	*out = (struct plan_place){.dir = p->root, .name = "", .exists = true, .is_dir = true};
 	while (result == 0) {
 		char *start = s.rest + strspn(s.rest, "/");
 		size_t len = strcspn(start, "/");
@@ -323,13 +322,14 @@ int plan_resolve(struct plan *p, const char *path, bool replace, struct plan_pla
 		AUTO_FREE char *rest = xstrdup(start + len + strspn(start + len, "/"));
 		struct found f;
 
-		if (!*name)
+		if (!*name) {
+			*out = (struct plan_place){
+				.dir = s.at, .name = "", .exists = true, .is_dir = true};
 			break;
+		}
 		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
 			if (name[1] && s.at->parent)
 				s.at = s.at->parent;
-			*out = (struct plan_place){
-				.dir = s.at, .name = "", .exists = true, .is_dir = true};
 			free(s.rest);
 			s.rest = take_ptr(rest);
 			continue;
@@ -349,7 +349,6 @@ int plan_resolve(struct plan *p, const char *path, bool replace, struct plan_pla
 			break;
 		}
 		result = enter(p, &s, &f, name, replace, err);
-		*out = (struct plan_place){.dir = s.at, .name = "", .exists = true, .is_dir = true};
 		free(s.rest);
 		s.rest = take_ptr(rest);
 	}

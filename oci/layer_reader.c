@@ -414,6 +414,11 @@ int64_t layer_reader_bytes(const struct layer_reader *r)
 	return r->bytes;
 }
 
+bool layer_reader_is_tar(const struct layer_reader *r)
+{
+	return r->n_entries > 0;
+}
+
 void layer_reader_free(struct layer_reader *r)
 {
 	if (!r)

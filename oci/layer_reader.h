@@ -22,6 +22,8 @@ int64_t layer_reader_read(struct layer_reader *r, void *data, size_t len, struct
 struct source *layer_reader_source(struct layer_reader *r);       /* the same as a source */
 struct digest layer_reader_diff_id(const struct layer_reader *r); /* after the end */
 int64_t layer_reader_bytes(const struct layer_reader *r);         /* of the tar, so far */
+bool layer_reader_is_tar(
+	const struct layer_reader *r); /* it had at least one entry, if a refused one */
 void layer_reader_free(struct layer_reader *r);
 
 CLEANUP_FREE(layer_reader)
