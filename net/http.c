@@ -221,10 +221,14 @@ static int set_trust(struct http *h, struct error *err)
 	}
 	if (o->ca_dir)
 		curl_easy_setopt(h->curl, CURLOPT_CAPATH, o->ca_dir);
-	if (extra || o->ca_file || !info->cainfo || access(info->cainfo, R_OK) < 0) {
-		if (trust_read(&h->trusted, o->ca_file, o->extra_ca_files, err) < 0)
-			return -1;
+	if (!extra && !o->ca_file && info->cainfo && access(info->cainfo, R_OK) == 0) {
+		/* The system's file alone: curl keeps it parsed from one connection to the next (20 ms). */
+		if (!o->ca_dir)
+			curl_easy_setopt(h->curl, CURLOPT_CAPATH, NULL);
+		return 0;
 	}
+	if (trust_read(&h->trusted, o->ca_file, o->extra_ca_files, err) < 0)
+		return -1;
 	if (h->trusted.len) {
 		struct curl_blob blob = {.data = h->trusted.buf, .len = h->trusted.len};
 
