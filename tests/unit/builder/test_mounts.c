@@ -1,0 +1,213 @@
+#include "builder/mounts.h"
+
+#include "stage_fixture.h"
+
+/* What a RUN's --mount flags ask of the sandbox. */
+struct
+try {
+	struct stage_fixture s;
+	struct instruction ins;
+	struct run_mounts m;
+	struct output output;
+};
+
+static int try_init(struct try *t, struct build_fixture *f, const struct build_options *o,
+		    const char *run, struct error *failure)
+{
+	struct expand_scope scope = {.lookup = no_variable};
+
+	*t = (struct try){.m = {.n = 0}};
+	stage_fixture_init(&t->s, f, o, run);
+	output_init(&t->output, NULL);
+	assert_ok(instruction_expand(&t->ins, &t->s.build.file->stages[0].instructions[0], &scope,
+				     err));
+	return run_mounts_init(&t->m, t->s.stage, &t->ins, failure);
+}
+
+static void try_release(struct try *t)
+{
+	run_mounts_release(&t->m);
+	output_release(&t->output);
+	instruction_release(&t->ins);
+	stage_fixture_release(&t->s);
+}
+
+static void secrets(void **state)
+{
+	static const struct build_secret given[] = {{"token", "hunter2\n", 8}, {"nul", "a\0b", 3}};
+	const struct build_options o = {.secrets = given, .n_secrets = 2};
+	struct try t;
+
+	assert_ok(
+		try_init(&t, *state, &o,
+			 "RUN --mount=type=secret,id=token --mount=type=secret,id=token,env=TOKEN "
+			 "--mount=type=secret,id=token,target=/k,mode=0440,uid=5,gid=6 "
+			 "--mount=type=secret,id=absent x",
+			 err));
+	assert_ok(run_mounts_open(&t.m, 0, &t.output, err));
+	assert_int_equal(t.m.n_mounts, 2);
+	assert_int_equal(t.m.mounts[0].kind, SANDBOX_MOUNT_DATA);
+	assert_string_equal(t.m.mounts[0].target, "/run/secrets/token");
+	assert_int_equal(t.m.mounts[0].mode, 0400);
+	assert_memory_equal(t.m.mounts[0].data, "hunter2\n", 8);
+	assert_string_equal(t.m.mounts[1].target, "/k");
+	assert_int_equal(t.m.mounts[1].mode, 0440);
+	assert_int_equal(t.m.mounts[1].uid, 5);
+	assert_int_equal(t.m.mounts[1].gid, 6);
+	assert_int_equal(t.m.env.n, 1);
+	assert_string_equal(t.m.env.items[0], "TOKEN=hunter2\n");
+	assert_true(t.output.mask.n > 0);
+	try_release(&t);
+
+	assert_ok(try_init(&t, *state, &o, "RUN --mount=type=secret,id=no,required x", err));
+	assert_error(run_mounts_open(&t.m, 0, &t.output, err), ERROR_NOT_FOUND, "secret no");
+	try_release(&t);
+
+	assert_ok(try_init(&t, *state, &o, "RUN --mount=type=secret,id=nul,env=N x", err));
+	assert_error(run_mounts_open(&t.m, 0, &t.output, err), ERROR_USAGE, "NUL byte");
+	try_release(&t);
+}
+
+static void caches_and_memory(void **state)
+{
+	const struct build_options o = {.jobs = 1};
+	struct try t;
+
+	assert_ok(try_init(&t, *state, &o,
+			   "RUN --mount=type=tmpfs,target=/t,size=64k "
+			   "--mount=type=cache,target=rel,uid=7,mode=0700 x",
+			   err));
+	assert_ok(run_mounts_open(&t.m, 0, &t.output, err));
+	assert_int_equal(t.m.n_mounts, 2);
+	assert_int_equal(t.m.mounts[0].kind, SANDBOX_MOUNT_TMPFS);
+	assert_int_equal(t.m.mounts[0].size, 65536);
+	assert_int_equal(t.m.mounts[1].kind, SANDBOX_MOUNT_CACHE);
+	assert_string_equal(t.m.mounts[1].target, "/rel");
+	assert_int_equal(t.m.mounts[1].uid, 7);
+	assert_int_equal(t.m.mounts[1].mode, 0700);
+	assert_non_null(strstr(t.m.mounts[1].source_dir, "/cache/mounts/"));
+	assert_null(t.m.mounts[1].subpath);
+	try_release(&t);
+}
+
+static void refusals(void **state)
+{
+	static const struct {
+		const char *run;
+		enum error_kind kind;
+		const char *text;
+	} rows[] = {
+		{"RUN --mount=type=cache,target=/c,from=scratch x", ERROR_UNSUPPORTED,
+		 "--mount=type=cache,target=/c,from=scratch"},
+		{"RUN --mount=type=ssh,required x", ERROR_UNSUPPORTED, "SSH agent"},
+		{"RUN --mount=type=bind,target=. x", ERROR_SYNTAX, "invalid mount target \"/\""},
+	};
+	const struct build_options o = {.jobs = 1};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct try t;
+
+		assert_error(try_init(&t, *state, &o, rows[i].run, err), rows[i].kind,
+			     rows[i].text);
+		try_release(&t);
+	}
+	/* An agent nobody requires is just not there. */
+	struct try t;
+
+	assert_ok(try_init(&t, *state, &o, "RUN --mount=type=ssh x", err));
+	assert_ok(run_mounts_open(&t.m, 0, &t.output, err));
+	assert_int_equal(t.m.n_mounts, 0);
+	try_release(&t);
+}
+
+static struct context *open_context(struct build_fixture *f, const char *name)
+{
+	struct context *c = NULL;
+	AUTO_FREE char *path = path_join(f->folder, name);
+
+	assert_ok(context_open_folder(&c, "context", path, NULL, err));
+	return c;
+}
+
+static void parts_of_a_context(void **state)
+{
+	static const char run[] = "RUN --mount=target=/all --mount=target=/one,source=sub/f,rw x";
+	struct build_fixture *f = *state;
+	struct build_options o = {.no_stat_cache = true};
+	uint8_t before[SHA256_SIZE];
+	struct try t;
+
+	write_file(f, "plain/sub/f", "1");
+	o.context = open_context(f, "plain");
+	assert_ok(try_init(&t, f, &o, run, err));
+	assert_false(t.m.from_image);
+	assert_ok(run_mounts_hash(&t.m, false, err));
+	assert_true(t.m.inputs[0].has_content && t.m.inputs[1].has_content);
+	assert_memory_not_equal(t.m.inputs[0].content, t.m.inputs[1].content, SHA256_SIZE);
+	memcpy(before, t.m.inputs[1].content, SHA256_SIZE);
+	assert_ok(run_mounts_open(&t.m, 0, &t.output, err));
+	assert_int_equal(t.m.n_mounts, 2);
+	assert_string_equal(t.m.mounts[0].source_dir, o.context->path);
+	assert_true(t.m.mounts[0].readonly);
+	assert_string_equal(t.m.mounts[1].subpath, "/sub/f");
+	assert_false(t.m.mounts[1].readonly);
+
+	bool changed = true;
+
+	assert_ok(run_mounts_recheck(&t.m, &changed, err));
+	assert_false(changed);
+	write_file(f, "plain/sub/f", "2");
+	assert_ok(run_mounts_recheck(&t.m, &changed, err));
+	assert_true(changed);
+	try_release(&t);
+
+	assert_ok(try_init(&t, f, &o, run, err));
+	assert_ok(run_mounts_hash(&t.m, false, err));
+	assert_memory_not_equal(t.m.inputs[1].content, before, SHA256_SIZE);
+	try_release(&t);
+	context_free(o.context);
+}
+
+/* The step must not see what the ignore file excludes: the rest comes as a layer. */
+static void ignored_files(void **state)
+{
+	struct build_fixture *f = *state;
+	struct build_options o = {.no_stat_cache = true};
+	struct try t;
+
+	write_file(f, "filtered/kept", "1");
+	write_file(f, "filtered/secret", "2");
+	write_file(f, "filtered/.dockerignore", "secret\n");
+	o.context = open_context(f, "filtered");
+	assert_ok(try_init(&t, f, &o, "RUN --mount=target=/all --mount=target=/k,source=kept x",
+			   err));
+	assert_ok(run_mounts_hash(&t.m, false, err));
+	assert_ok(run_mounts_open(&t.m, 0, &t.output, err));
+	assert_null(t.m.mounts[0].source_dir);
+	assert_int_equal(t.m.mounts[0].n_layers, 1);
+	assert_ok(layer_index_ensure(f->store, t.m.mounts[0].layers[0].descriptor,
+				     t.m.mounts[0].layers[0].diff_id, err));
+	AUTO_PTR(tree) tree = tree_new();
+
+	assert_ok(tree_add_layer(tree, f->store, t.m.mounts[0].layers[0].diff_id, err));
+	assert_non_null(tree_lookup(tree, "kept", false));
+	assert_null(tree_lookup(tree, "secret", false));
+	assert_string_equal(t.m.mounts[1].source_dir, o.context->path);
+	try_release(&t);
+
+	assert_ok(try_init(&t, f, &o, "RUN --mount=target=/s,source=secret x", err));
+	assert_error(run_mounts_hash(&t.m, false, err), ERROR_NOT_FOUND, "secret");
+	try_release(&t);
+	context_free(o.context);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(secrets),       cmocka_unit_test(caches_and_memory),
+		cmocka_unit_test(refusals),      cmocka_unit_test(parts_of_a_context),
+		cmocka_unit_test(ignored_files),
+	};
+
+	return cmocka_run_group_tests(tests, build_fixture_setup, build_fixture_teardown);
+}
