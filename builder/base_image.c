@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "builder/cache.h"
 
 #define FETCHES 4 /* layers at the same time */
 
@@ -108,6 +109,7 @@ static int load(struct base_images *b, struct base_image *i, const char *name,
 	    image_load(&i->image, i->store, &chosen, platform, err) < 0)
 		return error_wrap(err, "image %s", name);
 	image = i->image;
+	cache_put_base(i->store, &image->descriptor.digest);
 	for (size_t l = 0; l < image->manifest.n_layers; l++)
 		stack_push(&i->stack, &image->manifest.layers[l], &image->config.diff_ids[l]);
 	if (!strchr(i->name, '@')) {

@@ -144,3 +144,13 @@ void cache_put_created(struct store *s, const char *key, int64_t created)
 
 	cache_write_file(s, "created", key, text, (size_t)len);
 }
+
+void cache_put_base(struct store *s, const struct digest *image)
+{
+	AUTO_FREE char *name = xstrfmt("%s.json", digest_hex(image));
+	AUTO_FREE char *text = xstrfmt("{\"version\":1,\"kind\":\"base\",\"image\":\"%s\"}",
+				       image->text);
+
+	if (!cache_file_begins(s, "bases", name, text))
+		cache_write_file(s, "bases", name, text, strlen(text));
+}

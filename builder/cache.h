@@ -4,6 +4,7 @@
  *	steps/KEY     which layer a step's key gave (JSON)
  *	created/KEY   when the image with this configuration was first made, so that a build whose steps all hit gives the
  *	              same image again
+ *	bases/IMAGE   the images that stages were FROM, which no name may lead to: prune reads it (JSON)
  *	last/PLACE    the parts of the key that a place in a Dockerfile had last (explain.h)
  *
  * A damaged or stale record is a miss, never an error, and no record is worth an fsync.
@@ -25,6 +26,8 @@ void cache_put(struct store *s, const char *key, const char *kind, const struct 
 
 bool cache_get_created(struct store *s, const char *key, int64_t *created);
 void cache_put_created(struct store *s, const char *key, int64_t created);
+
+void cache_put_base(struct store *s, const struct digest *image);
 
 /* A small file of ours, replaced as a whole; without fsync. */
 void cache_write_file(struct store *s, const char *folder, const char *name, const void *data,

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "builder/cache.h"
 #include "oci/layout.h"
 
 /* Go's rule: the familiar form without ":latest"; what is no image name compares as it is, case ignored. */
@@ -167,18 +166,6 @@ int named_context_folder(struct named_contexts *c, struct named_context *nc,
 	return result;
 }
 
-/* No name leads to an imported image: a record keeps it from being pruned as garbage. */
-static void remember(struct store *s, const struct descriptor *image)
-{
-	AUTO_FREE char *name = xstrfmt("%s.json", digest_hex(&image->digest));
-	AUTO_FREE char *text = xstrfmt("{\"version\":1,\"kind\":\"base\",\"image\":\"%s\"}",
-				       image->digest.text);
-	AUTO(strbuf) there = STRBUF_INIT;
-
-	if (!cache_read_file(s, "bases", name, &there))
-		cache_write_file(s, "bases", name, text, strlen(text));
-}
-
 int named_context_import(struct named_contexts *c, const struct named_context *nc,
 			 const struct platform *platform, struct descriptor *out, struct error *err)
 {
@@ -186,6 +173,5 @@ int named_context_import(struct named_contexts *c, const struct named_context *n
 	if (layout_import(c->store, nc->path, nc->tag,
 			  digest_is_set(&nc->digest) ? &nc->digest : NULL, platform, out, err) < 0)
 		return error_wrap(err, "--build-context %s=oci-layout:%s", nc->name, nc->path);
-	remember(c->store, out);
 	return 0;
 }

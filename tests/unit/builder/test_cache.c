@@ -1,6 +1,7 @@
 #include "builder/cache.h"
 
 #include "build_fixture.h"
+#include "oci/mark.h"
 
 static void put_layer(struct build_fixture *f, struct cache_record *r, const char *bytes)
 {
@@ -92,6 +93,20 @@ static void times(void **state)
 	assert_false(cache_get_created(f->store, "00ee", &created));
 }
 
+/* Prune finds what a record names by reading every digest in it. */
+static void bases_are_kept(void **state)
+{
+	struct build_fixture *f = *state;
+	AUTO(descriptor) d = {.size = 0};
+	AUTO(mark) marked = {.hex = STRMAP_INIT};
+
+	assert_ok(store_put(f->store, MEDIA_OCI_CONFIG, "{}", 2, &d, err));
+	cache_put_base(f->store, &d.digest);
+	cache_put_base(f->store, &d.digest);
+	assert_ok(mark_cache(&marked, f->store, err));
+	assert_true(mark_has(&marked, &d.digest));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +115,7 @@ int main(void)
 		cmocka_unit_test(damaged_records_are_misses),
 		cmocka_unit_test(cut_records_are_misses),
 		cmocka_unit_test(times),
+		cmocka_unit_test(bases_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, build_fixture_setup, build_fixture_teardown);
