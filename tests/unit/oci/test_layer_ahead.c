@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 /* Gives n numbers, then the end or an error. */
@@ -68,11 +71,44 @@ static void test_given_up(void **state)
 	}
 }
 
+/* In a child that may make no thread: 0 when all was read all the same. */
+static int read_without_threads(void)
+{
+	const struct rlimit none = {0, 0};
+	struct counting c = {.source.read = counting_read, .n = 5000};
+	const void *data;
+	int64_t got, total = 0;
+	struct ahead *a;
+
+	/* The limit does not hold for root. */
+	if ((geteuid() == 0 && setuid(65534) < 0) || setrlimit(RLIMIT_NPROC, &none) < 0)
+		return 2;
+	a = ahead_new(&c.source, true);
+	while ((got = ahead_next(a, &data, NULL)) > 0)
+		total += got;
+	ahead_free(a);
+	return total == 20000 ? 0 : 1;
+}
+
+static void test_without_threads(void **state)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	(void)state;
+	if (pid == 0)
+		_exit(read_without_threads());
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_and_end),
 		cmocka_unit_test(test_given_up),
+		cmocka_unit_test(test_without_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,6 +276,41 @@ static void test_damaged_blob(void **state)
 	}
 }
 
+/* Large enough for a thread of its own: all of it, its damage, and giving it up in the middle. */
+static void test_large_blob(void **state)
+{
+	struct fixture *f = *state;
+	const size_t size = (size_t)3 << 20;
+	AUTO_FREE char *content = xmalloc(size + 1);
+	AUTO(strbuf) tar = STRBUF_INIT;
+	AUTO(descriptor) d = {0};
+	struct layer_reader *r = NULL;
+	struct digest found, diff;
+	const struct entry *e;
+	uint32_t x = 2463534242;
+
+	for (size_t i = 0; i < size; i++) {
+		x ^= x << 13;
+		x ^= x >> 17;
+		x ^= x << 5;
+		content[i] = (char)(x | 1);
+	}
+	content[size] = '\0';
+	tar_file(&tar, "noise", content);
+	tar_file(&tar, "after", "x");
+	tar_end(&tar);
+	diff = digest_of(tar.buf, tar.len);
+	put_blob(f, &tar, &d);
+	assert_ok(f, read_blob(f, &d, &diff, &found));
+	assert_ok(f, layer_reader_open(&r, f->store, &d, &diff, &f->err));
+	assert_int_equal(layer_reader_next(r, &e, &f->err), 1);
+	assert_int_equal(layer_reader_read(r, content, 1000, &f->err), 1000);
+	layer_reader_free(r);
+	flip(f, &d, 2 << 20);
+	assert_fails(f, ERROR_CORRUPT, d.digest.text, read_blob(f, &d, &diff, &found));
+	assert_false(store_has(f->store, &d.digest, -1));
+}
+
 static void test_missing_blob(void **state)
 {
 	struct fixture *f = *state;
@@ -294,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_attributes),
 		cmocka_unit_test_setup_teardown(test_identities, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_blob, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_large_blob, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_missing_blob, fixture_setup, fixture_teardown),
 	};
 
