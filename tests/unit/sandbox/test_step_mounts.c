@@ -16,8 +16,8 @@ static char *write_source(struct fixture *f, const char *name, const char *text)
 }
 
 /* Runs with the mounts, expects the output and what the step leaves behind. */
-static void expect(struct fixture *f, const struct sandbox_mount *mounts, size_t n, const char *script,
-		   const char *out, const char *entries)
+static void expect(struct fixture *f, const struct sandbox_mount *mounts, size_t n,
+		   const char *script, const char *out, const char *entries)
 {
 	struct rootfs *fs = open_rootfs(f);
 	AUTO_FREE char *listing = NULL;
@@ -42,21 +42,26 @@ static void expect_failure(struct fixture *f, const struct sandbox_mount *mounts
 
 	run_spec(fs, "echo ran", (struct run_spec){.mounts = mounts, .n_mounts = n}, &o);
 	if (o.r == 0 || o.out.len > 0 || !strstr(o.error.message, message))
-		fail_msg("expected \"%s\", got \"%s\"", message, o.error.message ? o.error.message : o.out.buf);
+		fail_msg("expected \"%s\", got \"%s\"", message,
+			 o.error.message ? o.error.message : o.out.buf);
 	rootfs_free(fs);
 }
 
 static void binds_a_folder_read_only(void **state)
 {
 	AUTO_FREE char *dir = write_source(*state, "sub/file", "text\n");
-	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_BIND, .target = "/ctx/here", .source_dir = dir,
+	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_BIND,
+				  .target = "/ctx/here",
+				  .source_dir = dir,
 				  .readonly = true};
 
-	expect(*state, &m, 1, "cat /ctx/here/sub/file; touch /ctx/here/x 2>/dev/null || echo no", "text\nno\n", "");
+	expect(*state, &m, 1, "cat /ctx/here/sub/file; touch /ctx/here/x 2>/dev/null || echo no",
+	       "text\nno\n", "");
 	m.subpath = "/sub";
 	expect(*state, &m, 1, "cat /ctx/here/file", "text\n", "");
 	m.subpath = "sub/file";
-	expect(*state, &m, 1, "cat /ctx/here; echo x 2>/dev/null > /ctx/here || echo no", "text\nno\n", "");
+	expect(*state, &m, 1, "cat /ctx/here; echo x 2>/dev/null > /ctx/here || echo no",
+	       "text\nno\n", "");
 	m.target = "/lib/one";
 	expect(*state, &m, 1, "cat /lib/one; ls /lib", "text\none\ntwo\n", "");
 }
@@ -69,7 +74,8 @@ static void drops_what_is_written_to_a_bind(void **state)
 	AUTO(strbuf) after = STRBUF_INIT;
 	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_BIND, .target = "/ctx", .source_dir = dir};
 
-	expect(*state, &m, 1, "echo changed > /ctx/sub/file; cat /ctx/sub/file; touch /ctx/new; ls /ctx; stat -c %a /ctx",
+	expect(*state, &m, 1,
+	       "echo changed > /ctx/sub/file; cat /ctx/sub/file; touch /ctx/new; ls /ctx; stat -c %a /ctx",
 	       "changed\nnew\nsub\n755\n", "");
 	m.subpath = "sub/file";
 	expect(*state, &m, 1, "echo changed > /ctx; cat /ctx", "changed\n", "");
@@ -91,8 +97,11 @@ static void binds_another_image(void **state)
 	make_layer(f, entries, ARRAY_SIZE(entries), &other);
 
 	const struct rootfs_layer layers[] = {{&other.descriptor, &other.diff_id}};
-	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_BIND, .target = "/mnt", .layers = layers,
-				  .n_layers = 1, .readonly = true};
+	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_BIND,
+				  .target = "/mnt",
+				  .layers = layers,
+				  .n_layers = 1,
+				  .readonly = true};
 
 	expect(f, &m, 1, "ls /mnt; touch /mnt/y 2>/dev/null || echo no", "data\nout\nup\nno\n", "");
 	/* Links resolve in the image they stand in (CVE-2024-1753, CVE-2024-23651). */
@@ -114,27 +123,36 @@ static void binds_another_image(void **state)
 static void keeps_caches(void **state)
 {
 	AUTO_FREE char *dir = store_path(((struct fixture *)*state)->store, "c");
-	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_CACHE, .target = "/var/cache/x", .source_dir = dir,
+	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_CACHE,
+				  .target = "/var/cache/x",
+				  .source_dir = dir,
 				  .mode = 0711};
 
-	expect(*state, &m, 1, "stat -c '%a %u:%g' /var/cache/x; echo 1 > /var/cache/x/a", "711 0:0\n", "");
+	expect(*state, &m, 1, "stat -c '%a %u:%g' /var/cache/x; echo 1 > /var/cache/x/a",
+	       "711 0:0\n", "");
 	expect(*state, &m, 1, "cat /var/cache/x/a; rm /var/cache/x/a", "1\n", "");
 	m.readonly = true;
-	expect(*state, &m, 1, "ls /var/cache/x; touch /var/cache/x/a 2>/dev/null || echo no", "no\n", "");
+	expect(*state, &m, 1, "ls /var/cache/x; touch /var/cache/x/a 2>/dev/null || echo no",
+	       "no\n", "");
 }
 
 static void mounts_memory(void **state)
 {
 	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_TMPFS, .target = "/lib", .size = 65536};
 
-	expect(*state, &m, 1, "ls /lib; stat -c %a /lib; dd if=/dev/zero of=/lib/x bs=4096 count=100 2>/dev/null || echo full",
+	expect(*state, &m, 1,
+	       "ls /lib; stat -c %a /lib; dd if=/dev/zero of=/lib/x bs=4096 count=100 2>/dev/null || echo full",
 	       "1777\nfull\n", "");
 }
 
 static void shows_secrets_as_files_in_memory(void **state)
 {
-	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_DATA, .target = "/run/secrets/token", .readonly = true,
-				  .mode = 0400, .data = "s3cret", .data_len = 6};
+	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_DATA,
+				  .target = "/run/secrets/token",
+				  .readonly = true,
+				  .mode = 0400,
+				  .data = "s3cret",
+				  .data_len = 6};
 
 	expect(*state, &m, 1,
 	       "cat /run/secrets/token; echo; stat -c %a /run/secrets/token; echo x 2>/dev/null >> /run/secrets/token || echo no; "
@@ -148,13 +166,25 @@ static void nests_and_covers(void **state)
 	AUTO_FREE char *cache = store_path(((struct fixture *)*state)->store, "c");
 	const struct sandbox_mount mounts[] = {
 		{.kind = SANDBOX_MOUNT_CACHE, .target = "/root", .source_dir = cache},
-		{.kind = SANDBOX_MOUNT_BIND, .target = "/root/deep/er", .source_dir = dir, .readonly = true},
-		{.kind = SANDBOX_MOUNT_DATA, .target = "/root/f", .data = "1", .data_len = 1, .mode = 0644},
-		{.kind = SANDBOX_MOUNT_DATA, .target = "/root/f", .data = "2", .data_len = 1, .mode = 0644},
+		{.kind = SANDBOX_MOUNT_BIND,
+		 .target = "/root/deep/er",
+		 .source_dir = dir,
+		 .readonly = true},
+		{.kind = SANDBOX_MOUNT_DATA,
+		 .target = "/root/f",
+		 .data = "1",
+		 .data_len = 1,
+		 .mode = 0644},
+		{.kind = SANDBOX_MOUNT_DATA,
+		 .target = "/root/f",
+		 .data = "2",
+		 .data_len = 1,
+		 .mode = 0644},
 		{.kind = SANDBOX_MOUNT_TMPFS, .target = "/dev/extra"},
 	};
 
-	expect(*state, mounts, 5, "cat /root/deep/er/sub/file /root/f; echo; ls -d /dev/extra", "text\n2\n/dev/extra\n", "");
+	expect(*state, mounts, 5, "cat /root/deep/er/sub/file /root/f; echo; ls -d /dev/extra",
+	       "text\n2\n/dev/extra\n", "");
 }
 
 static void finds_targets_through_links_of_the_image(void **state)
@@ -189,19 +219,24 @@ static void finds_targets_through_links_of_the_image(void **state)
 
 	make_layer(f, entries, ARRAY_SIZE(entries), &top);
 
-	const struct rootfs_layer layers[] = {{&f->base.descriptor, &f->base.diff_id}, {&top.descriptor, &top.diff_id}};
+	const struct rootfs_layer layers[] = {{&f->base.descriptor, &f->base.diff_id},
+					      {&top.descriptor, &top.diff_id}};
 
 	must(rootfs_open(&fs, f->sb, layers, 2, &must_err));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct sandbox_mount m = {.kind = SANDBOX_MOUNT_DATA, .target = rows[i].target,
-						.data = "data", .data_len = 4, .mode = 0644};
+		const struct sandbox_mount m = {.kind = SANDBOX_MOUNT_DATA,
+						.target = rows[i].target,
+						.data = "data",
+						.data_len = 4,
+						.mode = 0644};
 		const struct run_spec spec = {.mounts = &m, .n_mounts = 1};
 		AUTO(outcome) o;
 
 		run_spec(fs, rows[i].script ? rows[i].script : "true", spec, &o);
 		if (rows[i].script ? o.r < 0 || strcmp(o.out.buf, rows[i].out) != 0
 				   : o.r == 0 || !strstr(o.error.message, rows[i].out))
-			fail_msg("%s: %s", rows[i].target, o.error.message ? o.error.message : o.out.buf);
+			fail_msg("%s: %s", rows[i].target,
+				 o.error.message ? o.error.message : o.out.buf);
 	}
 	AUTO_FREE char *listing = commit_listing(f, fs);
 
@@ -213,12 +248,16 @@ static void finds_targets_through_links_of_the_image(void **state)
 /* The metadata of folders that hold made-up mount points is that of the image. */
 static void does_not_change_what_is_around_a_target(void **state)
 {
-	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_DATA, .target = "/home/app/.netrc", .data = "x", .data_len = 1};
+	struct sandbox_mount m = {.kind = SANDBOX_MOUNT_DATA,
+				  .target = "/home/app/.netrc",
+				  .data = "x",
+				  .data_len = 1};
 
 	expect(*state, &m, 1, "stat -c '%a %Y' /home/app /home; stat -c %a /root; ls -A /home/app",
 	       "750 1000000000\n755 1000000000\n700\n.netrc\nfile\n", "");
 	m.target = "/new/a/b";
-	expect(*state, &m, 1, "stat -c '%a %u:%g' /new /new/a; rm -r /new 2>/dev/null || echo busy", "755 0:0\n755 0:0\nbusy\n", "");
+	expect(*state, &m, 1, "stat -c '%a %u:%g' /new /new/a; rm -r /new 2>/dev/null || echo busy",
+	       "755 0:0\n755 0:0\nbusy\n", "");
 }
 
 int main(int argc, char **argv)

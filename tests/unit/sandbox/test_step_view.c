@@ -25,15 +25,19 @@ static void sees_a_plain_environment(void **state)
 	} rows[] = {
 		{"umask; pwd; echo $PPID $$", "0022\n/\n1 2\n"},
 		{"hostname; cat /etc/hostname", "slipway\nslipway\n"},
-		{"cat /etc/hosts", "127.0.0.1\tlocalhost slipway\n::1\tlocalhost ip6-localhost ip6-loopback\n"},
+		{"cat /etc/hosts",
+		 "127.0.0.1\tlocalhost slipway\n::1\tlocalhost ip6-localhost ip6-loopback\n"},
 		{"ls /proc/self/fd | tr '\\n' ' '", "0 1 2 3 "}, /* 3 is the folder that ls reads */
-		{"cat; echo end", "end\n"},                       /* nothing on stdin */
-		{"ls /dev | tr '\\n' ' '", "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero "},
+		{"cat; echo end", "end\n"},                      /* nothing on stdin */
+		{"ls /dev | tr '\\n' ' '",
+		 "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero "},
 		{"stat -c %a /dev /dev/shm /dev/null | tr '\\n' ' '", "755 1777 666 "},
-		{"head -c 4 /dev/zero | od -An -tx1; echo x > /dev/null; cat /dev/null", " 00 00 00 00\n"},
+		{"head -c 4 /dev/zero | od -An -tx1; echo x > /dev/null; cat /dev/null",
+		 " 00 00 00 00\n"},
 		{"grep -c . /proc/1/comm; cat /proc/1/comm", "1\nslipway-init\n"},
 		{"ulimit -c > /dev/null; id -u; id -g", "0\n0\n"},
-		{"echo $(ls /proc | grep -x 1) $(ls -d /proc/[0-9]* | wc -l | tr -d ' ' | grep -c [0-9])", "1 1\n"},
+		{"echo $(ls /proc | grep -x 1) $(ls -d /proc/[0-9]* | wc -l | tr -d ' ' | grep -c [0-9])",
+		 "1 1\n"},
 	};
 	struct rootfs *fs = open_rootfs(*state);
 
@@ -52,7 +56,8 @@ static void keeps_to_its_environment(void **state)
 	struct rootfs *fs = open_rootfs(*state);
 
 	setenv("SLIPWAY_TEST_SECRET", "do not pass on", 1);
-	expect(fs, "busybox env | busybox grep -v '^SHLVL\\|^PWD\\|^_\\|^APT_CONFIG' | busybox sort",
+	expect(fs,
+	       "busybox env | busybox grep -v '^SHLVL\\|^PWD\\|^_\\|^APT_CONFIG' | busybox sort",
 	       (struct run_spec){.env = env}, "A=b c\nHOME=/elsewhere\nPATH=/bin\n");
 	expect(fs, "echo $HOME", (struct run_spec){.env = short_env}, "/root\n");
 	expect(fs, "echo $HOME", (struct run_spec){.env = short_env, .user = "app"}, "/home/app\n");
@@ -64,13 +69,13 @@ static void becomes_the_user(void **state)
 	static const struct {
 		const char *user, *ids;
 	} rows[] = {
-		{"", "0 0 0 60"},           /* root is a member of group extra */
+		{"", "0 0 0 60"}, /* root is a member of group extra */
 		{"root", "0 0 0 60"},
 		{"app", "1000 1000 1000 50 60"},
 		{"1000", "1000 1000 1000 50 60"},
 		{"app:staff", "1000 50 50"},
 		{"app:7", "1000 7 7"},
-		{"4321", "4321 0 0"},       /* not in passwd: group 0 */
+		{"4321", "4321 0 0"}, /* not in passwd: group 0 */
 		{"4321:extra", "4321 60 60"},
 	};
 	struct rootfs *fs = open_rootfs(*state);
@@ -82,7 +87,8 @@ static void becomes_the_user(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		AUTO_FREE char *out = xstrfmt("%s\n", rows[i].ids);
 
-		expect(fs, "echo $(id -u) $(id -g) $(id -G)", (struct run_spec){.user = rows[i].user}, out);
+		expect(fs, "echo $(id -u) $(id -g) $(id -G)",
+		       (struct run_spec){.user = rows[i].user}, out);
 	}
 	rootfs_free(fs);
 }
@@ -153,7 +159,10 @@ static void tells_why_a_command_did_not_start(void **state)
 	struct rootfs *fs = open_rootfs(*state);
 	AUTO(outcome) first;
 
-	run_script(fs, "printf '#!/no/such\\n' > /script; echo garbage > /garbage; chmod 755 /script /garbage", &first);
+	run_script(
+		fs,
+		"printf '#!/no/such\\n' > /script; echo garbage > /garbage; chmod 755 /script /garbage",
+		&first);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char *argv[] = {xstrdup(rows[i].argv0), NULL};
 		AUTO(outcome) o;
@@ -176,7 +185,8 @@ static void names_other_hosts(void **state)
 
 	strlist_add(&hosts, "db:10.0.0.5");
 	strlist_add(&hosts, "six:fd00::1");
-	expect(fs, "tail -n 2 /etc/hosts; hostname", (struct run_spec){.add_hosts = &hosts, .hostname = "buildkitsandbox"},
+	expect(fs, "tail -n 2 /etc/hosts; hostname",
+	       (struct run_spec){.add_hosts = &hosts, .hostname = "buildkitsandbox"},
 	       "10.0.0.5\tdb\nfd00::1\tsix\nbuildkitsandbox\n");
 	rootfs_free(fs);
 }
