@@ -80,9 +80,10 @@ int compress_zstd_new(struct compressor **out, int level, struct sink *next, str
 	if (z->ctx && !ZSTD_isError(set))
 		set = ZSTD_CCtx_setParameter(z->ctx, ZSTD_c_checksumFlag, 1);
 	if (!z->ctx || ZSTD_isError(set)) {
+		error_set(err, ERROR_SYSTEM, "start zstd compression: %s",
+			  z->ctx ? ZSTD_getErrorName(set) : "out of memory");
 		zstd_release(&z->base);
-		return error_set(err, ERROR_SYSTEM, "start zstd compression: %s",
-				 z->ctx ? ZSTD_getErrorName(set) : "out of memory");
+		return -1;
 	}
 	*out = &z->base;
 	return 0;
