@@ -1,0 +1,134 @@
+"""The program against a registry that fails as told: what a user sees, and what the other side never gets to see."""
+import os
+import pathlib
+import signal
+import sys
+
+import pytest
+
+from helpers import processes
+from helpers.images import read_layout
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fakes"))
+from fault_registry import FaultRegistry  # noqa: E402
+
+USER, PASSWORD = "user", "secret"
+
+
+@pytest.fixture
+def fault():
+    with FaultRegistry() as running:
+        yield running
+
+
+@pytest.fixture
+def app(slipway, build, fault):
+    """An image of one incompressible layer of 3 MB under a name in the registry."""
+    name = f"{fault.host}/team/app:1"
+    top = build.context({"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": os.urandom(3000000)})
+    slipway.build(top, "-t", name).ok()
+    return name
+
+
+def log_in(slipway, fault, kind):
+    fault.state.settings["auth"] = kind
+    slipway("login", "-u", USER, "--password-stdin", fault.host, stdin=PASSWORD).ok()
+
+
+def seen(fault, method, part):
+    return [e for e in fault.log if e["method"] == method and part in e["path"]]
+
+
+def test_reasons_of_retries_are_told(slipway, app, fault):
+    fault.rule(method="PUT", path="/blobs/uploads/", status=503, headers={"Retry-After": "0"},
+               body='{"errors":[{"code":"UNAVAILABLE","message":"disk is being replaced"}]}')
+    fault.rule(method="POST", path="/blobs/uploads/", status=429, headers={"Retry-After": "0"})
+    said = slipway("push", "--progress", "plain", app).ok()
+    assert "503 Service Unavailable: UNAVAILABLE: disk is being replaced; retry 1 in" in said.err + said.out
+    assert "429 Too Many Requests; retry 1 in" in said.err + said.out
+
+
+def test_download_is_resumed_by_the_next_run(slipway, app, fault):
+    slipway("push", app).ok()
+    layer = read_layout(slipway.root, app).layers[0]
+    fault.rule(method="GET", path=layer["digest"], truncate=2000000)
+    fault.rule(method="GET", path=layer["digest"], status=404, times=1)
+    other = slipway.other()
+    other.unfinished_allowed = True
+    other("pull", app).fails(layer["digest"], "404")
+    other("pull", app).ok()
+    read_layout(other.root, app).verify()
+    assert [e["headers"].get("Range") for e in seen(fault, "GET", layer["digest"])] == \
+        [None, "bytes=2000000-", "bytes=2000000-"]
+
+
+def test_token_of_a_push(slipway, app, fault):
+    log_in(slipway, fault, "bearer")
+    fault.rule(method="PUT", path="/blobs/uploads/", expire_tokens=True)
+    slipway("push", app).ok()
+    assert len(seen(fault, "GET", "/token?")) <= 4  # login, push, and one more after the end of the first
+    assert seen(fault, "PUT", "/manifests/1")[-1]["status"] == 201
+
+
+def test_secrets_are_not_told(slipway, app, fault):
+    """Neither password nor token nor a signed address, however much is printed."""
+    log_in(slipway, fault, "bearer")
+    fault.rule(method="GET", path="/blobs/", status=307, times=-1,
+               headers={"Location": "/signed?X-Signature=geheim"})
+    said = slipway("push", "--progress", "plain", app).ok()
+    failed = slipway.other()("pull", "--progress", "plain", app)
+    assert failed.code == 1
+    tokens = list(fault.state.tokens)
+    assert tokens
+    for text in (said.out, said.err, failed.out, failed.err):
+        assert not [s for s in (PASSWORD, "geheim", "dXNlcjpzZWNyZXQ", *tokens) if s in text]
+
+
+def test_evil_registry_learns_nothing(slipway, app, fault):
+    log_in(slipway, fault, "basic")
+    with FaultRegistry(auth="basic") as evil:
+        evil.rule(path="/catch", status=401, times=-1, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        fault.rule(method="POST", path="/blobs/uploads/", times=-1,
+                   set_headers={"Location": f"{evil.url}/catch"})
+        slipway("push", app).fails("401")
+        assert seen(evil, "PUT", "/catch") and not [e for e in evil.log if "Authorization" in e["headers"]]
+    assert not seen(fault, "PUT", "/manifests/")
+
+
+@pytest.mark.parametrize("realm", ["http://169.254.169.254/latest/meta-data", "file:///etc/passwd"])
+def test_evil_realm(slipway, app, fault, realm):
+    log_in(slipway, fault, "bearer")
+    fault.state.settings["realm"] = realm
+    slipway("push", app).fails("token server", "refused")
+
+
+def test_escape_codes_of_a_registry(slipway, app, fault):
+    fault.rule(method="POST", path="/blobs/uploads/", status=400, times=-1,
+               body='{"errors":[{"code":"X\\u001b[2J","message":"\\u001b]0;owned\\u0007\\nline"}]}')
+    said = slipway("push", app).fails("400 Bad Request")
+    assert "\x1b]0;" not in said.err and "\x1b[2J" not in said.err and "\x07" not in said.err
+
+
+def test_interrupted_push(slipway, app, fault):
+    """Ctrl-C in the middle of a retry: out at once, and the next push does what is left."""
+    fault.rule(method="PUT", path="/blobs/uploads/", status=503, times=-1, headers={"Retry-After": "300"})
+    running = slipway.start("push", app)
+    assert processes.wait_until(lambda: seen(fault, "PUT", "/blobs/uploads/"), 20)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=10)
+    assert running.returncode == 130
+    fault.state.rules.clear()
+    slipway("push", app).ok()
+
+
+def test_damaged_blob_is_not_pushed(slipway, app, fault):
+    layer = read_layout(slipway.root, app).layers[0]["digest"]
+    file = slipway.root / "blobs/sha256" / layer[7:]
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(data)
+    slipway.unfinished_allowed = True
+    slipway("push", app).fails(layer, "damaged in the store", "slipway fsck --repair")
+    assert not seen(fault, "PUT", "/manifests/")
+    assert ("team/app", layer) not in fault.state.blobs
