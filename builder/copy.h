@@ -48,6 +48,9 @@ int copy_hash(const struct copy_request *r, struct sha256 *h, struct error *err)
  * "PATH HASH" of the selected files.
  */
 int copy_manifest(const struct copy_request *r, struct strbuf *out, struct error *err);
+/* Both in one pass. */
+int copy_hash_and_manifest(const struct copy_request *r, struct sha256 *h, struct strbuf *out,
+			   struct error *err);
 /* below: the image the layer will lie on (NULL tree: scratch). */
 int copy_layer(const struct copy_request *r, const struct copy_image *below,
 	       const struct layer_options *o, struct layer *out, struct error *err);

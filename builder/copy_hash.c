@@ -9,8 +9,8 @@
 /* What a cache key sees of the sources. Never: mtimes, owners in a context, absolute paths. */
 struct hashing {
 	const struct copy_request *r;
-	struct sha256 *h; /* NULL: lines are written instead */
-	struct strbuf *lines;
+	struct sha256 *h;     /* may be NULL */
+	struct strbuf *lines; /* may be NULL */
 	const struct copy_match *match;
 };
 
@@ -59,6 +59,15 @@ static int hash_item(const struct hashing *g, const struct copy_item *item, stru
 	return 0;
 }
 
+/* Half of the digest tells changes apart, and there may be very many lines. */
+static void add_line(struct hashing *g, const char *path, const char *hex)
+{
+	if (!g->lines)
+		return;
+	strbuf_add_printable(g->lines, path, strlen(path), false);
+	strbuf_printf(g->lines, " %.16s\n", hex);
+}
+
 static int visit_hash(void *arg, const struct copy_item *item, struct error *err)
 {
 	struct hashing *g = arg;
@@ -67,13 +76,14 @@ static int visit_hash(void *arg, const struct copy_item *item, struct error *err
 
 	if (is_left(g, item))
 		return 0;
-	if (g->h)
-		return hash_item(g, item, g->h, err);
+	if (g->h && hash_item(g, item, g->h, err) < 0)
+		return -1;
+	if (!g->lines)
+		return 0;
 	if (hash_item(g, item, &one, err) < 0)
 		return -1;
 	sha256_final_hex(&one, hex);
-	strbuf_add_printable(g->lines, item->path, strlen(item->path), false);
-	strbuf_printf(g->lines, " %s\n", hex);
+	add_line(g, item->path, hex);
 	return 0;
 }
 
@@ -87,11 +97,9 @@ static int hash_bytes(struct hashing *g, const char *name, const void *data, siz
 	if (g->h) {
 		sha256_frame_str(g->h, name);
 		sha256_frame(g->h, raw, sizeof(raw));
-		return 0;
 	}
 	sha256_hex(raw, hex);
-	strbuf_add_printable(g->lines, name, strlen(name), false);
-	strbuf_printf(g->lines, " %s\n", hex);
+	add_line(g, name, hex);
 	return 0;
 }
 
@@ -160,6 +168,14 @@ static int hash_all(struct hashing *g, struct error *err)
 int copy_hash(const struct copy_request *r, struct sha256 *h, struct error *err)
 {
 	struct hashing g = {.r = r, .h = h};
+
+	return hash_all(&g, err);
+}
+
+int copy_hash_and_manifest(const struct copy_request *r, struct sha256 *h, struct strbuf *out,
+			   struct error *err)
+{
+	struct hashing g = {.r = r, .h = h, .lines = out};
 
 	return hash_all(&g, err);
 }

@@ -19,6 +19,7 @@ struct copy_step {
 	struct copy_request request;
 	bool prepared;
 	uint8_t hash[SHA256_SIZE]; /* of the sources, as the key has it */
+	struct strbuf lines;       /* of copy_manifest(), when a pass has brought them anyway */
 };
 
 /*
@@ -99,23 +100,15 @@ static int copy_quick(struct layer_step *s, struct step_key *k, struct error *er
 	return 1;
 }
 
-static int hash_sources(const struct copy_step *c, uint8_t out[SHA256_SIZE], struct error *err)
-{
-	AUTO(sha256) files = SHA256_INIT;
-
-	sha256_init(&files);
-	if (copy_hash(&c->request, &files, err) < 0)
-		return -1;
-	sha256_final(&files, out);
-	return 0;
-}
-
 static int copy_key(struct layer_step *s, struct step_key *k, struct error *err)
 {
 	struct copy_step *c = (struct copy_step *)s;
+	AUTO(sha256) files = SHA256_INIT;
 
-	if (prepare(c, err) < 0 || hash_sources(c, c->hash, err) < 0)
+	sha256_init(&files);
+	if (prepare(c, err) < 0 || copy_hash(&c->request, &files, err) < 0)
 		return -1;
+	sha256_final(&files, c->hash);
 	add_parameters(s, k);
 	step_key_add_content(k, "files", PLAN_FILES, c->hash);
 	for (size_t i = 0; i < c->remote.n; i++)
@@ -131,7 +124,12 @@ static int copy_manifest_lines(struct layer_step *s, struct strbuf *out, struct 
 
 	if (prepare(c, err) < 0)
 		return -1;
-	return copy_manifest(&c->request, out, err);
+	if (!c->lines.len)
+		return copy_manifest(&c->request, out, err);
+	strbuf_add(out, c->lines.buf, c->lines.len);
+	strbuf_release(&c->lines);
+	strbuf_init(&c->lines);
+	return 0;
 }
 
 /*
@@ -141,12 +139,15 @@ static int copy_manifest_lines(struct layer_step *s, struct strbuf *out, struct 
 static int check_unchanged(struct copy_step *c, struct error *err)
 {
 	const struct build_folder *folder = c->source.folder;
+	AUTO(sha256) files = SHA256_INIT;
 	uint8_t now[SHA256_SIZE];
 
 	if (!folder || folder->context->temporary)
 		return 0;
-	if (hash_sources(c, now, err) < 0)
+	sha256_init(&files);
+	if (copy_hash_and_manifest(&c->request, &files, &c->lines, err) < 0)
 		return -1;
+	sha256_final(&files, now);
 	if (memcmp(now, c->hash, SHA256_SIZE) == 0)
 		return 0;
 	c->step.unstable = true;
@@ -187,7 +188,7 @@ static const struct layer_step_ops add_ops = {
 
 int step_copy(struct stage *st, const struct instruction *ins, struct error *err)
 {
-	struct copy_step c = {.step = LAYER_STEP_INIT(st, ins)};
+	struct copy_step c = {.step = LAYER_STEP_INIT(st, ins), .lines = STRBUF_INIT};
 	bool is_add = ins->kind == INSTRUCTION_ADD;
 	int result;
 
@@ -198,6 +199,7 @@ int step_copy(struct stage *st, const struct instruction *ins, struct error *err
 		result = stage_error_place(err, ins);
 	else
 		result = layer_step_execute(&c.step, is_add ? &add_ops : &copy_ops, err);
+	strbuf_release(&c.lines);
 	remote_files_release(&c.remote);
 	layer_step_release(&c.step);
 	return result;
