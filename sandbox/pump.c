@@ -53,14 +53,19 @@ int pump_connect(struct pump *p, int inner)
 	return watch(p, &p->inner, EPOLLOUT);
 }
 
+static void close_side(struct pump *p, struct pump_side *s)
+{
+	/* Closing alone does not end the watch: the other process may still hold the same socket for a moment. */
+	watch(p, s, 0);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->data);
+}
+
 void pump_free(struct pump *p)
 {
-	if (p->client.fd >= 0)
-		close(p->client.fd);
-	if (p->inner.fd >= 0)
-		close(p->inner.fd);
-	free(p->client.data);
-	free(p->inner.data);
+	close_side(p, &p->client);
+	close_side(p, &p->inner);
 	free(p);
 }
 

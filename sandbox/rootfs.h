@@ -82,6 +82,8 @@ struct run_spec {
 	void (*output)(void *arg, int fd, const void *data, size_t len);
 	void *arg;
 	bool pass_fds;
+	/* A signal that asks us to end goes to the process, whose exit code then counts; the third one kills it. */
+	bool pass_signals;
 	/* Called once when the process runs and its ports are open. */
 	void (*started)(void *arg, pid_t pid);
 };

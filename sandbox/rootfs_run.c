@@ -30,7 +30,8 @@ struct run {
 	int outputs[2];      /* our ends of the pipes */
 	int step_outputs[2]; /* the step's */
 	int userns_fd;
-	char *work; /* of the overlay, new for each run */
+	unsigned int number; /* of the run in this root */
+	char *work;          /* of the overlay */
 };
 
 static void close_pair(int fds[2])
@@ -74,7 +75,7 @@ static int add_view(struct run *r, const struct sandbox_mount *m, struct error *
 /* A folder for the writes that are dropped. */
 static int add_scratch(struct run *r, size_t i, struct error *err)
 {
-	AUTO_FREE char *dir = xstrfmt("%s/bind-%u-%zu", r->fs->dir, r->fs->n_runs, i);
+	AUTO_FREE char *dir = xstrfmt("%s/bind-%u-%zu", r->fs->dir, r->number, i);
 
 	if (mkdir(dir, 0755) < 0)
 		return store_write_failed(r->fs->sb->store, "a folder for dropped writes", dir,
@@ -230,7 +231,9 @@ static int make_outputs(struct run *r, struct error *err)
 
 static int make_work(struct run *r, struct error *err)
 {
-	r->work = xstrfmt("%s/work-%u", r->fs->dir, r->fs->n_runs);
+	/* A folder that an overlay worked in is not taken again. */
+	r->number = r->fs->n_runs++;
+	r->work = xstrfmt("%s/work-%u", r->fs->dir, r->number);
 	if (mkdir(r->work, 0755) < 0)
 		return store_write_failed(r->fs->sb->store, "the work folder of a step", r->work,
 					  err);
@@ -304,7 +307,6 @@ int rootfs_run(struct rootfs *fs, const struct run_spec *spec, struct run_result
 	if (start(&r, err) < 0)
 		return -1;
 	fs->fresh = false;
-	fs->n_runs++;
 
 	struct run_loop loop = {
 		.spec = spec,

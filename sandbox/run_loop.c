@@ -15,10 +15,10 @@
 #include "sandbox/terminal.h"
 
 #define CHUNK       65536
-#define KILL_AFTER  10000000000ll /* nanoseconds from the first signal to SIGKILL */
-#define GIVE_UP     2000000000ll  /* ... and from that to the end of slipway-init itself */
-#define CANCEL_TICK 50            /* milliseconds between looks for a second signal */
-#define WINDOW_TICK 250           /* ... for a changed window of the terminal */
+#define KILL_AFTER  5000000000ll /* nanoseconds from the first signal to SIGKILL */
+#define GIVE_UP     2000000000ll /* ... and from that to the end of slipway-init itself */
+#define CANCEL_TICK 50           /* milliseconds between looks for a second signal */
+#define WINDOW_TICK 250          /* ... for a changed window of the terminal */
 
 enum slot {
 	SLOT_CONTROL,
@@ -129,7 +129,17 @@ static int serve_control(struct state *s, struct error *err)
 			  "the kernel does so when memory runs out: look into its log (dmesg)");
 }
 
-/* The first signal asks the step to end, time or a second one kills it. */
+/* A container may take its time to end well, a step may not. */
+static bool patience_is_over(const struct state *s, int64_t now)
+{
+	int count = s->l->cancel->count;
+
+	if (s->l->spec->pass_signals)
+		return count > 2;
+	return count > 1 || now - s->cancelled_at >= KILL_AFTER;
+}
+
+/* The first signal asks the step to end, time or a further one kills it. */
 static void serve_cancel(struct state *s)
 {
 	const struct cancel *c = s->l->cancel;
@@ -142,7 +152,7 @@ static void serve_cancel(struct state *s)
 		s->cancelled_at = now;
 		launch_request(s->l->launch->control_fd, REQUEST_SIGNAL, (uint32_t)c->signal);
 	}
-	if (s->killed_at == 0 && (c->count > 1 || now - s->cancelled_at >= KILL_AFTER)) {
+	if (s->killed_at == 0 && patience_is_over(s, now)) {
 		s->killed_at = now;
 		launch_request(s->l->launch->control_fd, REQUEST_KILL, 0);
 	}
@@ -243,6 +253,8 @@ int run_loop(struct run_loop *l, struct run_result *result, struct error *err)
 	close_outputs(l);
 	if (r < 0 && s.cancelled_at == 0)
 		return -1;
+	if (s.cancelled_at != 0 && s.exited && l->spec->pass_signals)
+		return 0;
 	if (s.cancelled_at != 0) {
 		if (!s.exited)
 			result->status = 128 + SIGKILL;
