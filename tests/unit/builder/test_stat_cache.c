@@ -170,16 +170,74 @@ static void damage_is_a_miss(void **state)
 	put(cache, &st, 1);
 	stat_cache_free(cache);
 	path = cache_file();
-	fd = open(path, O_WRONLY);
-	/* a bit of the digest: header 16, then 7 fields of 8 bytes */
-	assert_int_equal(pwrite(fd, "\x03", 1, 16 + 56 + 31), 1);
+	/* one bit after the other: header 16, then two numbers of 8 bytes and the digest */
+	fd = open(path, O_RDWR);
+	for (size_t bit = 0; bit < 48 * 8; bit++) {
+		off_t at = (off_t)(16 + bit / 8);
+		unsigned char byte;
+
+		assert_int_equal(pread(fd, &byte, 1, at), 1);
+		byte ^= (unsigned char)(1u << bit % 8);
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+		cache = open_cache("/damage");
+		if (bit) /* the lowest bit is no part of the number, and of no use in a file */
+			assert_int_equal(get(cache, &st), -1);
+		stat_cache_free(cache);
+		byte ^= (unsigned char)(1u << bit % 8);
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	}
 	close(fd);
 	cache = open_cache("/damage");
-	assert_int_equal(get(cache, &st), -1);
+	assert_int_equal(get(cache, &st), 1);
 	stat_cache_free(cache);
 	assert_int_equal(truncate(path, 50), 0);
 	cache = open_cache("/damage");
 	assert_int_equal(get(cache, &st), -1);
+	stat_cache_free(cache);
+}
+
+/* Another Dockerfile of the same context does not drive out what this one did not ask for, until that is the greater part. */
+static void keeps_what_another_build_needs(void **state)
+{
+	struct stat a = file(1, 5 * SECOND), b = file(2, 5 * SECOND), c = file(3, 5 * SECOND);
+	struct stat_cache *cache = open_cache("/shared");
+
+	(void)state;
+	put(cache, &a, 1);
+	stat_cache_free(cache);
+	cache = open_cache("/shared");
+	put(cache, &b, 2);
+	stat_cache_free(cache);
+	cache = open_cache("/shared");
+	assert_int_equal(get(cache, &a), 1);
+	assert_int_equal(get(cache, &b), 2);
+	stat_cache_free(cache);
+	cache = open_cache("/shared");
+	put(cache, &c, 3);
+	stat_cache_free(cache);
+	cache = open_cache("/shared");
+	assert_int_equal(get(cache, &a), -1);
+	assert_int_equal(get(cache, &c), 3);
+	stat_cache_free(cache);
+}
+
+static void tells_what_is_settled(void **state)
+{
+	struct stat young = file(6, SECOND), old = file(7, 2 * SECOND), future = file(8, -SECOND);
+	struct stat_cache *cache = open_cache(NULL);
+	uint8_t digest[SHA256_SIZE];
+	bool settled;
+
+	(void)state;
+	put(cache, &young, 1);
+	put(cache, &old, 2);
+	put(cache, &future, 3);
+	assert_true(stat_cache_find(cache, &young, digest, &settled));
+	assert_false(settled);
+	assert_true(stat_cache_find(cache, &old, digest, &settled));
+	assert_true(settled);
+	assert_true(stat_cache_find(cache, &future, digest, &settled));
+	assert_false(settled);
 	stat_cache_free(cache);
 }
 
@@ -223,6 +281,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(any_change_misses, setup, teardown),
 		cmocka_unit_test_setup_teardown(young_entries_serve_this_run_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_is_a_miss, setup, teardown),
+		cmocka_unit_test_setup_teardown(keeps_what_another_build_needs, setup, teardown),
+		cmocka_unit_test_setup_teardown(tells_what_is_settled, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_entries, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_key_nothing_is_written, setup, teardown),
 	};
