@@ -237,6 +237,7 @@ static int run_image(struct app *a, const struct image *image, const struct run_
 		.tty = o->tty,
 		.stdin_fd = o->interactive ? STDIN_FILENO : -1,
 		.pass_fds = true,
+		.pass_signals = true,
 		.started = on_started,
 		.arg = a,
 	};
