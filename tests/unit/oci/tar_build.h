@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/strbuf.h"
@@ -31,36 +30,49 @@ static inline void tar_pad(struct strbuf *sb)
 		strbuf_putc(sb, '\0');
 }
 
+static inline void tar_text(char *field, size_t size, const char *text)
+{
+	for (size_t i = 0; text && i < size && text[i]; i++)
+		field[i] = text[i];
+}
+
+/* Octal digits with leading zeros, then a blank. */
+static inline void tar_number(char *field, size_t digits, long long value)
+{
+	field[digits] = ' ';
+	for (unsigned long long v = (unsigned long long)value; digits--; v /= 8)
+		field[digits] = (char)('0' + v % 8);
+}
+
 /* Without content: tar_data() follows when size says so. */
 static inline void tar_add(struct strbuf *sb, struct tar_header h)
 {
-	char block[TAR_BLOCK + 1] = {0};
+	char block[TAR_BLOCK] = {0};
 	unsigned sum = 0;
 
-	memcpy(block, h.name, strnlen(h.name, 100));
-	snprintf(block + 100, 8, "%06o ", h.mode);
-	snprintf(block + 108, 8, "%06o ", h.uid);
-	snprintf(block + 116, 8, "%06o ", h.gid);
-	snprintf(block + 124, 13, "%011llo ", h.size);
+	tar_text(block, 100, h.name);
+	tar_number(block + 100, 6, h.mode);
+	tar_number(block + 108, 6, h.uid);
+	tar_number(block + 116, 6, h.gid);
+	tar_number(block + 124, 11, h.size);
 	if (h.size_text)
 		memcpy(block + 124, h.size_text, 12);
-	snprintf(block + 136, 13, "%011llo ", h.mtime);
+	tar_number(block + 136, 11, h.mtime);
 	memset(block + 148, ' ', 8);
 	block[156] = h.type ? h.type : '0';
-	if (h.link)
-		memcpy(block + 157, h.link, strnlen(h.link, 100));
+	tar_text(block + 157, 100, h.link);
 	memcpy(block + 257,
 	       h.magic ? h.magic
 		       : "ustar\0"
 			 "00",
 	       8);
-	snprintf(block + 329, 8, "%06o ", h.major);
-	snprintf(block + 337, 8, "%06o ", h.minor);
-	if (h.prefix)
-		memcpy(block + 345, h.prefix, strnlen(h.prefix, 155));
+	tar_number(block + 329, 6, h.major);
+	tar_number(block + 337, 6, h.minor);
+	tar_text(block + 345, 155, h.prefix);
 	for (size_t i = 0; i < TAR_BLOCK; i++)
 		sum += (unsigned char)block[i];
-	snprintf(block + 148, 8, "%06o", sum);
+	tar_number(block + 148, 6, sum);
+	block[154] = '\0';
 	block[155] = ' ';
 	strbuf_add(sb, block, TAR_BLOCK);
 }
