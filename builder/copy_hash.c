@@ -59,7 +59,7 @@ static int hash_item(const struct hashing *g, const struct copy_item *item, stru
 	return 0;
 }
 
-/* Half of the digest tells changes apart, and there may be very many lines. */
+/* The start of the digest tells changes apart, and there may be very many lines. */
 static void add_line(struct hashing *g, const char *path, const char *hex)
 {
 	if (!g->lines)

@@ -261,7 +261,7 @@ static void manifest_shows_what_changed(void **state)
 	AUTO_FREE char *odd = manifest(*state, "f 644 0:0 d/\033[2J=1");
 	size_t line = strcspn(one, "\n") + 1;
 
-	assert_int_equal(line, strlen("d/a ") + 64 + 1);
+	assert_int_equal(line, strlen("d/a ") + 16 + 1);
 	assert_true(str_starts(one, "d/a "));
 	assert_memory_equal(one, two, line);
 	assert_true(str_starts(one + line, "d/b "));
