@@ -13,6 +13,7 @@ count          count(small, full): how many rounds; the full number with --soak
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,9 @@ from helpers.registry import Registry  # noqa: E402
 from helpers.runner import Slipway  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+
+# A shell's background job ignores SIGINT, and so would everything it starts: programs under test must see it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
