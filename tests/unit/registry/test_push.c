@@ -446,6 +446,10 @@ int main(void)
 		world_test(test_index),
 		world_test(test_partial_index),
 	};
+	int failed;
 
-	return cmocka_run_group_tests(tests, world_start, world_stop);
+	pool = pool_new(6);
+	failed = cmocka_run_group_tests(tests, world_start, world_stop);
+	pool_free(pool);
+	return failed;
 }

@@ -143,6 +143,10 @@ int main(void)
 		world_test(test_round_trip), world_test(test_sizes),     world_test(test_login),
 		world_test(test_resume),     world_test(test_untrusted),
 	};
+	int failed;
 
-	return cmocka_run_group_tests(tests, start, stop);
+	pool = pool_new(6);
+	failed = cmocka_run_group_tests(tests, start, stop);
+	pool_free(pool);
+	return failed;
 }

@@ -14,6 +14,7 @@
 #include "tests/fakes/fake.h"
 
 static struct fake fake, other;
+static struct pool *pool; /* made by main */
 
 struct world {
 	struct reporter reporter; /* first: the callbacks cast to the world */
@@ -22,7 +23,6 @@ struct world {
 	struct login login; /* views; username NULL: nobody is logged in */
 	int lookups;
 	bool login_broken;
-	struct pool *pool;
 	struct store *from, *to;
 	struct registry_options o;
 	struct registry_client *c;
@@ -142,11 +142,10 @@ static inline int world_set_up(void **state)
 	strbuf_init(&w->said);
 	w->reporter = (struct reporter){
 		.log = on_log, .step_begin = on_begin, .step_note = on_note};
-	w->pool = pool_new(6);
 	w->o = (struct registry_options){
 		.reporter = &w->reporter,
 		.login = {.get = get_login, .arg = w},
-		.pool = w->pool,
+		.pool = pool,
 		.max_retries = 3,
 		.retry_base_ms = 1,
 		.stall_timeout_ms = 10000,
@@ -164,7 +163,6 @@ static inline int world_tear_down(void **state)
 	struct world *w = *state;
 
 	registry_client_free(w->c);
-	pool_free(w->pool);
 	image_free(w->image);
 	image_ref_release(&w->ref);
 	store_free(w->from);
