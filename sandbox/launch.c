@@ -1,6 +1,7 @@
 #include "sandbox/launch.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -25,7 +26,9 @@ extern const char sandbox_init_program[], sandbox_init_program_end[];
 /* The system may forbid files in memory to be executable unless asked for (vm.memfd_noexec). */
 static int make_program(struct error *err)
 {
-	size_t len = (size_t)(sandbox_init_program_end - sandbox_init_program);
+	/* two labels of one block of bytes: numbers, since to the compiler they are two objects */
+	size_t len = (size_t)((uintptr_t)sandbox_init_program_end -
+			      (uintptr_t)sandbox_init_program);
 	AUTO_FD int fd = memfd_create("slipway-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 
 	if (fd < 0 && errno == EINVAL)

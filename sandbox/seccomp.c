@@ -77,16 +77,23 @@ static int add_table(scmp_filter_ctx ctx, uint32_t action, const char *const *na
 	return 0;
 }
 
+/* SCMP_A0() and kin leave a field out, which clang warns of. */
+static struct scmp_arg_cmp argument(unsigned int n, enum scmp_compare op, scmp_datum_t a,
+				    scmp_datum_t b)
+{
+	return (struct scmp_arg_cmp){.arg = n, .op = op, .datum_a = a, .datum_b = b};
+}
+
 /* Threads and children, but no namespaces: not even a user namespace, the door to most kernel bugs. */
 static int add_clone(scmp_filter_ctx ctx, struct error *err)
 {
-	const struct scmp_arg_cmp plain[] = {SCMP_A0(SCMP_CMP_MASKED_EQ, NAMESPACE_FLAGS, 0)};
+	const struct scmp_arg_cmp plain[] = {argument(0, SCMP_CMP_MASKED_EQ, NAMESPACE_FLAGS, 0)};
 
 	if (add_rule(ctx, SCMP_ACT_ALLOW, "clone", 1, plain, err) < 0)
 		return -1;
 	for (unsigned int bit = 0; bit < 32; bit++) {
 		const struct scmp_arg_cmp asked[] = {
-			SCMP_A0(SCMP_CMP_MASKED_EQ, 1u << bit, 1u << bit)};
+			argument(0, SCMP_CMP_MASKED_EQ, 1u << bit, 1u << bit)};
 
 		if ((NAMESPACE_FLAGS & (1u << bit)) &&
 		    add_rule(ctx, SCMP_ACT_ERRNO(EPERM), "clone", 1, asked, err) < 0)
@@ -101,7 +108,7 @@ static int add_personality(scmp_filter_ctx ctx, struct error *err)
 	static const uint32_t values[] = {0x0, 0x8, 0x20000, 0x20008, 0xffffffff};
 
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
-		const struct scmp_arg_cmp is[] = {SCMP_A0(SCMP_CMP_EQ, values[i])};
+		const struct scmp_arg_cmp is[] = {argument(0, SCMP_CMP_EQ, values[i], 0)};
 
 		if (add_rule(ctx, SCMP_ACT_ALLOW, "personality", 1, is, err) < 0)
 			return -1;
@@ -111,11 +118,11 @@ static int add_personality(scmp_filter_ctx ctx, struct error *err)
 
 static int add_socket(scmp_filter_ctx ctx, bool native, struct error *err)
 {
-	const struct scmp_arg_cmp below[] = {SCMP_A0(SCMP_CMP_LT, AF_ALG)};
-	const struct scmp_arg_cmp between[] = {SCMP_A0(SCMP_CMP_EQ, AF_ALG + 1)};
-	const struct scmp_arg_cmp above[] = {SCMP_A0(SCMP_CMP_GT, AF_VSOCK)};
-	const struct scmp_arg_cmp alg[] = {SCMP_A0(SCMP_CMP_EQ, AF_ALG)};
-	const struct scmp_arg_cmp vsock[] = {SCMP_A0(SCMP_CMP_EQ, AF_VSOCK)};
+	const struct scmp_arg_cmp below[] = {argument(0, SCMP_CMP_LT, AF_ALG, 0)};
+	const struct scmp_arg_cmp between[] = {argument(0, SCMP_CMP_EQ, AF_ALG + 1, 0)};
+	const struct scmp_arg_cmp above[] = {argument(0, SCMP_CMP_GT, AF_VSOCK, 0)};
+	const struct scmp_arg_cmp alg[] = {argument(0, SCMP_CMP_EQ, AF_ALG, 0)};
+	const struct scmp_arg_cmp vsock[] = {argument(0, SCMP_CMP_EQ, AF_VSOCK, 0)};
 
 	if (add_rule(ctx, SCMP_ACT_ALLOW, "socket", 1, below, err) < 0 ||
 	    add_rule(ctx, SCMP_ACT_ALLOW, "socket", 1, between, err) < 0 ||
@@ -144,9 +151,9 @@ static int add_mknod(scmp_filter_ctx ctx, struct error *err)
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		const struct scmp_arg_cmp mknod[] = {
-			SCMP_A1(SCMP_CMP_MASKED_EQ, S_IFMT, types[i].type)};
+			argument(1, SCMP_CMP_MASKED_EQ, S_IFMT, types[i].type)};
 		const struct scmp_arg_cmp mknodat[] = {
-			SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, types[i].type)};
+			argument(2, SCMP_CMP_MASKED_EQ, S_IFMT, types[i].type)};
 
 		if (add_rule(ctx, types[i].action, "mknod", 1, mknod, err) < 0 ||
 		    add_rule(ctx, types[i].action, "mknodat", 1, mknodat, err) < 0)

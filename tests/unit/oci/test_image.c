@@ -161,7 +161,10 @@ static void test_damage(void **state)
 	store_blob_path(&made->manifest.config.digest, path);
 	AUTO_FREE char *config = fixture_read(f, path);
 
-	config[10] ^= 1;
+	if (!config)
+		fail_msg("%s cannot be read", path);
+	else
+		config[10] ^= 1;
 	fixture_write(f, path, config, strlen(config));
 	assert_fails(f, ERROR_CORRUPT, "damaged",
 		     image_load(&loaded, f->store, &made->descriptor, NULL, &f->err));
