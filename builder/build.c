@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "builder/build_finish.h"
 #include "builder/stage.h"
+#include "builder/stop.h"
 #include "dockerfile/scope.h"
 #include "oci/lease.h"
 
@@ -35,6 +36,8 @@ static void build_release(struct build *b)
 	platform_release(&b->target_platform);
 	platform_release(&b->host_platform);
 	dockerfile_free(b->file);
+	error_release(&b->failure);
+	free(b->processes);
 	pthread_cond_destroy(&b->key_done);
 	pthread_mutex_destroy(&b->lock);
 }
@@ -180,9 +183,12 @@ static void stage_done(struct build *b, int done)
 static int stage_job(void *arg, struct error *err)
 {
 	struct stage *st = arg;
+	AUTO(error) local = ERROR_INIT;
 
-	if (stage_build(st, err) < 0)
-		return -1;
+	if (stage_build(st, &local) < 0) {
+		build_stop(st->build, &local);
+		return error_set(err, ERROR_CANCELLED, "a stage failed");
+	}
 	stage_done(st->build, st->source->index);
 	return 0;
 }
@@ -216,7 +222,10 @@ static int run_stages(struct build *b, struct error *err)
 		if (!needs)
 			group_run(b->group, stage_job, b->stages[index]);
 	}
-	return group_wait(b->group, err);
+	/* Jobs end in any order; the failure is the one that came first. */
+	if (group_wait(b->group, NULL) < 0)
+		return error_move(err, &b->failure);
+	return 0;
 }
 
 static void report_warnings(struct build *b)

@@ -33,4 +33,9 @@ struct build {
 	pthread_cond_t key_done;
 	struct strlist keys; /* of steps being made: a second stage waits for the same step */
 	size_t steps, cached;
+	bool stopping; /* a stage failed: failure is why (stop.h) ... */
+	bool killing;  /* ... and the processes of others are ended */
+	struct error failure;
+	int *processes; /* pidfds of steps that run */
+	size_t n_processes, cap_processes;
 };

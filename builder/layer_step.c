@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "builder/explain.h"
+#include "builder/stop.h"
 
 void layer_step_release(struct layer_step *s)
 {
@@ -171,6 +172,8 @@ static int make(struct lookup *l, struct error *err)
 
 	if (explain(l, err) < 0 || cancel_check(b->options->cancel, err) < 0)
 		return -1;
+	if (build_is_stopping(b))
+		return error_set(err, ERROR_CANCELLED, "another stage failed");
 	l->found.created = b->options->now;
 	if (l->ops->make(l->step, &l->found.layer, err) < 0)
 		return -1;

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "builder/history.h"
 #include "builder/steps.h"
+#include "builder/stop.h"
 #include "dockerfile/words.h"
 
 #define RULE         "UndefinedVar"
@@ -276,7 +277,7 @@ int stage_build(struct stage *st, struct error *err)
 	for (size_t i = 0; i < st->source->n_instructions; i++) {
 		if (cancel_check(b->options->cancel, err) < 0)
 			return -1;
-		if (b->group && group_failed(b->group))
+		if (build_is_stopping(b))
 			return error_set(err, ERROR_CANCELLED, "another stage failed");
 		if (execute(st, &st->source->instructions[i], err) < 0)
 			return -1;

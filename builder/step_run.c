@@ -7,6 +7,7 @@
 #include "builder/layer_step.h"
 #include "builder/run_env.h"
 #include "builder/steps.h"
+#include "builder/stop.h"
 #include "sandbox/rootfs.h"
 
 #define HOSTNAME "buildkitsandbox"
@@ -18,6 +19,7 @@ struct run_step {
 	struct output output;
 	const char *hostname;
 	bool network;
+	int process; /* of build_process_add() */
 };
 
 static void fill_key(struct run_step *r, struct step_key *k)
@@ -109,7 +111,16 @@ static int check_platform(const struct stage *st, struct error *err)
 
 static void take_output(void *arg, int fd, const void *data, size_t len)
 {
-	output_write(arg, fd, data, len);
+	struct run_step *r = arg;
+
+	output_write(&r->output, fd, data, len);
+}
+
+static void note_start(void *arg, pid_t pid)
+{
+	struct run_step *r = arg;
+
+	r->process = build_process_add(r->step.stage->build, pid);
 }
 
 /* why: what the sandbox says of a process that could not even start; NULL: it ran. */
@@ -145,13 +156,18 @@ static int run_process(struct run_step *r, struct rootfs *fs, struct run_env *en
 		.n_mounts = r->mounts.n_mounts,
 		.stdin_fd = -1,
 		.output = take_output,
-		.arg = &r->output,
+		.started = note_start,
+		.arg = r,
 	};
 	struct run_result result = {.status = 0};
 	AUTO(error) local = ERROR_INIT;
 	int done = rootfs_run(fs, &spec, &result, &local);
 
+	build_process_remove(st->build, r->process);
 	output_end(&r->output);
+	/* Whatever became of it, it was not of its own doing. */
+	if ((done < 0 || result.status) && build_is_stopping(st->build))
+		return error_set(err, ERROR_CANCELLED, "another stage failed");
 	if (done == 0)
 		return result.status ? report_failure(r, &result, NULL, err) : 0;
 	if (local.kind != ERROR_STEP)
@@ -229,6 +245,7 @@ int step_run(struct stage *st, const struct instruction *ins, struct error *err)
 		.step = LAYER_STEP_INIT(st, ins),
 		.hostname = choose_hostname(o),
 		.network = wants_network(o, &ins->run),
+		.process = -1,
 	};
 	int result;
 
