@@ -214,7 +214,6 @@ def test_file_that_grows_while_it_is_read(slipway, context, options):
         result.fails("big", "changed")
 
 
-@pytest.mark.slow
 def high_water(pid):
     """Peak resident KiB of a running program; 0 when it has ended."""
     try:
@@ -224,6 +223,7 @@ def high_water(pid):
         return 0
 
 
+@pytest.mark.slow
 def test_memory_of_big_layers(slipway, context, count):
     """A big file and many files within 64 MiB of resident memory."""
     size, files = count(128 << 20, 2 << 30), count(5000, 200000)
