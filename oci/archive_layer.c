@@ -60,19 +60,6 @@ static bool is_compressed(const struct tee *t)
 	       (t->n_first == MAGIC && memcmp(t->first, zstd, sizeof(zstd)) == 0);
 }
 
-static const char *layer_type(enum compression kind)
-{
-	switch (kind) {
-	case COMPRESSION_GZIP:
-		return MEDIA_OCI_LAYER_GZIP;
-	case COMPRESSION_ZSTD:
-		return MEDIA_OCI_LAYER_ZSTD;
-	case COMPRESSION_NONE:
-		break;
-	}
-	return MEDIA_OCI_LAYER;
-}
-
 int load_pump(struct source *in, struct sink *to, struct error *err)
 {
 	AUTO_FREE char *buf = xmalloc(PUMP_BYTES);
@@ -161,7 +148,7 @@ int load_layer(struct store *s, struct source *in, const char *name, struct desc
 
 	if (ingest_commit(ingest, &d, size, err) < 0)
 		return -1;
-	descriptor_set(layer, layer_type(kind), &d, size);
+	descriptor_set(layer, layer_media_type(kind), &d, size);
 	return layer_meta_put(s, &d, diff_id, bytes, err);
 }
 
@@ -178,6 +165,6 @@ int load_blob_layer(struct store *s, const struct digest *d, struct descriptor *
 	fd_source_init(&in, fd, d->text);
 	if (hash_inflated(&in.source, diff_id, &bytes, &kind, err) < 0)
 		return error_wrap(err, "layer %s", d->text);
-	descriptor_set(layer, layer_type(kind), d, size);
+	descriptor_set(layer, layer_media_type(kind), d, size);
 	return layer_meta_put(s, d, diff_id, bytes, err);
 }

@@ -118,7 +118,7 @@ int layer_writer_add(struct layer_writer *w, const struct entry *e, struct sourc
 	return result < 0 ? -1 : index_writer_add(w->index, &mine, err);
 }
 
-static const char *media_type(enum compression kind)
+const char *layer_media_type(enum compression kind)
 {
 	switch (kind) {
 	case COMPRESSION_GZIP:
@@ -149,7 +149,7 @@ int layer_writer_finish(struct layer_writer *w, struct layer *out, struct error 
 	    ingest_commit(w->ingest, &blob, size, err) < 0 ||
 	    layer_meta_put(w->store, &blob, &out->diff_id, out->uncompressed, err) < 0)
 		return -1;
-	descriptor_set(&out->descriptor, media_type(w->options.compression), &blob, size);
+	descriptor_set(&out->descriptor, layer_media_type(w->options.compression), &blob, size);
 	return 0;
 }
 

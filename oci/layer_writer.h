@@ -29,6 +29,9 @@ struct layer_options {
 	int64_t mtime_limit; /* later mtimes become this; < 0: none */
 };
 
+/* The OCI media type of a layer compressed like that. */
+const char *layer_media_type(enum compression kind);
+
 struct layer_writer;
 int layer_writer_open(struct layer_writer **out, struct store *s, const struct layer_options *o,
 		      struct error *err);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "sandbox/fd_message.h"
 #include "sandbox/orders.h"
 #include "sandbox/pump.h"
 
@@ -206,28 +207,11 @@ static void take_connection(struct forward *f, const struct listener *l)
 
 static int receive_answer(int agent_fd, struct answer *a, int *fd)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {.iov_base = a, .iov_len = sizeof(*a)};
-	struct msghdr msg;
-	ssize_t n;
+	ssize_t n = fd_message_receive(agent_fd, a, sizeof(*a), MSG_DONTWAIT, fd);
 
-	memset(&msg, 0, sizeof(msg));
-	msg.msg_iov = &iov;
-	msg.msg_iovlen = 1;
-	msg.msg_control = control.space;
-	msg.msg_controllen = sizeof(control.space);
-	n = recvmsg(agent_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	*fd = -1;
-	if (n > 0)
-		for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-			if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-				memcpy(fd, CMSG_DATA(c), sizeof(*fd));
 	if (n == (ssize_t)sizeof(*a))
 		return 1;
-	return n < 0 && (errno == EAGAIN || errno == EINTR) ? -1 : 0;
+	return n < 0 && errno == EAGAIN ? -1 : 0;
 }
 
 static void serve_agent(struct forward *f)

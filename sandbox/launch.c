@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/process.h"
+#include "sandbox/fd_message.h"
 #include "sandbox/sandbox_private.h"
 
 #ifndef MFD_EXEC
@@ -167,38 +168,12 @@ void launch_release(struct launch *l)
 	launch_end(l, NULL);
 }
 
-static int carried_fd(struct msghdr *msg)
-{
-	int fd = -1;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-		    c->cmsg_len == CMSG_LEN(sizeof(int)))
-			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
-}
-
 int launch_receive(int control_fd, bool wait, struct report *r, int *fd)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {.iov_base = r, .iov_len = sizeof(*r)};
-	struct msghdr msg;
-	ssize_t n;
+	ssize_t n = fd_message_receive(control_fd, r, sizeof(*r), wait ? 0 : MSG_DONTWAIT, fd);
 
-	memset(&msg, 0, sizeof(msg));
-	msg.msg_iov = &iov;
-	msg.msg_iovlen = 1;
-	msg.msg_control = control.space;
-	msg.msg_controllen = sizeof(control.space);
-	do
-		n = recvmsg(control_fd, &msg, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
-	while (n < 0 && errno == EINTR);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return -1;
-	*fd = n > 0 ? carried_fd(&msg) : -1;
 	if (n != (ssize_t)sizeof(*r)) {
 		if (*fd >= 0)
 			close(*fd);
