@@ -55,7 +55,17 @@ static void to_null(void)
 		close(fd);
 }
 
-static _Noreturn void first_process(struct orders *o, int parent_fd)
+/* The outer process tells slipway this one's pid: before that, nothing may be said of the command. */
+static void await_announcement(int fd)
+{
+	char byte;
+
+	if (read(fd, &byte, 1) != 1)
+		_exit(125);
+	close(fd);
+}
+
+static _Noreturn void first_process(struct orders *o, int parent_fd, int announced_fd)
 {
 	struct pollfd p = {.fd = parent_fd, .events = POLLIN};
 	struct user user;
@@ -86,6 +96,7 @@ static _Noreturn void first_process(struct orders *o, int parent_fd)
 		     o->user);
 	enter_cwd(o->cwd ? o->cwd : "/");
 	drop_privileges(o);
+	await_announcement(announced_fd);
 	if (o->flags & FLAG_PROBE) {
 		report_value(REPORT_STARTED, 0);
 		report_value(REPORT_EXITED, 0);
@@ -98,7 +109,7 @@ static _Noreturn void first_process(struct orders *o, int parent_fd)
 
 static int run(struct orders *o)
 {
-	int flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS, self, wstatus;
+	int flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS, self, announced[2], wstatus;
 	pid_t pid;
 
 	enter_cgroups(o);
@@ -112,7 +123,7 @@ static int run(struct orders *o)
 	if (o->flags & FLAG_NETNS)
 		loopback_up();
 	self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (self < 0)
+	if (self < 0 || pipe2(announced, O_CLOEXEC) < 0)
 		fail(STAGE_NAMESPACES, errno, "open a handle of the own process");
 	pid = fork();
 	if (pid < 0)
@@ -120,9 +131,13 @@ static int run(struct orders *o)
 	if (pid == 0) {
 		if (o->agent_fd >= 0)
 			close(o->agent_fd);
-		first_process(o, self);
+		close(announced[1]);
+		first_process(o, self, announced[0]);
 	}
 	report_value(REPORT_PID, pid);
+	(void)!write(announced[1], "", 1);
+	close(announced[0]);
+	close(announced[1]);
 	close(o->control_fd);
 	to_null();
 	wstatus = agent_serve(o->agent_fd, pid);

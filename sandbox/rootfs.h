@@ -84,7 +84,10 @@ struct run_spec {
 	bool pass_fds;
 	/* A signal that asks us to end goes to the process, whose exit code then counts; the third one kills it. */
 	bool pass_signals;
-	/* Called once when the process runs and its ports are open. */
+	/*
+	 * Called once when the process runs and its ports are open. pid is that of the first process of its pid
+	 * namespace: signals to it are passed on to the process, and with it everything in there ends.
+	 */
 	void (*started)(void *arg, pid_t pid);
 };
 
@@ -95,8 +98,10 @@ struct run_result {
 
 /*
  * Runs to the end: result->status is the process's code; an error is ERROR_STEP only for what the process could not
- * even start with (127 not found, 126 not executable, in err->status), ERROR_CANCELLED after a signal, else ours.
- * When it returns nothing of the process is left: all descendants killed, no mount, output delivered.
+ * even start with (127 not found, 126 not executable, in err->status), ERROR_CANCELLED after a signal (it is passed
+ * on to the process; SIGKILL after 10 seconds or at the second one), else ours. When it returns all descendants are
+ * dead, the output is delivered and nobody writes to the root any more. The mounts belong to a namespace that is
+ * gone a moment later; sandbox_free() waits for that.
  */
 int rootfs_run(struct rootfs *fs, const struct run_spec *spec, struct run_result *result,
 	       struct error *err);

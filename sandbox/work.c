@@ -143,8 +143,15 @@ int work_take_metadata(const char *folder, const char *like, struct error *err)
 
 int work_rename(const char *from, const char *to, struct error *err)
 {
-	if (rename(from, to) < 0)
+	if (rename(from, to) < 0) {
+		int number = errno;
+
+		/* A helper that died after it had done this is asked again. */
+		if (number == ENOENT && access(from, F_OK) < 0 && access(to, F_OK) == 0)
+			return 0;
+		errno = number;
 		return error_errno(err, "move %s to %s", from, to);
+	}
 	return 0;
 }
 

@@ -1,5 +1,7 @@
 #include "tests/unit/sandbox/sandbox_fixture.h"
 
+#include <pthread.h>
+
 static void runs_a_command(void **state)
 {
 	struct rootfs *fs = open_rootfs(*state);
@@ -99,6 +101,56 @@ static void keeps_changes_between_runs(void **state)
 	rootfs_free(fs);
 }
 
+struct worker {
+	struct fixture *f;
+	pthread_t thread;
+	int number;
+	char *listing;
+};
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	AUTO_FREE char *script = xstrfmt("echo %d > /n; test -e /other && exit 1; sleep 0.1",
+					 w->number);
+
+	for (int i = 0; i < 3; i++) {
+		struct rootfs *fs = open_rootfs(w->f);
+		AUTO(outcome) o;
+
+		run_script(fs, script, &o);
+		assert_int_equal(o.r, 0);
+		assert_int_equal(o.result.status, 0);
+		free(w->listing);
+		w->listing = commit_listing(w->f, fs);
+		rootfs_free(fs);
+	}
+	return NULL;
+}
+
+/* Stages of a build run at the same time, on threads that end before the build does. */
+static void works_on_many_threads(void **state)
+{
+	struct worker workers[4] = {{0}};
+
+	for (int i = 0; i < 4; i++) {
+		workers[i].f = *state;
+		workers[i].number = i;
+		assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+	}
+	for (int i = 0; i < 4; i++) {
+		AUTO_FREE char *expected = xstrfmt("f n 644 0:0 =%d\n", i);
+
+		pthread_join(workers[i].thread, NULL);
+		assert_string_equal(workers[i].listing, expected);
+		free(take_ptr(workers[i].listing));
+	}
+	/* What those threads started is gone with them; this one starts its own. */
+	work(&workers[0]);
+	assert_string_equal(workers[0].listing, "f n 644 0:0 =0\n");
+	free(workers[0].listing);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -108,6 +160,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(goes_on_after_a_commit, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(keeps_changes_between_runs, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(works_on_many_threads, fixture_setup,
 						fixture_teardown),
 	};
 

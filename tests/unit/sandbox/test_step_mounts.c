@@ -1,6 +1,8 @@
 /* Mounts of a step: what they show, where they land, and that nothing of them is left behind. */
 #include "tests/unit/sandbox/sandbox_fixture.h"
 
+#include <pthread.h>
+
 static char *write_source(struct fixture *f, const char *name, const char *text)
 {
 	char *dir = store_path(f->store, "src");
@@ -260,6 +262,57 @@ static void does_not_change_what_is_around_a_target(void **state)
 	       "755 0:0\n755 0:0\nbusy\n", "");
 }
 
+static void *swap_targets(void *arg)
+{
+	struct rootfs *fs = open_rootfs(arg);
+	AUTO_FREE char *cache = store_path(((struct fixture *)arg)->store, "c");
+	const struct sandbox_mount m = {
+		.kind = SANDBOX_MOUNT_CACHE, .target = "/c", .source_dir = cache};
+	AUTO(outcome) o;
+
+	run_spec(
+		fs,
+		"cd /c; until [ -e end ]; do rm -rf t; ln -s /proc/self/attr t; rm -f t; ln -s /lib t; rm -f t; mkdir t; done",
+		(struct run_spec){.mounts = &m, .n_mounts = 1}, &o);
+	rootfs_free(fs);
+	return NULL;
+}
+
+/* A cache shared with a step that swaps a mount point for links: it lands inside, or nothing runs (CVE-2025-52881). */
+static void is_not_led_astray_by_a_racing_step(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_FREE char *cache = store_path(f->store, "c");
+	AUTO_FREE char *end = xstrfmt("%s/end", cache);
+	const struct sandbox_mount mounts[] = {
+		{.kind = SANDBOX_MOUNT_CACHE, .target = "/c", .source_dir = cache},
+		{.kind = SANDBOX_MOUNT_DATA,
+		 .target = "/c/t/exec",
+		 .data = "data",
+		 .data_len = 4,
+		 .mode = 0644},
+	};
+	pthread_t thread;
+
+	must(fs_mkdir_p(cache, 0755, &must_err));
+	assert_int_equal(pthread_create(&thread, NULL, swap_targets, f), 0);
+	for (int i = 0; i < 30; i++) {
+		struct rootfs *fs = open_rootfs(f);
+		AUTO(outcome) o;
+
+		/* /proc is as it was made, wherever the file went. */
+		run_spec(
+			fs,
+			"grep -c ' /proc/.*/attr' /proc/mounts; cat /proc/self/attr/exec 2>/dev/null | head -c 4",
+			(struct run_spec){.mounts = mounts, .n_mounts = 2}, &o);
+		if (o.r == 0)
+			assert_string_equal(o.out.buf, "0\n");
+		rootfs_free(fs);
+	}
+	close(open(end, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	pthread_join(thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -273,6 +326,7 @@ int main(int argc, char **argv)
 		T(nests_and_covers),
 		T(finds_targets_through_links_of_the_image),
 		T(does_not_change_what_is_around_a_target),
+		T(is_not_led_astray_by_a_racing_step),
 	};
 
 	if (argc > 1 && strcmp(argv[1], SANDBOX_HELPER_ARG) == 0)
