@@ -286,3 +286,16 @@ void fs_fd_path(int fd, char out[32])
 {
 	snprintf(out, 32, "/proc/self/fd/%d", fd);
 }
+
+/* Not O_TMPFILE: overlayfs has it only since Linux 6.1, and NFS has not. */
+int fs_open_unnamed(const char *dir, struct error *err)
+{
+	AUTO_FREE char *path = xstrfmt("%s/unnamed-XXXXXX", dir);
+	AUTO_FD int fd = mkostemp(path, O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, "create a temporary file in %s", dir);
+	if (unlink(path) < 0)
+		return error_errno(err, "remove %s", path);
+	return take_fd(fd);
+}

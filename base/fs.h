@@ -37,6 +37,9 @@ int fs_fsync_dir(const char *path, struct error *err);
 /* A new folder "prefix" + random in dir, mode 0700; *path is free()d by the caller. */
 int fs_make_temp_dir(const char *dir, const char *prefix, char **path, struct error *err);
 
+/* A new file in dir for reading and writing that has no name any more: it goes when the descriptor does. Or -1. */
+int fs_open_unnamed(const char *dir, struct error *err);
+
 /*
  * Opens path below rootfd as if rootfd were "/": symbolic links (absolute and "..") stay inside, magic
  * links are refused (openat2 RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS; a component walk where the kernel

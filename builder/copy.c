@@ -109,17 +109,15 @@ static int write_context_file(struct writing *w, const char *path, struct entry 
 	return copy_same_state(&st, &after) ? 0 : copy_changed(r, path, err);
 }
 
-static int write_image_file(struct writing *w, struct tree_node *from, struct entry *e,
+static int write_image_file(struct writing *w, const struct tree_node *from, struct entry *e,
 			    struct error *err)
 {
-	AUTO_FD int fd = -1;
-	struct fd_source in;
+	struct spool_source in;
 
-	if (spool_file(w->spool, from, &fd, err) < 0)
+	if (spool_source(&in, w->spool, from, err) < 0)
 		return -1;
 	memcpy(e->content, from->content, SHA256_SIZE);
 	e->has_content = true;
-	fd_source_init(&in, fd, e->path);
 	return layer_writer_add(w->writer, e, &in.source, err);
 }
 

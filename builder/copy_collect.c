@@ -18,6 +18,7 @@ void copy_job_release(struct copy_job *j)
 	copy_temp_release(&j->temp);
 	plan_free(j->plan);
 	free(j->links);
+	free(j->shared.bytes);
 	free(j->top_name);
 }
 
@@ -60,12 +61,44 @@ static uint32_t link_group(struct copy_job *j, uint64_t dev, uint64_t ino)
 	return slot->group;
 }
 
-/* Hard links stay hard links inside one source. */
-static void forget_links(struct copy_job *j)
+static void set_bit(struct bits *b, uint32_t i)
 {
+	size_t need = i / 8 + 1, old = b->cap;
+
+	if (need > b->cap) {
+		GROW(b->bytes, need, b->cap);
+		memset(b->bytes + old, 0, b->cap - old);
+	}
+	b->bytes[i / 8] |= (uint8_t)(1u << i % 8);
+}
+
+static bool has_bit(const struct bits *b, uint32_t i)
+{
+	return i / 8 < b->cap && b->bytes[i / 8] >> i % 8 & 1;
+}
+
+/* In an image every file has a number; which of them are there twice? */
+static void find_shared(struct copy_job *j, struct bits *seen, const struct tree_node *n)
+{
+	if (n->type == ENTRY_FILE)
+		set_bit(has_bit(seen, n->inode) ? &j->shared : seen, n->inode);
+	for (uint32_t i = 0; i < n->n_children; i++)
+		find_shared(j, seen, n->children[i]);
+}
+
+/* Hard links stay hard links inside one source. */
+static void begin_links(struct copy_job *j, const struct copy_match *m)
+{
+	struct bits seen = {.cap = 0};
+
 	free(j->links);
 	j->links = NULL;
 	j->n_slots = j->n_linked = 0;
+	free(j->shared.bytes);
+	j->shared = (struct bits){.cap = 0};
+	if (m->node && m->is_dir)
+		find_shared(j, &seen, m->node);
+	free(seen.bytes);
 }
 
 /* --chown and --chmod, on whatever was copied. */
@@ -117,7 +150,9 @@ static void fill_node(struct copy_job *j, struct plan_node *n, const struct copy
 		n->device = (struct plan_device_part){e->dev_major, e->dev_minor};
 	if (e->type == ENTRY_FILE) {
 		n->file.size = e->size;
-		n->file.link_group = link_group(j, item->link_dev, item->link_ino);
+		n->file.link_group = item->node && !has_bit(&j->shared, item->node->inode)
+					     ? 0
+					     : link_group(j, item->link_dev, item->link_ino);
 		if (item->node) {
 			n->content = PLAN_IMAGE;
 			n->file.from.node = item->node;
@@ -277,7 +312,7 @@ static int collect_match(struct copy_job *j, const struct copy_match *m, const c
 
 	if (m->parents)
 		below = xstrfmt("%s/%s/%s", dest, m->parents, m->is_dir ? m->name : "");
-	forget_links(j);
+	begin_links(j, m);
 	j->match = m;
 	j->dest = below ? below : dest;
 	j->as_folder = as_folder || below;

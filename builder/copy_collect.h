@@ -6,6 +6,11 @@
 #include "builder/copy_temp.h"
 #include "builder/users.h"
 
+struct bits {
+	uint8_t *bytes;
+	size_t cap;
+};
+
 struct copy_job {
 	const struct copy_request *r;
 	struct plan *plan;
@@ -15,7 +20,8 @@ struct copy_job {
 	/* hard links of the match being walked: number of the group by device and inode */
 	struct link_slot *links;
 	size_t n_linked, n_slots;
-	size_t n_links; /* groups of all matches */
+	struct bits shared; /* numbers of an image's files that have several names in the match */
+	size_t n_links;     /* groups of all matches */
 	/* the match being walked */
 	const struct copy_match *match;
 	const char *dest; /* where it goes, absolute */

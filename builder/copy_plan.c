@@ -1,5 +1,6 @@
 #include "builder/copy_plan.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,6 +9,7 @@
 
 #define CHUNK     (64u << 10)
 #define MAX_LINKS 40
+#define LARGE     (4u << 20)
 
 struct chunk {
 	struct chunk *next;
@@ -17,6 +19,7 @@ struct chunk {
 struct plan {
 	struct chunk *chunks;
 	size_t used, cap;
+	size_t total; /* of all chunks */
 	struct plan_node *root;
 	struct plan_owner made;
 	int64_t made_mtime;
@@ -32,6 +35,7 @@ static void *take(struct plan *p, size_t size, size_t align)
 		chunk = xmalloc(sizeof(*chunk) + p->cap);
 		chunk->next = p->chunks;
 		p->chunks = chunk;
+		p->total += p->cap;
 		at = 0;
 	}
 	p->used = at + size;
@@ -82,15 +86,20 @@ static void free_children(struct plan_node *n)
 void plan_free(struct plan *p)
 {
 	struct chunk *chunk;
+	bool large;
 
 	if (!p)
 		return;
+	large = p->total > LARGE;
 	free_children(p->root);
 	while ((chunk = p->chunks)) {
 		p->chunks = chunk->next;
 		free(chunk);
 	}
 	free(p);
+	/* else the pages stay ours, below whatever was allocated after them */
+	if (large)
+		malloc_trim(0);
 }
 
 struct plan_node *plan_root(struct plan *p)

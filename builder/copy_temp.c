@@ -1,6 +1,5 @@
 #include "builder/copy_temp.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -10,10 +9,9 @@ static int open_temp(struct copy_temp *t, struct error *err)
 {
 	AUTO_FREE char *dir = store_path(t->store, "ingest");
 
-	if (t->fd >= 0)
-		return 0;
-	t->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	return t->fd < 0 ? error_errno(err, "create a temporary file in %s", dir) : 0;
+	if (t->fd < 0)
+		t->fd = fs_open_unnamed(dir, err);
+	return t->fd < 0 ? -1 : 0;
 }
 
 int copy_temp_add_bytes(struct copy_temp *t, const void *data, size_t len, int64_t *offset,

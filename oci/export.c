@@ -75,8 +75,7 @@ static int export_open(struct export *x, struct store *s, const struct image *im
 static int add_to_tar(struct export *x, const struct tree_node *n, const char *path,
 		      struct error *err)
 {
-	struct fd_source content;
-	AUTO_FD int fd = -1;
+	struct spool_source content;
 	struct entry e;
 
 	tree_entry(n, path, &e);
@@ -88,9 +87,8 @@ static int add_to_tar(struct export *x, const struct tree_node *n, const char *p
 		return tar_writer_add(x->tar, &e, NULL, err);
 	}
 	x->first[n->inode] = xstrdup(path);
-	if (spool_file(x->spool, n, &fd, err) < 0)
+	if (spool_source(&content, x->spool, n, err) < 0)
 		return -1;
-	fd_source_init(&content, fd, path);
 	return tar_writer_add(x->tar, &e, &content.source, err);
 }
 
@@ -108,7 +106,6 @@ static int open_parent(struct export *x, const char *path)
 static int write_file(struct export *x, const struct tree_node *n, int parent, const char *path,
 		      struct error *err)
 {
-	AUTO_FD int in = -1;
 	AUTO_FD int out = -1;
 
 	if (x->first[n->inode]) {
@@ -117,12 +114,10 @@ static int write_file(struct export *x, const struct tree_node *n, int parent, c
 		return 0;
 	}
 	x->first[n->inode] = xstrdup(path);
-	if (spool_file(x->spool, n, &in, err) < 0)
-		return -1;
 	out = openat(parent, n->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out < 0)
 		return error_errno(err, "create %s", path);
-	return fs_copy_fd(in, out, -1, path, err);
+	return spool_copy(x->spool, n, out, path, err);
 }
 
 static int make_node(struct export *x, const struct tree_node *n, int parent, const char *path,

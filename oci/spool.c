@@ -1,8 +1,5 @@
 #include "oci/spool.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,14 +12,14 @@
 
 struct wanted {
 	const struct tree_node *node;
-	char *source; /* path in its layer */
-	bool found;
+	uint64_t key;   /* of the path in its layer; the content tells two paths of one key apart */
+	int64_t offset; /* in the file, -1 until it is found */
 };
 
 struct spool {
 	struct store *store;
-	char *path;
-	int dirfd;
+	int fd;
+	int64_t size;
 	struct wanted *wanted;
 	size_t n, cap;
 };
@@ -33,13 +30,12 @@ int spool_open(struct spool **out, struct store *s, struct error *err)
 	AUTO_FREE char *ingest = store_path(s, "ingest");
 
 	sp->store = s;
-	sp->dirfd = -1;
-	if (fs_mkdir_p(ingest, 0700, err) < 0 ||
-	    fs_make_temp_dir(ingest, "spool-", &sp->path, err) < 0)
+	sp->fd = -1;
+	if (fs_mkdir_p(ingest, 0700, err) < 0)
 		return -1;
-	sp->dirfd = open(sp->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (sp->dirfd < 0)
-		return error_errno(err, "open %s", sp->path);
+	sp->fd = fs_open_unnamed(ingest, err);
+	if (sp->fd < 0)
+		return -1;
 	*out = take_ptr(sp);
 	return 0;
 }
@@ -48,29 +44,31 @@ void spool_free(struct spool *sp)
 {
 	if (!sp)
 		return;
-	if (sp->dirfd >= 0)
-		close(sp->dirfd);
-	if (sp->path)
-		fs_remove_tree(AT_FDCWD, sp->path, NULL);
-	for (size_t i = 0; i < sp->n; i++)
-		free(sp->wanted[i].source);
+	if (sp->fd >= 0)
+		close(sp->fd);
 	free(sp->wanted);
-	free(sp->path);
 	free(sp);
+}
+
+/* FNV-1a: there are many paths, and nothing but a comparison of contents hangs on them. */
+static uint64_t key_of(const char *path)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (; *path; path++)
+		h = (h ^ (unsigned char)*path) * 0x100000001b3ull;
+	return h;
 }
 
 void spool_want(struct spool *sp, const struct tree_node *n)
 {
+	AUTO_FREE char *path = NULL;
+
 	if (n->type != ENTRY_FILE)
 		return;
+	path = tree_source(n);
 	GROW(sp->wanted, sp->n + 1, sp->cap);
-	sp->wanted[sp->n++] = (struct wanted){.node = n, .source = tree_source(n)};
-}
-
-/* Hard links of one file have one number, and so one file here. */
-static void file_name(const struct tree_node *n, char out[16])
-{
-	snprintf(out, 16, "%x", n->inode);
+	sp->wanted[sp->n++] = (struct wanted){.node = n, .key = key_of(path), .offset = -1};
 }
 
 static int by_place(const void *x, const void *y)
@@ -79,72 +77,66 @@ static int by_place(const void *x, const void *y)
 
 	if (a->node->layer != b->node->layer)
 		return a->node->layer < b->node->layer ? -1 : 1;
-	return strcmp(a->source, b->source);
+	return a->key < b->key ? -1 : a->key > b->key;
+}
+
+/* Hard links of one file have one number: one of them finds the bytes of all. */
+static int by_inode(const void *x, const void *y)
+{
+	const struct wanted *a = x, *b = y;
+
+	return a->node->inode < b->node->inode ? -1 : a->node->inode > b->node->inode;
 }
 
 /* The first of those that want the entry at path, and how many there are: links of one file, or a path that came twice. */
 static size_t find_wanted(struct wanted *all, size_t n, const char *path, struct wanted **first)
 {
+	uint64_t key = key_of(path);
 	size_t low = 0, high = n, end;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (strcmp(all[middle].source, path) < 0)
+		if (all[middle].key < key)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	for (end = low; end < n && strcmp(all[end].source, path) == 0;)
+	for (end = low; end < n && all[end].key == key;)
 		end++;
 	*first = &all[low];
 	return end - low;
 }
 
-static int write_out(const struct spool *sp, struct layer_reader *reader, const char *name,
-		     const char *path, char *block, uint8_t sum[SHA256_SIZE], struct error *err)
+/* The present entry, for each of group that its bytes belong to. */
+static int copy_out(struct spool *sp, struct layer_reader *reader, struct wanted *group, size_t n,
+		    char *block, size_t *n_found, struct error *err)
 {
-	AUTO_FD int fd = openat(sp->dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	AUTO(sha256) hash = SHA256_INIT;
-	int64_t got;
+	uint8_t sum[SHA256_SIZE];
+	int64_t start = sp->size, got;
 
-	if (fd < 0)
-		return error_errno(err, "create a temporary file for /%s", path);
+	sha256_init(&hash);
+	if (lseek(sp->fd, start, SEEK_SET) < 0)
+		return error_errno(err, "write a temporary file");
 	while ((got = layer_reader_read(reader, block, BLOCK, err)) > 0) {
 		sha256_update(&hash, block, (size_t)got);
-		if (fs_write_all(fd, block, (size_t)got, "a temporary file", err) < 0)
+		if (fs_write_all(sp->fd, block, (size_t)got, "a temporary file", err) < 0)
 			return -1;
+		sp->size += got;
 	}
-	sha256_final(&hash, sum);
-	return got < 0 ? -1 : 0;
-}
-
-/* The present entry for each of group that its bytes belong to. */
-static int copy_out(const struct spool *sp, struct layer_reader *reader, struct wanted *group,
-		    size_t n, char *block, size_t *n_found, struct error *err)
-{
-	uint8_t sum[SHA256_SIZE];
-	char first[16], name[16];
-	bool keep_first = false;
-
-	file_name(group[0].node, first);
-	if (write_out(sp, reader, first, group[0].source, block, sum, err) < 0)
+	if (got < 0)
 		return -1;
+	sha256_final(&hash, sum);
 	for (size_t i = 0; i < n; i++) {
-		const uint8_t *content = group[i].node->content;
+		const struct tree_node *node = group[i].node;
 
-		if (content && memcmp(content, sum, sizeof(sum)) != 0)
+		if (node->size != sp->size - start ||
+		    (node->content && memcmp(node->content, sum, sizeof(sum)) != 0))
 			continue;
-		file_name(group[i].node, name);
-		if (strcmp(name, first) == 0)
-			keep_first = true;
-		else if (linkat(sp->dirfd, first, sp->dirfd, name, 0) < 0 && errno != EEXIST)
-			return error_errno(err, "link a temporary file for /%s", group[i].source);
-		*n_found += !group[i].found;
-		group[i].found = true;
+		*n_found += group[i].offset < 0;
+		group[i].offset = start;
 	}
-	if (!keep_first)
-		unlinkat(sp->dirfd, first, 0);
 	return 0;
 }
 
@@ -152,7 +144,7 @@ static int copy_out(const struct spool *sp, struct layer_reader *reader, struct 
  * One pass over a layer, that ends when everything is found: each file is held against the hash in its index, so
  * that the rest of the layer need not be read for its digest.
  */
-static int fill_layer(const struct spool *sp, struct wanted *all, size_t n,
+static int fill_layer(struct spool *sp, struct wanted *all, size_t n,
 		      const struct descriptor *layer, const struct digest *diff_id,
 		      struct error *err)
 {
@@ -173,11 +165,13 @@ static int fill_layer(const struct spool *sp, struct wanted *all, size_t n,
 	}
 	if (more < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (!all[i].found)
+	for (size_t i = 0; i < n; i++) {
+		AUTO_FREE char *path = all[i].offset < 0 ? tree_source(all[i].node) : NULL;
+
+		if (path)
 			return error_set(err, ERROR_CORRUPT,
-					 "/%s is not in it with the content its index tells",
-					 all[i].source);
+					 "/%s is not in it with the content its index tells", path);
+	}
 	return 0;
 }
 
@@ -195,32 +189,64 @@ int spool_fill(struct spool *sp, const struct descriptor *layers, const struct d
 		while (end < sp->n && sp->wanted[end].node->layer == layer)
 			end++;
 		if (layer >= n)
-			return error_set(err, ERROR_CORRUPT, "%s is in layer %u of an image of %zu",
-					 sp->wanted[first].source, layer, n);
+			return error_set(err, ERROR_CORRUPT, "a file is in layer %u of %zu", layer,
+					 n);
 		if (fill_layer(sp, sp->wanted + first, end - first, &layers[layer],
 			       &diff_ids[layer], err) < 0)
 			return error_wrap(err, "read files of layer %s", layers[layer].digest.text);
 		first = end;
 	}
+	if (sp->n)
+		qsort(sp->wanted, sp->n, sizeof(*sp->wanted), by_inode);
 	return 0;
 }
 
-int spool_file(struct spool *sp, const struct tree_node *n, int *fd, struct error *err)
+static int64_t read_part(struct source *source, void *data, size_t len, struct error *err)
 {
-	char name[16];
+	struct spool_source *s = (struct spool_source *)source;
+	int64_t left = s->end - s->at;
+	ssize_t got;
 
-	file_name(n, name);
-	*fd = openat(sp->dirfd, name, O_RDONLY | O_CLOEXEC);
-	if (*fd < 0) {
+	got = pread(s->fd, data, left < (int64_t)len ? (size_t)left : len, s->at);
+	if (got < 0)
+		return error_errno(err, "read a temporary file");
+	s->at += got;
+	return got;
+}
+
+int spool_source(struct spool_source *out, const struct spool *sp, const struct tree_node *n,
+		 struct error *err)
+{
+	const struct wanted want = {.node = n};
+	const struct wanted *found = sp->n ? bsearch(&want, sp->wanted, sp->n, sizeof(want),
+						     by_inode)
+					   : NULL;
+
+	if (!found || found->offset < 0) {
 		AUTO_FREE char *path = tree_path(n);
 
-		if (errno == ENOENT)
-			return error_set(err, ERROR_CORRUPT,
-					 "/%s was not asked for, or its layer does not have it",
-					 path);
-		return error_errno(err, "open the copy of /%s", path);
+		return error_set(err, ERROR_CORRUPT,
+				 "/%s was not asked for, or its layer does not have it", path);
 	}
+	*out = (struct spool_source){
+		.source = {.read = read_part},
+		.fd = sp->fd,
+		.at = found->offset,
+		.end = found->offset + found->node->size,
+	};
 	return 0;
+}
+
+int spool_copy(const struct spool *sp, const struct tree_node *n, int fd, const char *name,
+	       struct error *err)
+{
+	struct spool_source in;
+
+	if (spool_source(&in, sp, n, err) < 0)
+		return -1;
+	if (lseek(in.fd, in.at, SEEK_SET) < 0)
+		return error_errno(err, "read a temporary file");
+	return fs_copy_fd(in.fd, fd, in.end - in.at, name, err);
 }
 
 /* Small files are remembered by their digest: a look-up of a user must not inflate a base layer each time. */
@@ -245,9 +271,10 @@ int spool_read_small(struct store *s, struct tree *t, const struct descriptor *l
 {
 	const struct tree_node *node = tree_lookup(t, path, true);
 	AUTO_PTR(spool) sp = NULL;
-	char hex[SHA256_HEX_SIZE];
-	AUTO_FD int fd = -1;
+	struct spool_source in;
+	char hex[SHA256_HEX_SIZE], block[4096];
 	size_t before = out->len;
+	int64_t got;
 
 	if (!node || node->type != ENTRY_FILE)
 		return error_set(err, ERROR_NOT_FOUND, "the image has no file /%s", path);
@@ -262,9 +289,14 @@ int spool_read_small(struct store *s, struct tree *t, const struct descriptor *l
 	if (spool_open(&sp, s, err) < 0)
 		return -1;
 	spool_want(sp, node);
-	if (spool_fill(sp, layers, diff_ids, n, err) < 0 || spool_file(sp, node, &fd, err) < 0 ||
-	    fs_read_fd(fd, path, out, limit, err) < 0)
+	if (spool_fill(sp, layers, diff_ids, n, err) < 0 || spool_source(&in, sp, node, err) < 0)
 		return -1;
+	while ((got = source_read(&in.source, block, sizeof(block), err)) > 0)
+		strbuf_add(out, block, (size_t)got);
+	if (got < 0) {
+		strbuf_truncate(out, before);
+		return -1;
+	}
 	/* It only spares work: a failure to remember is none. */
 	if (node->content)
 		store_meta_put(s, "file", hex, out->buf + before, out->len - before, NULL);

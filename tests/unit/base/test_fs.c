@@ -169,6 +169,25 @@ static void fd_paths_open(void **state)
 	assert_int_equal(a.st_ino, b.st_ino);
 }
 
+static void unnamed_files_have_no_name(void **state)
+{
+	char back[6] = "";
+	AUTO_FD int fd = -1;
+	struct stat st;
+
+	(void)state;
+	fd = fs_open_unnamed(scratch_path, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_nlink, 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(pwrite(fd, "hello", 5, 0), 5);
+	assert_int_equal(pread(fd, back, 5, 0), 5);
+	assert_string_equal(back, "hello");
+	assert_error(fs_open_unnamed("/nonexistent/folder", err), ERROR_NOT_FOUND,
+		     "/nonexistent/folder");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +200,7 @@ int main(void)
 		cmocka_unit_test(copies),
 		cmocka_unit_test(a_full_disk_is_reported),
 		cmocka_unit_test(fd_paths_open),
+		cmocka_unit_test(unnamed_files_have_no_name),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

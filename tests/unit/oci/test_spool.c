@@ -106,13 +106,21 @@ static void test_files(void **state)
 	assert_ok(f, spool_fill(sp, im.layers, im.diff_ids, im.n, &f->err));
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		for (int again = 0; again < 2; again++) {
-			AUTO_FD int fd = -1;
-			AUTO(strbuf) got = STRBUF_INIT;
+			const struct tree_node *n = tree_lookup(im.tree, files[i].path, false);
+			AUTO_FILE FILE *copy = tmpfile();
+			struct spool_source in;
+			char got[1000] = "";
 
-			assert_ok(f, spool_file(sp, tree_lookup(im.tree, files[i].path, false), &fd,
-						&f->err));
-			assert_ok(f, fs_read_fd(fd, "x", &got, 1000, &f->err));
-			assert_string_equal(got.buf, files[i].content);
+			assert_ok(f, spool_source(&in, sp, n, &f->err));
+			assert_int_equal(source_read(&in.source, got, sizeof(got) - 1, &f->err),
+					 strlen(files[i].content));
+			assert_string_equal(got, files[i].content);
+			assert_int_equal(source_read(&in.source, got, sizeof(got), &f->err), 0);
+
+			memset(got, 0, sizeof(got));
+			assert_ok(f, spool_copy(sp, n, fileno(copy), "copy", &f->err));
+			assert_true(pread(fileno(copy), got, sizeof(got) - 1, 0) >= 0);
+			assert_string_equal(got, files[i].content);
 		}
 	spool_free(sp);
 	assert_int_equal(count_in_ingest(f), 0);
@@ -123,13 +131,13 @@ static void test_what_was_not_wanted(void **state)
 	struct fixture *f = *state;
 	AUTO(image_of_tars) im = {0};
 	AUTO_PTR(spool) sp = NULL;
-	int fd = -1;
+	struct spool_source in;
 
 	make_image(&im, f);
 	assert_ok(f, spool_open(&sp, f->store, &f->err));
 	assert_ok(f, spool_fill(sp, im.layers, im.diff_ids, im.n, &f->err));
 	assert_fails(f, ERROR_CORRUPT, "/one was not asked for",
-		     spool_file(sp, tree_lookup(im.tree, "one", false), &fd, &f->err));
+		     spool_source(&in, sp, tree_lookup(im.tree, "one", false), &f->err));
 }
 
 /* A blob that lost its bytes since it was indexed is told, and never gives other bytes. */
