@@ -118,7 +118,8 @@ class Buildah:
             pass
 
     def stop(self):
-        pass
+        # containers/storage leaves its folder mounted over itself
+        subprocess.run(["umount", "-l", self.folder / "storage" / "overlay"], capture_output=True, check=False)
 
 
 def available(folder, binary, wanted):
