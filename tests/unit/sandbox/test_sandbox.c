@@ -36,7 +36,6 @@ static void leaves_nothing_of_a_probe(void **state)
 	struct fixture *f = *state;
 	struct sandbox_probe probes[SANDBOX_NONE];
 	AUTO_FREE char *ingest = store_path(f->store, "ingest");
-	AUTO(error) err = ERROR_INIT;
 	size_t n;
 
 	sandbox_probe_all(f->sb, probes, &n);
