@@ -52,37 +52,53 @@ static void fill_entry(const struct plan_node *n, const char *path, struct entry
 	}
 }
 
-/* Bytes of a file on their way into the layer, hashed when what the first pass saw has to be proved. */
-struct proof {
+/* Bytes of a file on their way into the layer: counted, and hashed when what the first pass saw has to be proved. */
+struct passing {
 	struct source source;
 	struct source *in;
-	struct sha256 hash;
+	struct writing *w;
+	struct sha256 *hash; /* or NULL */
 };
 
-static int64_t read_proof(struct source *s, void *data, size_t len, struct error *err)
+static int64_t read_passing(struct source *s, void *data, size_t len, struct error *err)
 {
-	struct proof *p = (struct proof *)s;
-	int64_t n = source_read(p->in, data, len, err);
+	struct passing *p = (struct passing *)s;
+	const struct copy_request *r = p->w->job->r;
+	int64_t n;
 
-	if (n > 0)
-		sha256_update(&p->hash, data, (size_t)n);
+	if (cancel_check(r->cancel, err) < 0)
+		return -1;
+	n = source_read(p->in, data, len, err);
+	if (n <= 0)
+		return n;
+	if (p->hash)
+		sha256_update(p->hash, data, (size_t)n);
+	p->w->done += n;
+	report_step_progress(r->reporter, r->step, p->w->done, -1);
 	return n;
+}
+
+static int add_file(struct writing *w, const struct entry *e, struct source *in,
+		    struct sha256 *hash, struct error *err)
+{
+	struct passing p = {.source = {.read = read_passing}, .in = in, .w = w, .hash = hash};
+
+	return layer_writer_add(w->writer, e, &p.source, err);
 }
 
 static int add_proved(struct writing *w, const struct entry *e, struct source *in, const char *path,
 		      struct error *err)
 {
-	struct proof p = {.source = {.read = read_proof}, .in = in};
+	AUTO(sha256) hash = SHA256_INIT;
 	uint8_t now[SHA256_SIZE];
 
-	sha256_init(&p.hash);
-	if (layer_writer_add(w->writer, e, &p.source, err) < 0) {
-		sha256_release(&p.hash);
+	sha256_init(&hash);
+	if (add_file(w, e, in, &hash, err) < 0)
 		return -1;
-	}
-	sha256_final(&p.hash, now);
-	sha256_release(&p.hash);
-	return memcmp(now, e->content, SHA256_SIZE) == 0 ? 0 : copy_changed(w->job->r, path, err);
+	sha256_final(&hash, now);
+	if (memcmp(now, e->content, SHA256_SIZE) != 0)
+		return copy_changed(w->job->r, path, err);
+	return 0;
 }
 
 static int write_context_file(struct writing *w, const char *path, struct entry *e,
@@ -101,7 +117,7 @@ static int write_context_file(struct writing *w, const char *path, struct entry 
 	/* the digest of the first pass holds as long as the file is what it was then */
 	e->has_content = r->stat_cache && stat_cache_find(r->stat_cache, &st, e->content, &settled);
 	result = e->has_content && !settled ? add_proved(w, e, &in.source, path, err)
-					    : layer_writer_add(w->writer, e, &in.source, err);
+					    : add_file(w, e, &in.source, NULL, err);
 	if (result < 0)
 		return -1;
 	if (fstat(fd, &after) < 0)
@@ -118,7 +134,7 @@ static int write_image_file(struct writing *w, const struct tree_node *from, str
 		return -1;
 	memcpy(e->content, from->content, SHA256_SIZE);
 	e->has_content = true;
-	return layer_writer_add(w->writer, e, &in.source, err);
+	return add_file(w, e, &in.source, NULL, err);
 }
 
 static int write_file(struct writing *w, const struct plan_node *n, struct entry *e,
@@ -152,22 +168,16 @@ static int write_file(struct writing *w, const struct plan_node *n, struct entry
 		break;
 	}
 	temp_source_init(&temp, &w->job->temp, file->from.offset, file->size);
-	return layer_writer_add(w->writer, e, &temp.source, err);
+	return add_file(w, e, &temp.source, NULL, err);
 }
 
 static int write_entry(struct writing *w, const struct plan_node *n, struct error *err)
 {
-	const struct copy_request *r = w->job->r;
 	struct entry e;
 
 	fill_entry(n, w->path.buf, &e);
-	if (n->type == ENTRY_FILE) {
-		if (write_file(w, n, &e, err) < 0)
-			return -1;
-		w->done += n->file.size;
-		report_step_progress(r->reporter, r->step, w->done, -1);
-		return 0;
-	}
+	if (n->type == ENTRY_FILE)
+		return write_file(w, n, &e, err);
 	if (layer_writer_add(w->writer, &e, NULL, err) < 0)
 		return -1;
 	if (n->content != PLAN_OPAQUE)
@@ -273,7 +283,7 @@ static int find_owner(struct copy_job *j, const struct copy_image *below, struct
 int copy_layer(const struct copy_request *r, const struct copy_image *below,
 	       const struct layer_options *o, struct layer *out, struct error *err)
 {
-	AUTO(copy_job) j = {.r = r, .temp = {.fd = -1, .store = r->store}};
+	AUTO(copy_job) j = {.r = r, .temp = {.fd = -1, .store = r->store, .cancel = r->cancel}};
 	bool follows = follows_links(&r->instruction->copy);
 
 	if (find_owner(&j, below, err) < 0)

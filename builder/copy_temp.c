@@ -31,7 +31,8 @@ int copy_temp_add(struct copy_temp *t, struct source *source, int64_t *offset, i
 	char block[65536];
 
 	while ((n = source_read(source, block, sizeof(block), err)) > 0)
-		if (copy_temp_add_bytes(t, block, (size_t)n, &at, err) < 0)
+		if (cancel_check(t->cancel, err) < 0 ||
+		    copy_temp_add_bytes(t, block, (size_t)n, &at, err) < 0)
 			return -1;
 	if (n < 0)
 		return -1;

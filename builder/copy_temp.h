@@ -8,6 +8,7 @@ struct copy_temp {
 	int fd; /* -1 until something is written */
 	int64_t size;
 	struct store *store;
+	const struct cancel *cancel; /* or NULL */
 };
 
 /* Appends all of source; *offset and *size tell where. */

@@ -2,6 +2,8 @@
 
 #include "copy_fixture.h"
 
+#include <sys/xattr.h>
+
 static const struct copy_row flags[] = {
 	/* --chown: of what is copied and what is made, not of what was there */
 	{.files = "f 644 0:0 a=1",
@@ -155,6 +157,15 @@ static const struct copy_row images[] = {
 	 .below = MERGED_USR,
 	 .line = "COPY --from=s /app/late /lib/",
 	 .wanted = "d 755 0:0 usr\nd 755 0:0 usr/lib\nf 644 0:0 usr/lib/late=3\n"},
+	/* names are those of the destination */
+	{.from = "d 755 0:0 etc\nf 644 0:0 etc/passwd=app:x:1:1:::\nf 644 0:0 a=1",
+	 .below = MERGED_USR,
+	 .line = "COPY --from=s --chown=app a /x",
+	 .wanted = "f 644 1000:2000 x=1\n"},
+	/* files that are hard links of each other in one source, and in two */
+	{.from = "f 644 0:0 d/a=1\nh 644 0:0 e/b => d/a\nh 644 0:0 d/c => d/a",
+	 .line = "COPY --from=s d e /x/",
+	 .wanted = "d 755 0:0 x\nf 644 0:0 x/a=1\nf 644 0:0 x/b=1\nh 644 0:0 x/c => x/a\n"},
 	/* a file that the upper layer made a hard link of the lower's is whole */
 	{.from = "f 644 0:0 a=1\n--\nh 644 0:0 b => a",
 	 .line = "COPY --from=s /b /x",
@@ -222,37 +233,104 @@ static void downloads(void **state)
 	}
 }
 
-/* A file that changes between the passes, or looks as if it did not, must not become a layer of another key. */
-static void notices_changes(void **state)
+/* A file that looks as if it had not changed since it was hashed, and did, must not become the layer of that key. */
+static void proves_young_files(void **state)
 {
 	struct copy_fixture *f = *state;
 	const struct copy_image nothing = {.tree = NULL};
 	AUTO_FREE char *path = path_join(f->base.folder, "context/a");
 	AUTO(layer) layer = {.uncompressed = 0};
-	AUTO(sha256) hash = SHA256_INIT;
-	struct timespec times[2];
+	uint8_t other[SHA256_SIZE];
 	AUTO(test_copy) c;
 	struct stat st;
-	int fd;
 
 	create_files(f, "context", "f 644 0:0 a=1");
 	test_copy_init(&c, f, "COPY a /a", "/", NULL);
-	assert_ok(copy_hash(&c.request, &hash, err));
-	/* the cache believes that this state of the file, young as it is, has other bytes */
 	assert_int_equal(stat(path, &st), 0);
-	stat_cache_put(f->stats, &st, st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec,
-		       (const uint8_t *)"01234567890123456789012345678901");
+	sha256_buf("2", 1, other);
+	stat_cache_put(f->stats, &st, st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec, other);
 	assert_error(copy_layer(&c.request, &nothing, &plain_layer, &layer, err), ERROR_CORRUPT,
-		     "changed while the build was reading it");
-	/* one more byte with the old time: the size tells */
-	times[0] = times[1] = st.st_mtim;
-	fd = open(path, O_WRONLY | O_APPEND);
-	assert_int_equal(write(fd, "2", 1), 1);
-	close(fd);
-	utimensat(AT_FDCWD, path, times, 0);
-	stat_cache_free(take_ptr(f->stats));
-	c.request.stat_cache = NULL;
+		     "context/a changed while the build was reading it");
+	sha256_buf("1", 1, other);
+	stat_cache_put(f->stats, &st, st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec, other);
 	assert_ok(copy_layer(&c.request, &nothing, &plain_layer, &layer, err));
+}
+
+/* Done to "b" when the bytes of "a" are in the layer, and "b" was seen but not read yet. */
+static const char *interference;
+
+static void interfere(struct reporter *r, int id, int64_t done, int64_t total)
+{
+	const struct copy_fixture *f = (const struct copy_fixture *)((const char *)r -
+								     offsetof(struct copy_fixture,
+									      reporter));
+	AUTO_FREE char *path = path_join(f->base.folder, "context/d/b");
+	AUTO_FD int fd = -1;
+
+	(void)id;
+	(void)total;
+	if (done != 1)
+		return;
+	assert_int_equal(unlink(path), 0);
+	if (strcmp(interference, "link") == 0)
+		assert_int_equal(symlink("/etc/passwd", path), 0);
+	else if (strcmp(interference, "fifo") == 0)
+		assert_int_equal(mkfifo(path, 0644), 0);
+	else if (strcmp(interference, "folder") == 0)
+		assert_int_equal(mkdir(path, 0755), 0);
+	else if (strcmp(interference, "gone") != 0)
+		fd = open(path, O_WRONLY | O_CREAT, 0644);
+	if (fd >= 0)
+		assert_ok(fs_write_all(fd, interference, strlen(interference), path, err));
+}
+
+static void notices_changes(void **state)
+{
+	static const struct {
+		const char *what, *message;
+		enum error_kind kind;
+	} rows[] = {
+		{"gone", "context/d/b: No such file", ERROR_NOT_FOUND},
+		{"link", "context/d/b", ERROR_SYSTEM},
+		{"fifo", "context/d/b changed while the build was reading it", ERROR_CORRUPT},
+		{"folder", "context/d/b changed while the build was reading it", ERROR_CORRUPT},
+		{"longer", "context/d/b changed while the build was reading it", ERROR_CORRUPT},
+		{"s", "context/d/b changed while the build was reading it", ERROR_CORRUPT},
+	};
+	struct copy_fixture *f = *state;
+	const struct copy_image nothing = {.tree = NULL};
+
+	f->reporter.step_progress = interfere;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO_FREE char *context = path_join(f->base.folder, "context");
+		AUTO(layer) layer = {.uncompressed = 0};
+		AUTO(test_copy) c;
+
+		fs_remove_tree(AT_FDCWD, context, NULL);
+		create_files(f, "context", "f 644 0:0 d/a=1\nf 644 0:0 d/b=22");
+		test_copy_init(&c, f, "COPY d /x", "/", NULL);
+		interference = rows[i].what;
+		assert_error(copy_layer(&c.request, &nothing, &plain_layer, &layer, err),
+			     rows[i].kind, rows[i].message);
+	}
+}
+
+/* Attributes of files in a context are of the machine, not of the image. */
+static void drops_attributes_of_contexts(void **state)
+{
+	struct copy_fixture *f = *state;
+	AUTO_FREE char *path = path_join(f->base.folder, "context/a");
+	AUTO_FREE char *text = NULL;
+	AUTO(test_copy) c;
+
+	create_files(f, "context", "f 644 0:0 a=1");
+	if (setxattr(path, "user.k", "v", 1, 0) < 0) {
+		print_message("no extended attributes in /tmp: %s\n", strerror(errno));
+		skip();
+	}
+	test_copy_init(&c, f, "COPY a /a", "/", NULL);
+	assert_ok(run_copy(f, &c, NULL, &text, err));
+	assert_string_equal(text, "f 644 0:0 a=1\n");
 }
 
 static void follows_a_cancel(void **state)
@@ -276,9 +354,14 @@ static void follows_a_cancel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		copy_test(applies_flags),   copy_test(copies_from_images),
-		copy_test(keeps_times),     copy_test(downloads),
-		copy_test(notices_changes), copy_test(follows_a_cancel),
+		copy_test(applies_flags),
+		copy_test(copies_from_images),
+		copy_test(keeps_times),
+		copy_test(downloads),
+		copy_test(proves_young_files),
+		copy_test(notices_changes),
+		copy_test(drops_attributes_of_contexts),
+		copy_test(follows_a_cancel),
 	};
 
 	umask(022);

@@ -102,6 +102,14 @@ static void copies_sources(void **state)
 	check_rows(*state, sources);
 }
 
+/* Kernels without openat2(): the same by steps. */
+static void copies_sources_without_openat2(void **state)
+{
+	fs_no_openat2 = true;
+	check_rows(*state, sources);
+	fs_no_openat2 = false;
+}
+
 static const struct copy_row wildcards[] = {
 	{.files = "f 644 0:0 a.txt=1\nf 644 0:0 b.txt=2\nf 644 0:0 c.md=3\nf 644 0:0 .d.txt=4",
 	 .line = "COPY *.txt /x/",
@@ -212,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		copy_test(copies_sources),
+		copy_test(copies_sources_without_openat2),
 		copy_test(expands_wildcards),
 		copy_test(keeps_parents),
 	};

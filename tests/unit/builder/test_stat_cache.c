@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/pool.h"
 
 static char *root;
 static struct store *store;
@@ -261,6 +262,49 @@ static void many_entries(void **state)
 	stat_cache_free(cache);
 }
 
+struct thread {
+	struct stat_cache *cache;
+	uint64_t first;
+};
+
+static int put_and_get(void *arg, struct error *err)
+{
+	const struct thread *t = arg;
+
+	for (uint64_t i = 0; i < 2000; i++) {
+		struct stat st = file(t->first + i, 5 * SECOND);
+
+		put(t->cache, &st, (uint8_t)(st.st_ino % 100));
+		if (get(t->cache, &st) != (int)(st.st_ino % 100))
+			return error_set(err, ERROR_CORRUPT, "%llu is lost",
+					 (unsigned long long)st.st_ino);
+	}
+	return 0;
+}
+
+static void serves_several_threads(void **state)
+{
+	struct stat_cache *cache = open_cache("/threads");
+	AUTO_PTR(pool) pool = pool_new(4);
+	struct thread threads[4];
+	struct group g;
+
+	(void)state;
+	group_init(&g, pool);
+	for (uint64_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		/* they overlap */
+		threads[i] = (struct thread){cache, i * 1000 + 1};
+		group_run(&g, put_and_get, &threads[i]);
+	}
+	assert_int_equal(group_wait(&g, NULL), 0);
+	for (uint64_t i = 1; i <= 5000; i++) {
+		struct stat st = file(i, 5 * SECOND);
+
+		assert_int_equal(get(cache, &st), (int)(i % 100));
+	}
+	stat_cache_free(cache);
+}
+
 static void without_a_key_nothing_is_written(void **state)
 {
 	struct stat st = file(9, 5 * SECOND);
@@ -284,6 +328,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(keeps_what_another_build_needs, setup, teardown),
 		cmocka_unit_test_setup_teardown(tells_what_is_settled, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_entries, setup, teardown),
+		cmocka_unit_test_setup_teardown(serves_several_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_key_nothing_is_written, setup, teardown),
 	};
 
