@@ -128,11 +128,15 @@ int store_open(struct store **out, const char *root, struct error *err)
 	}
 	if (check_link(s->root, &missing, err) < 0)
 		return -1;
-	if (missing && fs_mkdir_p(s->root, 0700, err) < 0)
-		return error_wrap(err, "make the state folder");
+	if (missing && fs_mkdir_p(s->root, 0700, err) < 0) {
+		error_wrap(err, "make the state folder %s", s->root);
+		return error_hint(err, "choose a writable folder with SLIPWAY_ROOT");
+	}
 	s->dirfd = open(s->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->dirfd < 0)
-		return error_errno(err, "open the state folder %s", s->root);
+	if (s->dirfd < 0) {
+		error_errno(err, "open the state folder %s", s->root);
+		return error_hint(err, "another folder can be chosen with SLIPWAY_ROOT");
+	}
 	if (check_owner(s, err) < 0 || store_check_layout(s->dirfd, s->root, &missing, err) < 0)
 		return -1;
 	if (missing && make_layout(s, err) < 0)
