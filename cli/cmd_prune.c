@@ -82,6 +82,10 @@ int cmd_prune(struct app *a, int argc, char **argv, struct error *err)
 	printf("Deleted %" PRIu64 " images without a name, %" PRIu64 " blobs, %" PRIu64
 	       " cache records, %" PRIu64 " extracted layers\n",
 	       result.images, result.blobs, result.records, result.layers);
+	if (result.young)
+		printf("Kept %" PRIu64
+		       " blobs for being younger than %s; --grace 0s removes them too\n",
+		       result.young, grace ? grace : "1h");
 	if (result.in_use)
 		printf("Kept what %" PRIu64 " running commands may need\n", result.in_use);
 	printf("Total reclaimed space: %s\n", size.buf);

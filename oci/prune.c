@@ -29,8 +29,12 @@ static int sweep_blob(void *arg, const struct digest *d, int64_t size, int64_t m
 {
 	struct prune *p = arg;
 
-	if (mark_has(&p->mark, d) || !prune_may_drop(p, mtime, p->o->grace))
+	if (mark_has(&p->mark, d))
 		return 0;
+	if (!prune_may_drop(p, mtime, p->o->grace)) {
+		p->result->young += prune_may_drop(p, mtime, 0);
+		return 0;
+	}
 	if (store_delete_blob(p->store, d, err) < 0)
 		return -1;
 	p->result->blobs++;

@@ -25,6 +25,7 @@ struct prune_result {
 	uint64_t blobs, bytes;            /* bytes of everything removed */
 	uint64_t images, records, layers; /* unnamed images, cache records, extracted layers */
 	uint64_t failed;                  /* folders that could not be removed */
+	uint64_t young;                   /* blobs that stayed for their age alone */
 	uint64_t in_use;                  /* leases of other processes that made prune keep more */
 };
 int store_prune(struct store *s, const struct prune_options *o, struct prune_result *result,
