@@ -104,7 +104,7 @@ static void add_line(const struct output_line *line, struct strbuf *out)
 		start = cr + 1;
 	}
 	strbuf_puts(out, "\n  ");
-	strbuf_add_printable(out, start, len, false);
+	strbuf_add_printable(out, start, len, true);
 	if (line->dropped)
 		strbuf_printf(out, " ... and %zu more bytes", line->dropped);
 }

@@ -1,5 +1,7 @@
 #include "cli/terminal.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,11 +63,17 @@ struct terminal {
 
 static void flush_out(struct terminal *t)
 {
+	struct pollfd ready = {.fd = t->fd, .events = POLLOUT};
 	size_t done = 0;
 
 	while (done < t->out.len) {
 		ssize_t n = write(t->fd, t->out.buf + done, t->out.len - done);
 
+		/* Others may have made the terminal we share with them non-blocking. */
+		if (n < 0 && errno == EAGAIN && poll(&ready, 1, 10000) > 0)
+			continue;
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			break;
 		done += (size_t)n;
@@ -122,11 +130,53 @@ static void add_clock(struct terminal *t, const struct step *s)
 		strbuf_printf(&t->out, "#%d ", s->id);
 }
 
+/* Length of a colour or erase sequence (CSI ... m, CSI ... K) at the start of s, or 0. */
+static size_t decoration(const char *s, size_t len)
+{
+	size_t i = 2;
+
+	if (len < 3 || s[0] != '\033' || s[1] != '[')
+		return 0;
+	while (i < len && (s[i] == ';' || (s[i] >= '0' && s[i] <= '9')))
+		i++;
+	return i < len && (s[i] == 'm' || s[i] == 'K') ? i + 1 : 0;
+}
+
+/*
+ * A line of a step as the terminal would have shown it: what a carriage return overwrote is gone, and so are colours;
+ * any other control character but a tab is made visible.
+ */
+static void add_shown(struct strbuf *out, const char *line, size_t len)
+{
+	const char *cr;
+	size_t plain = 0;
+
+	while (len && line[len - 1] == '\r')
+		len--;
+	cr = memrchr(line, '\r', len);
+	if (cr) {
+		len -= (size_t)(cr + 1 - line);
+		line = cr + 1;
+	}
+	for (size_t i = 0; i < len;) {
+		size_t skip = decoration(line + i, len - i);
+
+		if (!skip) {
+			i++;
+			continue;
+		}
+		strbuf_add_printable(out, line + plain, i - plain, true);
+		i += skip;
+		plain = i;
+	}
+	strbuf_add_printable(out, line + plain, len - plain, true);
+}
+
 static void print_line(struct terminal *t, const struct step *s, const char *line, size_t len)
 {
 	add_clock(t, s);
 	if (t->is_tty)
-		strbuf_add_printable(&t->out, line, len, false);
+		add_shown(&t->out, line, len);
 	else
 		strbuf_add(&t->out, line, len);
 	strbuf_putc(&t->out, '\n');
