@@ -25,6 +25,7 @@
 #define LIMIT_HTTP_ERROR_BODY   (64u << 10)
 #define LIMIT_TOKEN_BYTES       (1u << 20)
 #define LIMIT_AUTH_FILE_BYTES   (4u << 20)
+#define LIMIT_ENV_FILE          (1u << 20) /* run --env-file */
 #define LIMIT_CA_BYTES          (16u << 20)
 #define LIMIT_HELPER_OUTPUT     (1u << 20)
 #define LIMIT_SECRET_BYTES      (500u << 10)

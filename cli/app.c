@@ -1,5 +1,6 @@
 #include "cli/app.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,7 +53,7 @@ int app_store(struct app *a, struct error *err)
 	if (a->store)
 		return 0;
 	if (store_open(&a->store, a->env.root, err) < 0)
-		return error_wrap(err, "open the state folder %s", a->env.root);
+		return -1;
 	store_set_wait(a->store, a->cancel, a->reporter, 0);
 	return lease_take(&a->lease, a->store, err);
 }
@@ -121,11 +122,13 @@ int app_progress(struct app *a, const char *kind, bool quiet, struct error *err)
 	return 0;
 }
 
-int app_parse_ref(struct image_ref *out, const char *text, struct error *err)
+void app_print_error(struct app *a, const struct error *err)
 {
-	if (image_ref_parse(out, text, err) < 0)
-		return error_wrap(err, "invalid image name \"%s\"", text);
-	return 0;
+	AUTO(strbuf) text = STRBUF_INIT;
+
+	terminal_finish(a->terminal);
+	strbuf_add_printable(&text, err->message, strlen(err->message), true);
+	fprintf(stderr, "slipway: %s\n", text.buf);
 }
 
 int app_load_image(struct app *a, const char *name, struct image **out, struct error *err)
@@ -167,7 +170,7 @@ int app_need_image(struct app *a, const char *name, const struct platform *platf
 		return -1;
 	if (find_complete(a, name, platform, out))
 		return 0;
-	if (app_parse_ref(&ref, name, err) < 0 || app_registry(a, err) < 0)
+	if (image_ref_parse(&ref, name, err) < 0 || app_registry(a, err) < 0)
 		return -1;
 	report_log(a->reporter, LOG_INFO, "Unable to find image '%s' locally", name);
 	if (registry_pull(a->registry, a->store, &ref, platform, &pulled, &changed, err) < 0)

@@ -44,8 +44,8 @@ int app_registry(struct app *a, struct error *err);
 int app_sandbox(struct app *a, struct error *err);
 struct pool *app_pool(struct app *a);
 
-/* "docker.io/library/x:latest" from what the user typed. */
-int app_parse_ref(struct image_ref *out, const char *text, struct error *err);
+/* The last word of a command that failed. */
+void app_print_error(struct app *a, const struct error *err);
 /* An image by name, ID or digest in the store; platform NULL: the host's. */
 int app_load_image(struct app *a, const char *name, struct image **out, struct error *err);
 /* As app_load_image; when it is not here it is pulled from its registry first. */

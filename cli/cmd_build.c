@@ -60,7 +60,7 @@ static int add_ref(struct build_refs *refs, const char *text, struct error *err)
 {
 	struct image_ref ref = {0};
 
-	if (app_parse_ref(&ref, text, err) < 0)
+	if (image_ref_parse(&ref, text, err) < 0)
 		return -1;
 	refs->items = xreallocarray(refs->items, refs->n + 1, sizeof(*refs->items));
 	refs->items[refs->n++] = ref;

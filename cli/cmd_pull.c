@@ -19,7 +19,7 @@ static int pull_one(struct app *a, const char *name, const struct platform *plat
 	AUTO_FREE char *full = NULL;
 	bool changed = false;
 
-	if (app_parse_ref(&ref, name, err) < 0 || app_registry(a, err) < 0)
+	if (image_ref_parse(&ref, name, err) < 0 || app_registry(a, err) < 0)
 		return -1;
 	full = image_ref_full(&ref);
 	if (registry_pull(a->registry, a->store, &ref, platform, &got, &changed, err) < 0)

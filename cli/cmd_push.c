@@ -42,7 +42,7 @@ static int push_one(struct app *a, const char *name, bool quiet, struct error *e
 	AUTO(image_ref) ref = {0};
 	AUTO(descriptor) found = {0};
 
-	if (app_parse_ref(&ref, name, err) < 0 || app_store(a, err) < 0)
+	if (image_ref_parse(&ref, name, err) < 0 || app_store(a, err) < 0)
 		return -1;
 	if (layout_find(a->store, &ref, &found, err) < 0) {
 		error_hint(err, "Build it with: slipway build -t %s CONTEXT", name);

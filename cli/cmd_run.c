@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fs.h"
+#include "base/limits.h"
 #include "base/path.h"
 #include "cli/cmd.h"
 #include "oci/layout.h"
@@ -22,7 +24,7 @@ static const struct command_usage usage = {
 #define EXIT_OURS 125
 
 struct run_options {
-	struct strlist publish, env, volumes, add_hosts;
+	struct strlist publish, env, env_files, volumes, add_hosts;
 	const char *entrypoint, *user, *workdir, *network, *hostname, *platform, *pull;
 	bool interactive, tty, readonly, rm, has_entrypoint;
 };
@@ -48,6 +50,7 @@ static void run_options_release(struct run_options *o)
 {
 	strlist_release(&o->publish);
 	strlist_release(&o->env);
+	strlist_release(&o->env_files);
 	strlist_release(&o->volumes);
 	strlist_release(&o->add_hosts);
 }
@@ -95,6 +98,8 @@ static int add_port(struct run_plan *p, const char *text, struct error *err)
 		    parse_port_number(host ? host : copy, &port->host_port) < 0)
 			return error_set(err, ERROR_USAGE, "-p %s: invalid host port \"%s\"", text,
 					 host ? host : copy);
+		if (host && *copy != '[' && strchr(copy, ':'))
+			return error_set(err, ERROR_USAGE, "-p %s: want [IP:][HOST:]PORT", text);
 		if (host) {
 			strlist_add(&p->texts, copy);
 			port->host_ip = p->texts.items[p->texts.n - 1];
@@ -139,6 +144,50 @@ static int add_volume(struct run_plan *p, const char *text, struct error *err)
 		.readonly = readonly,
 	};
 	p->n_mounts++;
+	return 0;
+}
+
+static int check_variable(const char *what, const char *text, struct error *err)
+{
+	size_t len = strcspn(text, "=");
+
+	if (len == 0 || strcspn(text, " \t") < len)
+		return error_set(err, ERROR_USAGE, "%s: \"%s\" is not NAME[=VALUE]", what, text);
+	return 0;
+}
+
+/* Lines as -e takes them, nothing unquoted; # begins a comment line. They come before what -e says. */
+static int add_env_files(struct run_options *o, struct error *err)
+{
+	AUTO(strlist) all = STRLIST_INIT;
+
+	for (size_t i = 0; i < o->env.n; i++)
+		if (check_variable("-e", o->env.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < o->env_files.n; i++) {
+		AUTO(strbuf) text = STRBUF_INIT;
+		AUTO(strlist) lines = STRLIST_INIT;
+		const char *path = o->env_files.items[i];
+
+		if (fs_read_file(path, &text, LIMIT_ENV_FILE, err) < 0)
+			return error_wrap(err, "--env-file");
+		strlist_split(&lines, text.buf, '\n');
+		for (size_t k = 0; k < lines.n; k++) {
+			char *line = lines.items[k] + strspn(lines.items[k], " \t");
+
+			line[strcspn(line, "\r")] = '\0';
+			if (!*line || *line == '#')
+				continue;
+			if (check_variable(path, line, err) < 0)
+				return -1;
+			strlist_add(&all, line);
+		}
+	}
+	for (size_t i = 0; i < o->env.n; i++)
+		strlist_add(&all, o->env.items[i]);
+	strlist_release(&o->env);
+	o->env = all;
+	all = (struct strlist)STRLIST_INIT;
 	return 0;
 }
 
@@ -270,6 +319,8 @@ static int prepare(struct app *a, struct run_options *o, const struct strlist *a
 
 	if (o->platform && platform_parse(&platform, o->platform, err) < 0)
 		return -1;
+	if (add_env_files(o, err) < 0)
+		return -1;
 	p->ports = xcalloc(o->publish.n + 1, sizeof(*p->ports));
 	p->mounts = xcalloc(o->volumes.n + 1, sizeof(*p->mounts));
 	for (size_t i = 0; i < o->publish.n; i++)
@@ -294,6 +345,8 @@ int cmd_run(struct app *a, int argc, char **argv, struct error *err)
 	struct option options[] = {
 		{0, "add-host", OPTION_LIST, "HOST:IP", "Add a line to /etc/hosts", &o.add_hosts},
 		{'e', "env", OPTION_LIST, "NAME[=VALUE]", "Set an environment variable", &o.env},
+		{0, "env-file", OPTION_LIST, "FILE", "Read NAME=VALUE lines from a file",
+		 &o.env_files},
 		{0, "entrypoint", OPTION_STRING, "COMMAND", "Replace the image's ENTRYPOINT",
 		 &o.entrypoint},
 		{'h', "hostname", OPTION_STRING, "NAME", "Host name of the container", &o.hostname},
@@ -313,6 +366,21 @@ int cmd_run(struct app *a, int argc, char **argv, struct error *err)
 		{'u', "user", OPTION_STRING, "USER[:GROUP]", "Run as this user", &o.user},
 		{'v', "volume", OPTION_LIST, "HOST:PATH[:ro]", "Mount a host path", &o.volumes},
 		{'w', "workdir", OPTION_STRING, "PATH", "Working folder", &o.workdir},
+		{'d', "detach", OPTION_REFUSED, NULL,
+		 "there is no daemon that could keep it; start it in the background with & or a "
+		 "service manager",
+		 NULL},
+		{0, "name", OPTION_REFUSED, NULL,
+		 "containers have no names, nothing is left of one", NULL},
+		{0, "mount", OPTION_REFUSED, NULL, "use -v HOST:PATH[:ro]", NULL},
+		{0, "privileged", OPTION_REFUSED, NULL, "the sandbox has no more rights to give",
+		 NULL},
+		{0, "restart", OPTION_REFUSED, NULL,
+		 "there is no daemon that could do it; use a service manager", NULL},
+		{'m', "memory", OPTION_REFUSED, NULL,
+		 "slipway sets no limits; use systemd-run or ulimit", NULL},
+		{0, "cpus", OPTION_REFUSED, NULL,
+		 "slipway sets no limits; use systemd-run or taskset", NULL},
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 
@@ -322,8 +390,7 @@ int cmd_run(struct app *a, int argc, char **argv, struct error *err)
 	    run_image(a, image, &o, &plan, &status, err) < 0) {
 		if (err->kind == ERROR_CANCELLED || err->kind == ERROR_USAGE)
 			return -1;
-		terminal_finish(a->terminal);
-		fprintf(stderr, "slipway: %s\n", err->message);
+		app_print_error(a, err);
 		return err->kind == ERROR_STEP && err->status ? err->status : EXIT_OURS;
 	}
 	return status;

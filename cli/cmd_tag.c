@@ -18,7 +18,7 @@ int cmd_tag(struct app *a, int argc, char **argv, struct error *err)
 
 	if (parsed != 0)
 		return parsed < 0 ? -1 : 0;
-	if (app_parse_ref(&target, args.items[1], err) < 0)
+	if (image_ref_parse(&target, args.items[1], err) < 0)
 		return -1;
 	if (digest_is_set(&target.digest))
 		return error_set(err, ERROR_USAGE,

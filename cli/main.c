@@ -42,11 +42,14 @@ static void watch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* A program started without 0, 1 or 2 must not open a blob as its standard output. */
+/*
+ * A program started without 0, 1 or 2 must not open a blob as its standard output. What is written to a missing
+ * standard output fails, so that a lost archive is not taken for a saved one.
+ */
 static void open_standard_fds(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) < 0)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY) < 0)
 			_exit(1);
 }
 
@@ -72,12 +75,43 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+#define NO_CONTAINERS "slipway keeps no containers: 'slipway run' lasts as long as its command."
+#define IMAGE_COMMANDS \
+	"Use 'slipway images', build, pull, push, tag, rmi, save, load, inspect, history or prune."
+
+/* What docker's users type, and what does it here. */
+static const struct {
+	const char *name, *answer;
+} docker_commands[] = {
+	{"attach", NO_CONTAINERS},
+	{"builder", "Use 'slipway prune -a' for the build cache and 'slipway df' for its size."},
+	{"buildx", "Use 'slipway build'."},
+	{"container", NO_CONTAINERS},
+	{"create", NO_CONTAINERS},
+	{"exec", NO_CONTAINERS},
+	{"image", IMAGE_COMMANDS},
+	{"info", "Use 'slipway doctor', df and version."},
+	{"kill", NO_CONTAINERS},
+	{"logs", NO_CONTAINERS},
+	{"ps", NO_CONTAINERS},
+	{"restart", NO_CONTAINERS},
+	{"rm", "slipway keeps no containers; 'slipway rmi' removes images."},
+	{"start", NO_CONTAINERS},
+	{"stop", NO_CONTAINERS},
+	{"system", "Use 'slipway df' and 'slipway prune -a'."},
+};
+
 static int unknown_command(const char *name)
 {
 	const char *names[64] = {0};
 	const char *near;
 	size_t n = 0;
 
+	for (size_t i = 0; i < ARRAY_SIZE(docker_commands); i++)
+		if (strcmp(docker_commands[i].name, name) == 0)
+			return fprintf(stderr, "slipway: '%s' is not a slipway command\n%s\n", name,
+				       docker_commands[i].answer),
+			       2;
 	for (const struct command *c = commands; c->name && n + 1 < ARRAY_SIZE(names); c++)
 		names[n++] = c->name;
 	near = options_nearest(name, names);
@@ -86,15 +120,6 @@ static int unknown_command(const char *name)
 		fprintf(stderr, " (did you mean '%s'?)", near);
 	fprintf(stderr, "\nRun 'slipway --help' for the list.\n");
 	return 2;
-}
-
-static void print_error(struct app *a, const struct error *err)
-{
-	AUTO(strbuf) text = STRBUF_INIT;
-
-	terminal_finish(a->terminal);
-	strbuf_add_printable(&text, err->message, strlen(err->message), true);
-	fprintf(stderr, "slipway: %s\n", text.buf);
 }
 
 int error_exit_code(const struct error *err, const struct cancel *c)
@@ -113,7 +138,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 	app_init(&app, environ, &cancel);
 	code = command->run(&app, argc, argv, &err);
 	if (code < 0) {
-		print_error(&app, &err);
+		app_print_error(&app, &err);
 		code = error_exit_code(&err, &cancel);
 	}
 	app_release(&app);

@@ -73,12 +73,18 @@ static void print_help(const struct command_usage *u, const struct option *optio
 	if (n)
 		printf("\nOptions:\n");
 	for (size_t i = 0; i < n; i++)
-		print_option(&options[i]);
+		if (options[i].type != OPTION_REFUSED)
+			print_option(&options[i]);
 }
 
 static int usage_hint(const struct command_usage *u, struct error *err)
 {
 	return error_hint(err, "Run 'slipway %s --help' for more information.", u->name);
+}
+
+static int refuse(const struct option *o, struct error *err)
+{
+	return error_set(err, ERROR_UNSUPPORTED, "--%s is not supported: %s", o->name, o->help);
 }
 
 static int set_value(const struct command_usage *u, const struct option *o, const char *value,
@@ -113,6 +119,8 @@ static int set_value(const struct command_usage *u, const struct option *o, cons
 			return usage_hint(u, err);
 		}
 		return 0;
+	case OPTION_REFUSED:
+		return refuse(o, err);
 	}
 	return 0;
 }
@@ -122,9 +130,11 @@ static int unknown_long(const struct command_usage *u, const struct option *opti
 {
 	AUTO_FREE const char **names = xcalloc(n + 1, sizeof(*names));
 	const char *near;
+	size_t n_names = 0;
 
 	for (size_t i = 0; i < n; i++)
-		names[i] = options[i].name;
+		if (options[i].type != OPTION_REFUSED)
+			names[n_names++] = options[i].name;
 	near = options_nearest(name, names);
 	error_set(err, ERROR_USAGE, "unknown flag: --%s%s%s%s", name,
 		  near ? " (did you mean --" : "", near ? near : "", near ? "?)" : "");
@@ -144,7 +154,7 @@ static int parse_long(const struct command_usage *u, const struct option *option
 			continue;
 		if (equals)
 			return set_value(u, &options[k], equals + 1, err);
-		if (options[k].type == OPTION_FLAG)
+		if (options[k].type == OPTION_FLAG || options[k].type == OPTION_REFUSED)
 			return set_value(u, &options[k], "true", err);
 		if (*i + 1 >= argc) {
 			error_set(err, ERROR_USAGE, "flag needs an argument: --%s", name);
@@ -175,7 +185,7 @@ static int parse_short(const struct command_usage *u, const struct option *optio
 				  argv[*i]);
 			return usage_hint(u, err);
 		}
-		if (o->type == OPTION_FLAG) {
+		if (o->type == OPTION_FLAG || o->type == OPTION_REFUSED) {
 			if (set_value(u, o, "true", err) < 0)
 				return -1;
 			continue;

@@ -22,6 +22,8 @@ enum option_type {
 	OPTION_STRING, /* const char *: the last one wins; a view into argv */
 	OPTION_LIST,   /* struct strlist: each use adds */
 	OPTION_INT,    /* int64_t, decimal */
+	/* docker has it and slipway has not: help is the answer, and --help does not show it */
+	OPTION_REFUSED,
 };
 
 struct option {

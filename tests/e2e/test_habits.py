@@ -1,0 +1,135 @@
+"""What people who have used docker for years type, and what they should read in answer."""
+import os
+import pty
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def app(build):
+    build("FROM tiny\nENV FROM_IMAGE=1\nCMD [\"env\"]\n", {}, "-t", "app:1")
+    return "app:1"
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["image", "ls"], ["slipway images"]), (["ps", "-a"], ["keeps no containers"]), (["exec", "x", "sh"], ["keeps no containers"]),
+    (["system", "prune"], ["slipway prune -a"]), (["builder", "prune"], ["slipway prune -a"]), (["buildx", "build", "."], ["slipway build"]),
+    (["container", "ls"], ["keeps no containers"]), (["info"], ["doctor"]),
+])
+def test_commands_of_docker(slipway, arguments, words):
+    slipway(*arguments).fails(*words, code=2)
+
+
+@pytest.mark.parametrize("option, words", [
+    (["-d"], ["--detach", "daemon"]), (["-itd"], ["--detach"]), (["--detach=true"], ["--detach"]), (["--name", "x"], ["--name", "names"]),
+    (["--restart", "always"], ["service manager"]), (["--mount", "type=bind,src=/,dst=/x"], ["-v HOST:PATH"]),
+    (["--memory", "1g"], ["limits"]), (["-m", "1g"], ["--memory"]), (["--privileged"], ["rights"]),
+])
+def test_refused_options_of_run(slipway, option, words):
+    slipway("run", *option, "app:1").fails(*words)
+    assert f" {option[0]}," not in slipway("run", "--help").out
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["-p", "80:80:80:80"], ["-p 80:80:80:80", "HOST"]), (["-e", "=x"], ['"=x"']), (["-e", "A B=x"], ['"A B=x"']),
+])
+def test_wrong_values_of_run(slipway, arguments, words):
+    slipway("run", *arguments, "app:1").fails(*words, code=2)
+
+
+def test_env_file(slipway, app, folder):
+    (folder / "env").write_bytes(b"# comment\nA=1\n\n  B=two words\nC=\"quoted\"\r\nFROM_HERE\nMISSING\nE==x#y\nO=file")
+    lines = slipway("run", "--env-file", folder / "env", "-e", "O=option", app, env={"FROM_HERE": "h"}).ok().out.splitlines()
+    for line in ("A=1", "B=two words", 'C="quoted"', "FROM_HERE=h", "E==x#y", "O=option", "FROM_IMAGE=1"):
+        assert line in lines, lines
+    assert not [x for x in lines if x.startswith(("MISSING", "#"))]
+    slipway("run", "--env-file", folder / "nope", app).fails("--env-file", "nope", "No such file", code=125)
+    (folder / "env").write_text("A B=1\n")
+    slipway("run", "--env-file", folder / "env", app).fails("A B=1", code=2)
+
+
+@pytest.mark.parametrize("arguments, once", [
+    (["tag", "x", "Upper"], "invalid image name"), (["pull", "a:b:c"], "invalid image name"), (["images"], "state folder"),
+])
+def test_an_error_says_a_thing_once(slipway, folder, arguments, once):
+    (folder / "file").write_text("")
+    root = {"SLIPWAY_ROOT": str(folder / "file")} if arguments == ["images"] else {}
+    shown = slipway(*arguments, env=root)
+    assert shown.code and shown.err.count(once) == 1, str(shown)
+
+
+def test_prune_says_what_it_keeps(slipway, app, build):
+    build("FROM tiny\nCOPY f /f\n", {"f": "1"}, "-t", "gone:1")
+    slipway("rmi", "gone:1", "t2:latest").ok()
+    assert "slipway prune -a" in slipway("df").ok().out
+    assert "younger than 1h" in slipway("prune", "-af").ok().out
+    shown = slipway("prune", "-af", "--grace", "0s").ok().out
+    assert "younger" not in shown and " 0 blobs" not in shown
+    assert "younger" not in slipway("prune", "-af", "--grace", "0s").ok().out
+
+
+def closed(slipway, shell, *arguments):
+    return subprocess.run(["sh", "-c", f'exec "$0" "$@" {shell}', slipway.binary, *arguments], env=slipway.env, cwd=slipway.folder,
+                          capture_output=True, check=False, timeout=60)
+
+
+def test_closed_standard_descriptors(slipway, app):
+    for arguments in (["save", app], ["images"], ["version"]):
+        lost = closed(slipway, ">&-", *arguments)
+        assert lost.returncode == 1 and lost.stderr, arguments
+    assert closed(slipway, "<&-", "run", "-i", app, "cat").returncode == 0
+    assert closed(slipway, "2>&-", "images").returncode == 0
+    assert closed(slipway, ">&- 2>&- <&-", "tag", app, "app:2").returncode == 0
+    slipway("fsck").ok()
+
+
+@pytest.mark.root
+def test_store_on_a_read_only_file_system(slipway, app, build, folder):
+    where = folder / "frozen"
+    where.mkdir()
+    subprocess.run(["cp", "-a", f"{slipway.root}/.", str(where)], check=True)
+    script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
+
+    def frozen(*arguments):
+        return subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", str(where), slipway.binary, *arguments],
+                              env={**slipway.env, "SLIPWAY_ROOT": str(where)}, capture_output=True, text=True, check=False, timeout=60)
+
+    for arguments in (["images"], ["inspect", app], ["history", app], ["df"], ["fsck"], ["save", app, "-o", str(folder / "s.tar")]):
+        shown = frozen(*arguments)
+        assert shown.returncode == 0, shown
+    assert "app" in frozen("images").stdout and (folder / "s.tar").stat().st_size > 1000
+    for arguments in (["rmi", app], ["tag", app, "x"], ["prune", "-f"], ["build", *build.options, str(build.last)]):
+        shown = frozen(*arguments)
+        assert shown.returncode == 1 and "Read-only file system" in shown.stderr, shown
+
+
+def on_terminal(slipway, *arguments):
+    """What a terminal of 80 columns gets, which nobody reads before the end."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvpe(slipway.binary, [slipway.binary, *map(str, arguments)], slipway.env)
+    text = b""
+    try:
+        while data := os.read(fd, 65536):
+            text += data
+    except OSError:
+        pass
+    os.close(fd)
+    assert os.waitpid(pid, 0)[1] == 0, text
+    return text.decode()
+
+
+def test_output_of_steps_on_a_terminal(slipway, context, build):
+    steps = r"""FROM tiny
+RUN printf '\033[1;31mred\033[0m\033[K plain\n 10%%\r 99%%\r\ncol1\tcol2\n\033]0;title\007\n'
+"""
+    shown = on_terminal(slipway, "build", *build.options, "--no-cache", context({"Dockerfile": steps}))
+    assert "#2 red plain\r\n" in shown and "#2  99%\r\n" in shown and "#2 col1\tcol2\r\n" in shown
+    assert "\x1b]0;" not in shown and r"\x1b]0;title" in shown
+
+
+def test_tail_of_a_failed_step_keeps_tabs(build):
+    build.fails(r"""FROM tiny
+RUN printf 'file.c:1:\terror\n'; false
+""", "file.c:1:\terror")
