@@ -58,7 +58,7 @@ static void different_under_any_change(void **state)
 		"f 777 0:0 d/l=a\np 644 0:0 d/p", /* types */
 		"f 644 0:0 d/a=1\nf 755 0:0 d/b=22\nd 750 0:0 d/e\nf 644 0:0 d/e/c=3\n"
 		"l 777 0:0 d/l -> a\nf 644 0:0 d/p=",
-		"f 644 0:0 d/a=1\nf 755 0:0 d/b=22\nd 750 0:0 d/e\nd 644 0:0 d/e/c\n"
+		"f 644 0:0 d/a=1\nf 755 0:0 d/b=22\nd 750 0:0 d/e\nd 755 0:0 d/e/c\n"
 		"l 777 0:0 d/l -> a\np 644 0:0 d/p",
 		"f 644 0:0 d/a=1\nf 755 0:0 d/b=22\nd 750 0:0 d/e\nf 644 0:0 d/e/c=3\n"
 		"l 777 0:0 d/l -> a\np 644 0:0 d/p\nf 644 0:0 d/new=", /* one more */
