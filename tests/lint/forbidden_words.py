@@ -20,7 +20,7 @@ def check(path, text):
         match = WORD.search(line)
         if match:
             yield number, f'"{match.group()}": finish it, or refuse the case by name'
-        if source.TOP in line:
+        if re.search(re.escape(source.TOP) + r"(?![\w.-])", line) and len(source.TOP) > len("/home/x"):
             yield number, f'"{source.TOP}" is a path of this machine'
 
 
