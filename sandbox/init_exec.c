@@ -229,17 +229,39 @@ static char **command_env(const struct orders *o, const struct user *u)
 	return env;
 }
 
+/* A script written on Windows names an interpreter that ends with a carriage return. */
+static bool ends_with_crlf(const char *path)
+{
+	char line[256];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line));
+	const char *end = n > 2 && line[0] == '#' && line[1] == '!' ? memchr(line, '\n', (size_t)n)
+								    : NULL;
+
+	if (fd >= 0)
+		close(fd);
+	return end && end[-1] == '\r';
+}
+
 static _Noreturn void explain(const struct orders *o, const struct trouble *t, const struct user *u)
 {
 	const char *name = o->args.items[0];
 
 	if (t->stage == STAGE_PRIVILEGES)
 		fail(STAGE_USER, t->number, "become user %u, group %u", u->uid, u->gid);
+	if (t->number == ENOENT && strchr(name, '/') && ends_with_crlf(name))
+		fail(STAGE_EXEC, ENOENT,
+		     "run \"%s\": its first line ends with CR LF: save it with the line ends of Unix",
+		     name);
 	if (t->number == ENOENT && strchr(name, '/') && access(name, F_OK) == 0)
 		fail(STAGE_EXEC, ENOENT,
 		     "run \"%s\": its interpreter or loader is not in the image", name);
 	if (t->number == ENOENT && !strchr(name, '/'))
 		fail(STAGE_EXEC, ENOENT, "run \"%s\": not found in PATH of the image", name);
+	if (t->number == EACCES && strchr(name, '/') && access(name, X_OK) < 0)
+		fail(STAGE_EXEC, EACCES,
+		     "run \"%s\": Permission denied: is it executable (COPY --chmod=755, or RUN chmod +x)?",
+		     name);
 	fail(STAGE_EXEC, t->number, "run \"%s\": %s", name, strerror(t->number));
 }
 
