@@ -228,10 +228,45 @@ static int run_stages(struct build *b, struct error *err)
 	return 0;
 }
 
+static bool declares(const struct instruction *instructions, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0;
+		     instructions[i].kind == INSTRUCTION_ARG && k < instructions[i].pairs.n; k++)
+			if (strcmp(instructions[i].pairs.items[k].key, name) == 0)
+				return true;
+	return false;
+}
+
+static bool is_declared(const struct dockerfile *file, const char *name)
+{
+	if (arg_is_predefined(name) || arg_is_platform(name) || str_starts(name, "BUILDKIT_") ||
+	    strcmp(name, "SOURCE_DATE_EPOCH") == 0 ||
+	    declares(file->globals, file->n_globals, name))
+		return true;
+	for (int i = 0; i < file->n_stages; i++)
+		if (declares(file->stages[i].instructions, file->stages[i].n_instructions, name))
+			return true;
+	return false;
+}
+
+/* A name that is mistyped would go unnoticed. */
+static void report_unused_args(const struct build *b)
+{
+	const struct strmap *args = b->options->build_args;
+
+	for (size_t i = 0; args && i < args->n; i++)
+		if (!is_declared(b->file, args->entries[i].key))
+			report_log(b->options->reporter, LOG_WARNING,
+				   "--build-arg %s: %s has no ARG of this name",
+				   args->entries[i].key, b->file->source.name);
+}
+
 static void report_warnings(struct build *b)
 {
 	struct check_list *list = &b->file->warnings;
 
+	report_unused_args(b);
 	check_sort(list);
 	for (size_t i = 0; i < list->n; i++)
 		report_log(b->options->reporter, LOG_WARNING, "%s:%d: %s: %s", b->file->source.name,

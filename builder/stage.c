@@ -138,6 +138,27 @@ static void complete_history(struct image_config *config, const char *created)
 					 "layer of a base image without history", false);
 }
 
+#define PLATFORM_RULE "InvalidBaseImagePlatform"
+
+/* An image of one platform is taken whatever is asked for, as docker does; its programs may not run there. */
+static void warn_platform(struct stage *st, const struct image_config *config)
+{
+	struct build *b = st->build;
+
+	if (!config->platform.os || platform_match(&st->platform, &config->platform) > 0 ||
+	    check_skips(b->file->check, PLATFORM_RULE))
+		return;
+	AUTO_FREE char *is = platform_format(&config->platform);
+	AUTO_FREE char *asked = platform_format(&st->platform);
+
+	pthread_mutex_lock(&b->lock);
+	check_add(
+		&b->file->warnings, PLATFORM_RULE, st->source->from.line_first,
+		"Base image %s was pulled with platform \"%s\", expected \"%s\" for current build",
+		st->base->name, is, asked);
+	pthread_mutex_unlock(&b->lock);
+}
+
 static int start_from_image(struct stage *st, struct error *err)
 {
 	struct build *b = st->build;
@@ -149,6 +170,7 @@ static int start_from_image(struct stage *st, struct error *err)
 			   &st->base, err) < 0)
 		return stage_error_place(err, &st->source->from);
 	config = &st->base->image->config;
+	warn_platform(st, config);
 	image_config_copy(&st->config, config);
 	free(take_ptr(st->config.created));
 	complete_history(&st->config, config->created);
