@@ -179,7 +179,7 @@ static int write_one(struct app *a, const struct output_spec *spec, const struct
 	}
 	if (strcmp(spec->dest, "-") == 0)
 		return write_stream(a, spec, image, refs, n_refs, STDOUT_FILENO, err);
-	if (output_file_open(&file, spec->dest, err) < 0 ||
+	if (output_file_open(&file, spec->dest, 0666 & ~a->env.umask, err) < 0 ||
 	    write_stream(a, spec, image, refs, n_refs, file.fd, err) < 0)
 		return -1;
 	return output_file_commit(&file, err);

@@ -126,6 +126,10 @@ int cmd_images(struct app *a, int argc, char **argv, struct error *err)
 	AUTO(image_index) index = {0};
 	bool quiet = false, digests = false, no_trunc = false, all = false;
 	struct option options[] = {
+		{0, "format", OPTION_REFUSED, NULL, "there are no templates; -q prints IDs alone",
+		 NULL},
+		{'f', "filter", OPTION_REFUSED, NULL, "give a name, as in: slipway images app",
+		 NULL},
 		{'a', "all", OPTION_FLAG, NULL,
 		 "Accepted for docker's sake: there are no hidden images", &all},
 		{0, "digests", OPTION_FLAG, NULL, "Show the manifest digests", &digests},

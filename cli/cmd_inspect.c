@@ -89,6 +89,10 @@ int cmd_inspect(struct app *a, int argc, char **argv, struct error *err)
 	AUTO_JSON *out = json_array();
 	const char *type = NULL;
 	struct option options[] = {
+		{'f', "format", OPTION_REFUSED, NULL,
+		 "there are no templates; pick from the JSON, as in: slipway inspect app | jq -r "
+		 "'.[0].Config.Cmd'",
+		 NULL},
 		{0, "type", OPTION_STRING, "TYPE", "Only \"image\" is known", &type},
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);

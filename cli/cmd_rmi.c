@@ -55,7 +55,7 @@ static int remove_one(struct app *a, const char *text, bool force, struct error 
 int cmd_rmi(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
-	bool force = false;
+	bool force = false, failed = false;
 	struct option options[] = {
 		{'f', "force", OPTION_FLAG, NULL, "Remove an image by ID with all its names",
 		 &force},
@@ -66,8 +66,14 @@ int cmd_rmi(struct app *a, int argc, char **argv, struct error *err)
 		return parsed < 0 ? -1 : 0;
 	if (app_store(a, err) < 0)
 		return -1;
-	for (size_t i = 0; i < args.n; i++)
-		if (remove_one(a, args.items[i], force, err) < 0)
-			return -1;
-	return 0;
+	for (size_t i = 0; i < args.n; i++) {
+		AUTO(error) why = ERROR_INIT;
+
+		if (remove_one(a, args.items[i], force, &why) == 0)
+			continue;
+		fflush(stdout);
+		app_print_error(a, &why);
+		failed = true;
+	}
+	return failed;
 }

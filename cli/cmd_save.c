@@ -90,8 +90,9 @@ int cmd_save(struct app *a, int argc, char **argv, struct error *err)
 		return archive_save(a->store, list.items, list.n, kind, STDOUT_FILENO, err);
 	AUTO(output_file) file = OUTPUT_FILE_INIT;
 
-	if (output_file_open(&file, output, err) < 0 ||
-	    archive_save(a->store, list.items, list.n, kind, file.fd, err) < 0)
+	if (output_file_open(&file, output, 0666 & ~a->env.umask, err) < 0)
 		return -1;
+	if (archive_save(a->store, list.items, list.n, kind, file.fd, err) < 0)
+		return error_wrap(err, "%s", output);
 	return output_file_commit(&file, err);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/strlist.h"
 #include "base/strmap.h"
@@ -16,7 +17,8 @@ struct environment {
 	char *source_date_epoch;   /* NULL when not set */
 	char *sandbox_mode;        /* SLIPWAY_SANDBOX, NULL when not set */
 	bool no_color, verbose;
-	char **envp; /* the process's own, for helpers */
+	mode_t umask; /* the user's, for files outside the store */
+	char **envp;  /* the process's own, for helpers */
 };
 
 void environment_init(struct environment *e, char **envp);

@@ -14,6 +14,7 @@ extern char **environ;
 
 static struct cancel cancel = {.wake_fd = -1};
 static int wake_write_fd = -1;
+static mode_t user_umask;
 
 static void on_signal(int number)
 {
@@ -136,6 +137,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 	int code;
 
 	app_init(&app, environ, &cancel);
+	app.env.umask = user_umask;
 	code = command->run(&app, argc, argv, &err);
 	if (code < 0) {
 		app_print_error(&app, &err);
@@ -157,7 +159,7 @@ int main(int argc, char **argv)
 	open_standard_fds();
 	if (argc > 1 && strcmp(argv[1], SANDBOX_HELPER_ARG) == 0)
 		return sandbox_helper_main(argc, argv);
-	umask(022);
+	user_umask = umask(022);
 	watch_signals();
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--root") == 0 && i + 1 < argc)

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 
-int output_file_open(struct output_file *f, const char *path, struct error *err)
+int output_file_open(struct output_file *f, const char *path, mode_t mode, struct error *err)
 {
 	struct stat st;
 
@@ -26,7 +26,7 @@ int output_file_open(struct output_file *f, const char *path, struct error *err)
 		f->temp = NULL;
 		return error_errno(err, "create %s", path);
 	}
-	if (fchmod(f->fd, 0644) < 0)
+	if (fchmod(f->fd, mode) < 0)
 		return error_errno(err, "set the mode of %s", path);
 	return 0;
 }

@@ -133,3 +133,46 @@ def test_tail_of_a_failed_step_keeps_tabs(build):
     build.fails(r"""FROM tiny
 RUN printf 'file.c:1:\terror\n'; false
 """, "file.c:1:\terror")
+
+
+def test_build_args_that_nothing_takes(build):
+    said = build("FROM tiny AS a\nARG KNOWN\nFROM tiny\n", {}, "--build-arg", "KNOWN=1", "--build-arg", "KNOWM=1", "--build-arg",
+                 "HTTP_PROXY=http://p", "--build-arg", "BUILDKIT_INLINE_CACHE=1").result.err
+    assert "WARNING: --build-arg KNOWM" in said and said.count("WARNING") == 1
+
+
+def test_base_of_another_platform(build):
+    said = build("FROM tiny\nCOPY f /f\n", {"f": ""}, "--platform", "linux/arm64").result.err
+    assert "InvalidBaseImagePlatform: Base image tiny" in said and '"linux/amd64"' in said and '"linux/arm64"' in said
+    assert "InvalidBaseImagePlatform" not in build("FROM tiny\nCOPY f /f\n", {"f": ""}).result.err
+
+
+@pytest.mark.parametrize("text, mode, words, code", [
+    (b"#!/bin/sh\r\necho\r\n", 0o755, ["/run.sh", "CR LF"], 127), (b"#!/bin/sh\necho\n", 0o644, ["/run.sh", "--chmod=755"], 126),
+    (b"#!/no/shell\necho\n", 0o755, ["/run.sh", "interpreter"], 127),
+])
+def test_scripts_that_cannot_start(slipway, build, text, mode, words, code):
+    build(f"FROM tiny\nCOPY --chmod={mode:o} run.sh /\nENTRYPOINT [\"/run.sh\"]\n", {"run.sh": text}, "-t", "s:1")
+    slipway("run", "s:1").fails(*words, code=code)
+
+
+def test_rmi_goes_on_after_a_failure(slipway, app):
+    slipway("tag", app, "last:1").ok()
+    shown = slipway("rmi", "none:1", app, "none:2", "last:1").fails("none:1", "none:2")
+    assert "Untagged: last:1" in shown.out and "Untagged: app:1" in shown.out
+
+
+def test_templates_are_refused_with_another_way(slipway, app):
+    slipway("inspect", "-f", "{{.Id}}", app).fails("--format", "jq")
+    slipway("images", "--format", "{{.ID}}").fails("--format", "-q")
+    slipway("images", "--filter", "dangling=true").fails("--filter")
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o022, 0o002])
+def test_files_have_the_mode_that_the_user_wants(slipway, app, build, umask):
+    for name, arguments in (("s.tar", ["save", app, "-o", "s.tar"]),
+                            ("b.tar", ["build", *build.options, "-o", "type=tar,dest=b.tar", str(build.last)])):
+        subprocess.run([slipway.binary, *arguments], env=slipway.env, cwd=slipway.folder, umask=umask, check=True, capture_output=True)
+        assert (slipway.folder / name).stat().st_mode & 0o777 == 0o666 & ~umask, name
+    for path in (slipway.root / "index.json", slipway.root / "oci-layout"):
+        assert path.stat().st_mode & 0o777 == 0o644
