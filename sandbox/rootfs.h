@@ -99,7 +99,7 @@ struct run_result {
 /*
  * Runs to the end: result->status is the process's code; an error is ERROR_STEP only for what the process could not
  * even start with (127 not found, 126 not executable, in err->status), ERROR_CANCELLED after a signal (it is passed
- * on to the process; SIGKILL after 8 seconds or at the second one), else ours. When it returns all descendants are
+ * on to the process; SIGKILL after 5 seconds or at the second one), else ours. When it returns all descendants are
  * dead, the output is delivered and nobody writes to the root any more. The mounts belong to a namespace that is
  * gone a moment later; sandbox_free() waits for that.
  */

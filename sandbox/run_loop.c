@@ -37,6 +37,7 @@ struct state {
 	struct terminal terminal;
 	bool started, exited, failed;
 	int64_t cancelled_at, killed_at; /* 0: not */
+	int n_passed;                    /* signals passed on */
 	pid_t first_pid;
 	char *chunk;
 };
@@ -139,7 +140,7 @@ static bool patience_is_over(const struct state *s, int64_t now)
 	return count > 1 || now - s->cancelled_at >= KILL_AFTER;
 }
 
-/* The first signal asks the step to end, time or a further one kills it. */
+/* A signal asks the step to end; time or a further one kills it. */
 static void serve_cancel(struct state *s)
 {
 	const struct cancel *c = s->l->cancel;
@@ -148,10 +149,10 @@ static void serve_cancel(struct state *s)
 	if (!cancel_requested(c))
 		return;
 	now = time_monotonic_ns();
-	if (s->cancelled_at == 0) {
+	if (s->cancelled_at == 0)
 		s->cancelled_at = now;
+	for (; s->n_passed < c->count; s->n_passed++)
 		launch_request(s->l->launch->control_fd, REQUEST_SIGNAL, (uint32_t)c->signal);
-	}
 	if (s->killed_at == 0 && patience_is_over(s, now)) {
 		s->killed_at = now;
 		launch_request(s->l->launch->control_fd, REQUEST_KILL, 0);

@@ -141,6 +141,32 @@ static void ends_a_step_on_a_signal(void **state)
 	rootfs_free(fs);
 }
 
+static void signal_twice_when_asked(void *arg, int fd, const void *data, size_t len)
+{
+	struct outcome *o = arg;
+
+	cancel_when_ready(arg, fd, data, len);
+	if (current->cancel.count == 1 && strstr(o->out.buf, "once"))
+		cancel_note(&current->cancel, SIGTERM);
+}
+
+/* slipway run: the container's own way to end is what counts. */
+static void passes_signals_to_a_container(void **state)
+{
+	struct rootfs *fs = open_rootfs(*state);
+	AUTO(outcome) o;
+
+	current = *state;
+	run_spec(fs,
+		 "trap 'trap \"echo twice; exit 9\" TERM; echo once' TERM; echo ready; "
+		 "while :; do sleep 0.1; done",
+		 (struct run_spec){.output = signal_twice_when_asked, .pass_signals = true}, &o);
+	assert_int_equal(o.r, 0);
+	assert_int_equal(o.result.status, 9);
+	assert_string_equal(o.out.buf, "ready\nonce\ntwice\n");
+	rootfs_free(fs);
+}
+
 static void kills_a_step_on_the_second_signal(void **state)
 {
 	struct rootfs *fs = open_rootfs(*state);
@@ -317,17 +343,12 @@ int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		T(kills_what_a_step_leaves_running),
-		T(reports_signals_as_exit_codes),
-		T(protects_its_first_process),
-		T(ends_a_step_on_a_signal),
-		T(kills_a_step_on_the_second_signal),
-		T(does_not_outlive_its_parent),
-		T(takes_output_without_end_of_line),
-		T(reads_what_it_is_given),
-		T(has_a_terminal),
-		T(passes_keys_to_the_step),
-		T(limits_processes_where_it_can),
+		T(kills_what_a_step_leaves_running), T(reports_signals_as_exit_codes),
+		T(protects_its_first_process),       T(ends_a_step_on_a_signal),
+		T(passes_signals_to_a_container),    T(kills_a_step_on_the_second_signal),
+		T(does_not_outlive_its_parent),      T(takes_output_without_end_of_line),
+		T(reads_what_it_is_given),           T(has_a_terminal),
+		T(passes_keys_to_the_step),          T(limits_processes_where_it_can),
 	};
 
 	if (argc > 1 && strcmp(argv[1], SANDBOX_HELPER_ARG) == 0)
