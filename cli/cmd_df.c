@@ -36,7 +36,7 @@ int cmd_df(struct app *a, int argc, char **argv, struct error *err)
 	print_row("Blobs", usage_now.blobs, usage_now.blob_bytes);
 	print_row("Extracted layers", usage_now.layers, usage_now.layer_bytes);
 	print_row("Build cache", usage_now.cache_entries, usage_now.cache_bytes);
-	print_row("Unfinished", 0, usage_now.ingest_bytes);
+	print_row("Unfinished", usage_now.unfinished, usage_now.ingest_bytes);
 	format_size(&reclaimable, (int64_t)usage_now.reclaimable_bytes);
 	printf("\n%s can be freed by 'slipway prune -a'. State folder: %s\n", reclaimable.buf,
 	       store_root(a->store));

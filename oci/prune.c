@@ -77,9 +77,15 @@ static int sweep_leftover(void *arg, int dirfd, const char *name, const struct s
 {
 	struct prune *p = arg;
 	bool is_doomed = str_starts(name, PRUNE_GONE);
+	int64_t age = LEFTOVER_AGE;
 
 	(void)err;
-	if (!is_doomed && !prune_may_drop(p, st->st_mtime, LEFTOVER_AGE))
+	/* What nobody at work can own: folders need no grace, half of a download is kept to be resumed. */
+	if (p->leases.live == 0 && S_ISDIR(st->st_mode))
+		age = 0;
+	else if (p->drop_cache && p->o->grace < age)
+		age = p->o->grace;
+	if (!is_doomed && !prune_may_drop(p, st->st_mtime, age))
 		return 0;
 	if (S_ISDIR(st->st_mode)) {
 		strlist_addf(&p->doomed, "ingest/%s", name);

@@ -33,7 +33,7 @@ int store_prune(struct store *s, const struct prune_options *o, struct prune_res
 
 struct disk_usage {
 	uint64_t images, image_bytes, blobs, blob_bytes, layers, layer_bytes, cache_entries,
-		cache_bytes, ingest_bytes, reclaimable_bytes;
+		cache_bytes, unfinished, ingest_bytes, reclaimable_bytes;
 };
 /*
  * images: with a name; image_bytes: their blobs that are here, each counted once. reclaimable_bytes: what prune with all

@@ -86,6 +86,18 @@ static int count_record(void *arg, int dirfd, const char *name, const struct sta
 	return 0;
 }
 
+static int count_unfinished(void *arg, int dirfd, const char *name, const struct stat *st,
+			    struct error *err)
+{
+	struct count *c = arg;
+
+	(void)err;
+	c->out->unfinished++;
+	c->out->ingest_bytes += S_ISDIR(st->st_mode) ? store_tree_bytes(dirfd, name)
+						     : (uint64_t)st->st_size;
+	return 0;
+}
+
 static int mark_named(struct count *c, struct error *err)
 {
 	AUTO(image_index) index = {0};
@@ -113,7 +125,9 @@ static int count_all(struct count *c, struct error *err)
 		return -1;
 	c->out->cache_bytes = store_tree_bytes(dirfd, "cache");
 	c->out->reclaimable_bytes += c->out->cache_bytes;
-	c->out->ingest_bytes = store_tree_bytes(dirfd, "ingest");
+	if (prune_each(dirfd, "ingest", count_unfinished, c, err) < 0)
+		return -1;
+	c->out->reclaimable_bytes += c->out->ingest_bytes;
 	return 0;
 }
 

@@ -176,3 +176,23 @@ def test_files_have_the_mode_that_the_user_wants(slipway, app, build, umask):
         assert (slipway.folder / name).stat().st_mode & 0o777 == 0o666 & ~umask, name
     for path in (slipway.root / "index.json", slipway.root / "oci-layout"):
         assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("who", ["slipway", "slipway_user", "slipway_single"])
+def test_prune_after_a_killed_build(request, who, context, tiny):
+    user = request.getfixturevalue(who)
+    user.unfinished_allowed = True
+    folder = context({"Dockerfile": "FROM tiny\nRUN dd if=/dev/zero of=/big bs=1M count=5 2>/dev/null; echo ready; sleep 60\n"})
+    started = user.start("build", "--progress", "plain", "--build-context", f"tiny=oci-layout:{tiny}", folder)
+    assert any(line.rstrip().endswith(b" ready") for line in started.stderr)
+    started.kill()
+    started.wait()
+    assert any((user.root / "ingest").iterdir())
+    assert "0 blobs" in user("prune", "-f").ok().out
+    left = [p.name for p in (user.root / "ingest").iterdir()]
+    assert not left
+    (user.root / "ingest" / "tmp-1-0").write_bytes(b"x" * 100000)
+    user("prune", "-f").ok()
+    assert (user.root / "ingest" / "tmp-1-0").exists()
+    user("prune", "-af", "--grace", "0s").ok()
+    assert not any((user.root / "ingest").iterdir())

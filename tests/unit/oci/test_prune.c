@@ -275,8 +275,17 @@ static void test_leftovers(void **state)
 	assert_false(fixture_exists(f, "ingest/folder-old"));
 	assert_false(fixture_exists(f, "ingest/gone-7-7"));
 	assert_true(fixture_exists(f, "ingest/young.part"));
-	assert_true(fixture_exists(f, "ingest/folder-new"));
+	/* Nobody is at work who could own it. */
+	assert_false(fixture_exists(f, "ingest/folder-new"));
 	/* Its owner holds the lock. */
+	assert_true(fixture_exists(f, part));
+	o.build_cache = true;
+	o.grace = 60;
+	prune(f, &o);
+	assert_true(fixture_exists(f, "ingest/young.part"));
+	o.grace = 0;
+	prune(f, &o);
+	assert_false(fixture_exists(f, "ingest/young.part"));
 	assert_true(fixture_exists(f, part));
 }
 
@@ -319,11 +328,13 @@ static void test_general_lease(void **state)
 	write_record(f, "cache/steps/0.json", &cached);
 	age_image(f, loose, DAY);
 	age_blob(f, &cached.digest, DAY);
+	fixture_write(f, "ingest/folder/x", "at work", 7);
 	pid_t pid = start_holder(f, NULL);
 	struct prune_result r = prune(f, &o);
 
 	assert_int_equal(r.in_use, 1);
 	assert_int_equal(r.blobs, 0);
+	assert_true(fixture_exists(f, "ingest/folder/x"));
 	assert_true(is_whole(f, loose) && store_has(f->store, &cached.digest, -1));
 	assert_true(fixture_exists(f, "cache/steps/0.json"));
 	end_holder(pid);
@@ -331,6 +342,7 @@ static void test_general_lease(void **state)
 	r = prune(f, &o);
 	assert_int_equal(r.in_use, 0);
 	assert_int_equal(r.blobs, 4);
+	assert_false(fixture_exists(f, "ingest/folder"));
 	assert_false(has_any(f, loose));
 }
 

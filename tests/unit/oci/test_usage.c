@@ -59,6 +59,8 @@ static void test_usage(void **state)
 	fixture_write(f, file, "x", 1);
 	assert_ok(f, store_put(f->store, "x/y", "cached", 6, &cached, &f->err));
 	write_record(f, "cache/steps/0.json", &cached);
+	fixture_write(f, "ingest/half.part", "half", 4);
+	fixture_write(f, "ingest/run-x/upper/y", "y", 1);
 	assert_ok(f, store_usage(f->store, &u, &f->err));
 	assert_int_equal(u.images, 2);
 	/* Two manifests, two configs, the two layers "x-0" and "x-1". */
@@ -68,6 +70,8 @@ static void test_usage(void **state)
 	assert_int_equal(u.blobs, 10);
 	assert_int_equal(u.layers, 2);
 	assert_int_equal(u.cache_entries, 1);
+	assert_int_equal(u.unfinished, 2);
+	assert_true(u.ingest_bytes >= 4 + 4096);
 	assert_true(u.layer_bytes >= 2 * 4096 && u.cache_bytes >= 4096);
 	assert_true((int64_t)u.reclaimable_bytes >
 		    loose->descriptor.size + loose->manifest.config.size + 7);
