@@ -95,6 +95,7 @@ def without_stubs(tree):
     return tree
 
 
+@pytest.mark.slow
 @pytest.mark.root
 @pytest.mark.parametrize("case, peer", [(case, peer) for case in CASES for peer in ("buildah", "docker")
                                         if (case, peer) not in KNOWN_TO_DIFFER])

@@ -188,6 +188,7 @@ def damage(registry, digest, change):
     return lambda: file.write_bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [
     lambda d: d[:40] + bytes([d[40] ^ 1]) + d[41:], lambda d: d[:-10], lambda d: b"x" + d, lambda d: b"",
 ], ids=["bit", "short", "shifted", "empty"])
