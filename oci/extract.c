@@ -301,9 +301,8 @@ int layer_extract(struct store *s, const struct descriptor *blob, const struct d
 	x.block = xmalloc(BLOCK_BYTES);
 	if (o->flat)
 		tree_on_drop(x.folders.view, drop, &x);
-	if (index_reader_open(&there, s, diff_id, NULL) < 0 &&
-	    index_writer_open(&x.index, s, err) < 0)
-		return -1;
+	if (index_reader_open(&there, s, diff_id, NULL) < 0)
+		x.index = index_writer_new(s);
 	if (layer_reader_open(&x.reader, s, blob, diff_id, err) < 0 || extract_all(&x, err) < 0)
 		return error_wrap(err, "extract layer %s", blob->digest.text);
 	if (!x.index)

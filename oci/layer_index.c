@@ -19,7 +19,7 @@
 struct index_writer {
 	struct store *store;
 	char name[INGEST_NAME_SIZE];
-	int fd; /* -1: no temporary file */
+	int fd; /* -1: no temporary file; small indexes need none */
 	struct strbuf buf;
 	struct sha256 hash;
 	struct strbuf last; /* path of the record before */
@@ -45,25 +45,24 @@ static void add_string(struct strbuf *sb, const void *data, size_t len)
 	strbuf_putc(sb, '\0');
 }
 
-int index_writer_open(struct index_writer **out, struct store *s, struct error *err)
+struct index_writer *index_writer_new(struct store *s)
 {
-	AUTO_PTR(index_writer) w = xcalloc(1, sizeof(*w));
+	struct index_writer *w = xcalloc(1, sizeof(*w));
 
 	w->store = s;
 	w->fd = -1;
 	strbuf_init(&w->buf);
 	strbuf_init(&w->last);
-	if (ingest_temp_file(s, w->name, &w->fd, err) < 0)
-		return -1;
 	strbuf_add(&w->buf, INDEX_MAGIC, INDEX_MAGIC_BYTES);
-	*out = take_ptr(w);
-	return 0;
+	return w;
 }
 
 static int flush(struct index_writer *w, struct error *err)
 {
 	size_t done = 0;
 
+	if (w->fd < 0 && ingest_temp_file(w->store, w->name, &w->fd, err) < 0)
+		return -1;
 	sha256_update(&w->hash, w->buf.buf, w->buf.len);
 	while (done < w->buf.len) {
 		ssize_t n = write(w->fd, w->buf.buf + done, w->buf.len - done);
@@ -149,12 +148,26 @@ static int index_rename(struct index_writer *w, const struct digest *diff_id, st
 	return store_write_failed(w->store, "the index of a layer", name, err);
 }
 
+/* It fits the buffer: one write, none at all when the same layer was made before. */
+static int commit_small(struct index_writer *w, const struct digest *diff_id, struct error *err)
+{
+	uint8_t sum[SHA256_SIZE];
+
+	sha256_update(&w->hash, w->buf.buf, w->buf.len);
+	sha256_final(&w->hash, sum);
+	strbuf_add(&w->buf, sum, sizeof(sum));
+	return store_meta_put(w->store, INDEX_FOLDER, digest_hex(diff_id), w->buf.buf, w->buf.len,
+			      err);
+}
+
 int index_writer_commit(struct index_writer *w, const struct digest *diff_id, struct error *err)
 {
 	uint8_t sum[SHA256_SIZE];
 
 	strbuf_putc(&w->buf, (char)INDEX_END);
 	add_varint(&w->buf, w->records);
+	if (w->fd < 0)
+		return commit_small(w, diff_id, err);
 	if (flush(w, err) < 0)
 		return -1;
 	sha256_final(&w->hash, sum);
@@ -206,13 +219,13 @@ int layer_index_ensure(struct store *s, const struct descriptor *blob, const str
 		       struct error *err)
 {
 	AUTO_PTR(index_reader) there = NULL;
-	AUTO_PTR(index_writer) w = NULL;
+	AUTO_PTR(index_writer) w = index_writer_new(s);
 	AUTO_PTR(layer_reader) r = NULL;
 
 	if (index_reader_open(&there, s, diff_id, NULL) == 0)
 		return 0;
-	if (layer_reader_open(&r, s, blob, diff_id, err) < 0 || index_writer_open(&w, s, err) < 0 ||
-	    add_all(w, r, err) < 0 || index_writer_commit(w, diff_id, err) < 0)
+	if (layer_reader_open(&r, s, blob, diff_id, err) < 0 || add_all(w, r, err) < 0 ||
+	    index_writer_commit(w, diff_id, err) < 0)
 		return error_wrap(err, "index layer %s", blob->digest.text);
 	return layer_meta_put(s, &blob->digest, diff_id, layer_reader_bytes(r), err);
 }

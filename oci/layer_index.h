@@ -8,7 +8,7 @@
 #include "oci/store.h"
 
 struct index_writer;
-int index_writer_open(struct index_writer **out, struct store *s, struct error *err);
+struct index_writer *index_writer_new(struct store *s); /* of index_writer_free() */
 int index_writer_add(struct index_writer *w, const struct entry *e, struct error *err);
 int index_writer_commit(struct index_writer *w, const struct digest *diff_id, struct error *err);
 void index_writer_free(struct index_writer *w);

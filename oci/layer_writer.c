@@ -38,9 +38,9 @@ int layer_writer_open(struct layer_writer **out, struct store *s, const struct l
 			   ingest_sink(w->ingest), err) < 0)
 		return -1;
 	hash_sink_init(&w->plain, compressor_sink(w->compressor));
-	if (tar_writer_open(&w->tar, &w->plain.sink, err) < 0 ||
-	    index_writer_open(&w->index, s, err) < 0)
+	if (tar_writer_open(&w->tar, &w->plain.sink, err) < 0)
 		return -1;
+	w->index = index_writer_new(s);
 	*out = take_ptr(w);
 	return 0;
 }

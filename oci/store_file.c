@@ -187,6 +187,18 @@ int store_meta_get(struct store *s, const char *kind, const char *name, struct s
 	return 0;
 }
 
+/* Replacing a file costs the file system more than reading it. */
+static bool is_there(struct store *s, const char *path, const void *data, size_t len)
+{
+	AUTO_FD int fd = openat(s->dirfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(strbuf) text = STRBUF_INIT;
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_size == (off_t)len &&
+	       fs_read_fd(fd, path, &text, len, NULL) == 0 && text.len == len &&
+	       memcmp(text.buf, data, len) == 0;
+}
+
 int store_meta_put(struct store *s, const char *kind, const char *name, const void *data,
 		   size_t len, struct error *err)
 {
@@ -195,6 +207,8 @@ int store_meta_put(struct store *s, const char *kind, const char *name, const vo
 	AUTO_FREE char *folder = xstrfmt("meta/%s", kind);
 	AUTO_FREE char *path = xstrfmt("%s/%s", folder, name);
 
+	if (is_there(s, path, data, len))
+		return 0;
 	if (faccessat(s->dirfd, "meta", F_OK, 0) < 0 && mkdirat(s->dirfd, "meta", 0755) < 0 &&
 	    errno != EEXIST)
 		return store_write_failed(s, "a folder of the store", "meta", err);

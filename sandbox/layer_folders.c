@@ -12,13 +12,20 @@
 #include "sandbox/helper.h"
 
 #define OK_LIMIT 128
+/* SHA-256 of a tar archive's end alone, two blocks of zeros. */
+#define NO_ENTRIES "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
 
 char *layer_folder(const struct sandbox *sb, enum sandbox_mode mode, const struct digest *chain)
 {
 	return store_path(sb->store, "layers/%s/%s/fs", sandbox_mode_name(mode), digest_hex(chain));
 }
 
-int layer_folders_use(struct sandbox *sb, enum sandbox_mode mode, int *fd, struct error *err)
+bool layer_folder_is_void(const struct rootfs_layer *layers, size_t i)
+{
+	return i > 0 && strcmp(digest_hex(layers[i].diff_id), NO_ENTRIES) == 0;
+}
+
+static int lock_layers(struct sandbox *sb, enum sandbox_mode mode, int *fd, struct error *err)
 {
 	AUTO_FREE char *dir = store_path(sb->store, "layers/%s", sandbox_mode_name(mode));
 	AUTO_FREE char *path = xstrfmt("%s/.lock", dir);
@@ -32,6 +39,27 @@ int layer_folders_use(struct sandbox *sb, enum sandbox_mode mode, int *fd, struc
 	if (store_lock_fd(sb->store, lock, LOCK_SH, "removes extracted layers", err) < 0)
 		return -1;
 	*fd = take_fd(lock);
+	return 0;
+}
+
+int layer_folders_use(struct sandbox *sb, enum sandbox_mode mode, struct error *err)
+{
+	int *held = &sb->layer_locks[mode], fd = -1;
+	bool known;
+
+	pthread_mutex_lock(&sb->lock);
+	known = *held >= 0;
+	pthread_mutex_unlock(&sb->lock);
+	if (known)
+		return 0;
+	if (lock_layers(sb, mode, &fd, err) < 0)
+		return -1;
+	pthread_mutex_lock(&sb->lock);
+	if (*held < 0)
+		*held = take_fd(fd);
+	pthread_mutex_unlock(&sb->lock);
+	if (fd >= 0)
+		close(fd);
 	return 0;
 }
 
@@ -63,6 +91,22 @@ static bool is_whole(const char *dir)
 		return false;
 	strbuf_trim(&text);
 	return boot_id()[0] && strcmp(text.buf, boot_id()) == 0;
+}
+
+/* Asked once for each folder: by every step for every layer below it this would add up. */
+static bool is_known_whole(struct sandbox *sb, const char *dir)
+{
+	bool known;
+
+	pthread_mutex_lock(&sb->lock);
+	known = strmap_has(&sb->whole, dir);
+	pthread_mutex_unlock(&sb->lock);
+	if (known || !is_whole(dir))
+		return known;
+	pthread_mutex_lock(&sb->lock);
+	strmap_set(&sb->whole, dir, NULL);
+	pthread_mutex_unlock(&sb->lock);
+	return true;
 }
 
 static int mark_whole(const struct place *p, struct error *err)
@@ -147,8 +191,10 @@ int layer_folders_ensure(struct sandbox *sb, enum sandbox_mode mode,
 
 		digest_chain(&chain, layers[i].diff_id);
 		chains[i] = chain;
+		if (layer_folder_is_void(layers, i))
+			continue;
 		dir = place_dir(sb, mode, &chain);
-		if (is_whole(dir))
+		if (is_known_whole(sb, dir))
 			continue;
 		if (cancel_check(sb->cancel, err) < 0 ||
 		    extract(sb, mode, &cache, layers, i + 1, &chain, err) < 0)

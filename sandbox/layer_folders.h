@@ -11,8 +11,13 @@
 
 /* ".../layers/MODE/CHAINID/fs"; free() */
 char *layer_folder(const struct sandbox *sb, enum sandbox_mode mode, const struct digest *chain);
-/* Holds off whoever removes folders, until *fd is closed. */
-int layer_folders_use(struct sandbox *sb, enum sandbox_mode mode, int *fd, struct error *err);
+/* Holds off whoever removes folders, as long as the sandbox lives. */
+int layer_folders_use(struct sandbox *sb, enum sandbox_mode mode, struct error *err);
+/*
+ * Is layer i left out of overlay mounts and never extracted? A step that changed nothing gives a layer without entries,
+ * and every lower folder makes each later step dearer. The first layer never is: a mount needs one.
+ */
+bool layer_folder_is_void(const struct rootfs_layer *layers, size_t i);
 /* Extracts what is missing; fills chains[0..n). */
 int layer_folders_ensure(struct sandbox *sb, enum sandbox_mode mode,
 			 const struct rootfs_layer *layers, size_t n, struct digest *chains,

@@ -75,7 +75,7 @@ int rootfs_open(struct rootfs **out, struct sandbox *sb, const struct rootfs_lay
 	bool first;
 
 	fs->sb = sb;
-	fs->use_fd = fs->dir_fd = -1;
+	fs->dir_fd = -1;
 	if (sandbox_require(sb, &fs->mode, err) < 0)
 		return -1;
 	pthread_mutex_lock(&sb->lock);
@@ -86,7 +86,7 @@ int rootfs_open(struct rootfs **out, struct sandbox *sb, const struct rootfs_lay
 		sweep(sb);
 	for (size_t i = 0; i < n; i++)
 		add_layer(fs, layers[i].descriptor, layers[i].diff_id);
-	if (layer_folders_use(sb, fs->mode, &fs->use_fd, err) < 0 ||
+	if (layer_folders_use(sb, fs->mode, err) < 0 ||
 	    layer_folders_ensure(sb, fs->mode, fs->layers, fs->n, fs->chains, err) < 0)
 		return -1;
 	*out = take_ptr(fs);
@@ -123,6 +123,14 @@ int rootfs_prepare(struct rootfs *fs, struct error *err)
 	return 0;
 }
 
+char *rootfs_top_folder(const struct rootfs *fs)
+{
+	for (size_t i = fs->n; i > 0; i--)
+		if (!layer_folder_is_void(fs->layers, i - 1))
+			return layer_folder(fs->sb, fs->mode, &fs->chains[i - 1]);
+	return NULL;
+}
+
 /* Removes the writable folder; what cannot be removed is swept by a later process. */
 static void drop_writable(struct rootfs *fs)
 {
@@ -156,10 +164,9 @@ int rootfs_commit(struct rootfs *fs, const struct layer_options *o, struct layer
 	if (rootfs_prepare(fs, err) < 0)
 		return -1;
 	upper = xstrfmt("%s/upper", fs->dir);
-	if (fs->n > 0) {
-		lower = layer_folder(fs->sb, fs->mode, &fs->chains[fs->n - 1]);
+	lower = rootfs_top_folder(fs);
+	if (fs->n > 0)
 		chain = fs->chains[fs->n - 1];
-	}
 	if (fs->fresh && lower && helper_take_metadata(fs->sb, fs->mode, upper, lower, err) < 0)
 		return -1;
 	job.upper = upper;
@@ -168,11 +175,12 @@ int rootfs_commit(struct rootfs *fs, const struct layer_options *o, struct layer
 		return -1;
 	report_notes(fs->sb, &notes);
 	digest_chain(&chain, &out->diff_id);
-	if (layer_folder_adopt(fs->sb, fs->mode, &chain, upper, err) < 0)
-		return -1;
-	drop_writable(fs);
 	add_layer(fs, &out->descriptor, &out->diff_id);
 	fs->chains[fs->n - 1] = chain;
+	if (!layer_folder_is_void(fs->layers, fs->n - 1) &&
+	    layer_folder_adopt(fs->sb, fs->mode, &chain, upper, err) < 0)
+		return -1;
+	drop_writable(fs);
 	return 0;
 }
 
@@ -187,7 +195,5 @@ void rootfs_free(struct rootfs *fs)
 	free(fs->diff_ids);
 	free(fs->chains);
 	free(fs->layers);
-	if (fs->use_fd >= 0)
-		close(fs->use_fd);
 	free(fs);
 }

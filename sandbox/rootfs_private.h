@@ -11,7 +11,6 @@ struct rootfs {
 	struct digest *diff_ids, *chains;
 	struct rootfs_layer *layers; /* views of the two above */
 	size_t n, cap;
-	int use_fd; /* keeps the layers' folders from being removed */
 
 	char *dir;  /* the writable folder with all that belongs to it; NULL until the first run */
 	int dir_fd; /* locked: its owner is alive */
@@ -19,5 +18,7 @@ struct rootfs {
 	unsigned int n_runs;
 };
 
+/* The folder of the topmost layer that is mounted; NULL without layers. free() */
+char *rootfs_top_folder(const struct rootfs *fs);
 /* Makes the writable folder (dir/upper, dir/mnt) unless there is one. */
 int rootfs_prepare(struct rootfs *fs, struct error *err);

@@ -53,14 +53,17 @@ static void run_release(struct run *r)
 }
 CLEANUP_RELEASE(run)
 
-static int add_lowers(struct run *r, uint32_t tag, const struct digest *chains, size_t n)
+static void add_lowers(struct run *r, uint32_t tag, const struct rootfs_layer *layers,
+		       const struct digest *chains, size_t n)
 {
 	for (size_t i = n; i > 0; i--) {
-		AUTO_FREE char *path = layer_folder(r->fs->sb, r->fs->mode, &chains[i - 1]);
+		AUTO_FREE char *path = NULL;
 
+		if (layer_folder_is_void(layers, i - 1))
+			continue;
+		path = layer_folder(r->fs->sb, r->fs->mode, &chains[i - 1]);
 		order_str(&r->orders, tag, path);
 	}
-	return 0;
 }
 
 static int add_view(struct run *r, const struct sandbox_mount *m, struct error *err)
@@ -69,7 +72,8 @@ static int add_view(struct run *r, const struct sandbox_mount *m, struct error *
 
 	if (layer_folders_ensure(r->fs->sb, r->fs->mode, m->layers, m->n_layers, chains, err) < 0)
 		return error_wrap(err, "mount on %s", m->target);
-	return add_lowers(r, MOUNT_LOWER, chains, m->n_layers);
+	add_lowers(r, MOUNT_LOWER, m->layers, chains, m->n_layers);
+	return 0;
 }
 
 /* A folder for the writes that are dropped. */
@@ -194,7 +198,7 @@ static int add_orders(struct run *r, struct error *err)
 	order_str(&r->orders, ORDER_SCRATCH, mnt);
 	order_str(&r->orders, ORDER_UPPER, upper);
 	order_str(&r->orders, ORDER_WORK, r->work);
-	add_lowers(r, ORDER_LOWER, r->fs->chains, r->fs->n);
+	add_lowers(r, ORDER_LOWER, r->fs->layers, r->fs->chains, r->fs->n);
 	order_strings(&r->orders, ORDER_ARG, spec->argv);
 	order_strings(&r->orders, ORDER_ENV, spec->env);
 	order_str(&r->orders, ORDER_CWD, spec->cwd && *spec->cwd ? spec->cwd : "/");

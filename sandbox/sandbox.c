@@ -43,6 +43,8 @@ int sandbox_open(struct sandbox **out, struct store *s, const struct sandbox_opt
 		strlist_add(&sb->helper_env, o->helper_env[i]);
 	sb->has_helper_env = sb->helper_env.n > 0;
 	sb->init_fd = sb->userns_fd = -1;
+	for (size_t i = 0; i < ARRAY_SIZE(sb->layer_locks); i++)
+		sb->layer_locks[i] = -1;
 	pthread_mutex_init(&sb->lock, NULL);
 	pthread_mutex_init(&sb->probe_lock, NULL);
 	strbuf_init(&sb->filters[0]);
@@ -66,6 +68,10 @@ void sandbox_free(struct sandbox *sb)
 		close(sb->init_fd);
 	if (sb->userns_fd >= 0)
 		close(sb->userns_fd);
+	for (size_t i = 0; i < ARRAY_SIZE(sb->layer_locks); i++)
+		if (sb->layer_locks[i] >= 0)
+			close(sb->layer_locks[i]);
+	strmap_release(&sb->whole);
 	strbuf_release(&sb->filters[0]);
 	strbuf_release(&sb->filters[1]);
 	strlist_release(&sb->helper_env);

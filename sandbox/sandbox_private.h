@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "base/strbuf.h"
+#include "base/strmap.h"
 #include "sandbox/launch.h"
 #include "sandbox/sandbox.h"
 
@@ -24,7 +25,10 @@ struct sandbox {
 	enum sandbox_mode mode;
 	char *why;
 	int init_fd;
-	int userns_fd;            /* of the rootless modes */
+	int userns_fd;                 /* of the rootless modes */
+	int layer_locks[SANDBOX_NONE]; /* layers/MODE/.lock, shared, once it was needed; else -1 */
+	struct strmap
+		whole; /* folders of extracted layers found whole: what the locks hold stays so */
 	struct strbuf filters[2]; /* seccomp programs: real, pretending */
 	pid_t *ending; /* first processes of steps that have ended; their mounts may still go */
 	size_t n_ending, cap_ending;

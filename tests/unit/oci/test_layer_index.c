@@ -13,9 +13,8 @@ static char *index_path(struct fixture *f, const struct digest *diff)
 
 static void write_index(struct fixture *f, const struct digest *diff, size_t n)
 {
-	AUTO_PTR(index_writer) w = NULL;
+	AUTO_PTR(index_writer) w = index_writer_new(f->store);
 
-	assert_ok(f, index_writer_open(&w, f->store, &f->err));
 	for (size_t i = 0; i < n; i++) {
 		char path[64];
 		struct entry e = {.type = ENTRY_FILE,

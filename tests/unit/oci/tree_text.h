@@ -15,13 +15,12 @@ static inline int tree_text_add(struct fixture *f, struct tree *t, const char *t
 				struct error *err)
 {
 	static unsigned number;
-	AUTO_PTR(index_writer) w = NULL;
+	AUTO_PTR(index_writer) w = index_writer_new(f->store);
 	AUTO_FREE char *lines = xstrdup(text);
 	char *save = NULL;
 	unsigned id = ++number;
 	struct digest diff = digest_of(&id, sizeof(id));
 
-	assert_ok(f, index_writer_open(&w, f->store, &f->err));
 	for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		struct entry e = {.path = line + 2, .mode = 0644};
 		char *rest = strchr(line + 2, ' ');

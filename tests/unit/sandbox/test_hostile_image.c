@@ -324,15 +324,16 @@ static void tells_what_a_layer_cannot_hold(void **state)
 static void refuses_more_layers_than_an_overlay_takes(void **state)
 {
 	struct fixture *f = *state;
+	const struct base_entry entries[] = {{ENTRY_FILE, "more", NULL, 0644, 0, 0}};
 	struct rootfs_layer layers[OVERLAY_LAYERS + 2];
-	struct layer empty = {0};
+	struct layer more = {0};
 	struct rootfs *fs;
 	AUTO(outcome) o, p;
 
-	make_layer(f, NULL, 0, &empty);
+	make_layer(f, entries, ARRAY_SIZE(entries), &more);
 	layers[0] = (struct rootfs_layer){&f->base.descriptor, &f->base.diff_id};
 	for (size_t i = 1; i < ARRAY_SIZE(layers); i++)
-		layers[i] = (struct rootfs_layer){&empty.descriptor, &empty.diff_id};
+		layers[i] = (struct rootfs_layer){&more.descriptor, &more.diff_id};
 	must(rootfs_open(&fs, f->sb, layers, 130, &must_err));
 	run_script(fs, "echo 130; grep -c / /proc/mounts > /dev/null", &o);
 	if (o.r < 0)
@@ -344,7 +345,36 @@ static void refuses_more_layers_than_an_overlay_takes(void **state)
 	assert_int_equal(p.r, -1);
 	assert_non_null(strstr(p.error.message, "more than the"));
 	rootfs_free(fs);
+	layer_release(&more);
+}
+
+/* What changed nothing is not mounted: steps stay as cheap, and as many, as the changes are. */
+static void mounts_no_layer_without_entries(void **state)
+{
+	struct fixture *f = *state;
+	struct rootfs_layer layers[OVERLAY_LAYERS + 2];
+	struct layer empty = {0}, out = {0};
+	struct rootfs *fs;
+	AUTO(outcome) o, p;
+
+	make_layer(f, NULL, 0, &empty);
+	layers[0] = (struct rootfs_layer){&f->base.descriptor, &f->base.diff_id};
+	for (size_t i = 1; i < ARRAY_SIZE(layers); i++)
+		layers[i] = (struct rootfs_layer){&empty.descriptor, &empty.diff_id};
+	must(rootfs_open(&fs, f->sb, layers, ARRAY_SIZE(layers), &must_err));
+	run_script(fs, "cat /lib/one; echo new > /new", &o);
+	assert_int_equal(o.r, 0);
+	assert_string_equal(o.out.buf, "content\n");
+	must(rootfs_commit(fs, &plain_options, &out, &must_err));
+	layer_release(&out);
+	must(rootfs_commit(fs, &plain_options, &out, &must_err));
+	assert_string_equal(out.diff_id.text, empty.diff_id.text);
+	run_script(fs, "cat /lib/one /new", &p);
+	assert_int_equal(p.r, 0);
+	assert_string_equal(p.out.buf, "content\nnew\n");
+	rootfs_free(fs);
 	layer_release(&empty);
+	layer_release(&out);
 }
 
 /* No path of the host shows in the step's list of mounts. */
@@ -377,6 +407,7 @@ int main(int argc, char **argv)
 		T(keeps_setuid_programs_working),
 		T(tells_what_a_layer_cannot_hold),
 		T(refuses_more_layers_than_an_overlay_takes),
+		T(mounts_no_layer_without_entries),
 		T(shows_no_path_of_the_host),
 	};
 

@@ -131,7 +131,7 @@ static void sweeps_what_killed_processes_left(void **state)
 	assert_int_equal(access(alive, F_OK), 0);
 }
 
-/* prune works while nobody uses extracted layers: it takes their lock alone. */
+/* prune works while nobody uses extracted layers: it takes the lock alone. */
 static void holds_the_lock_while_layers_are_used(void **state)
 {
 	struct fixture *f = *state;
@@ -143,7 +143,12 @@ static void holds_the_lock_while_layers_are_used(void **state)
 	assert_true(lock >= 0);
 	assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), -1);
 	rootfs_free(fs);
+	/* What was found whole is not looked at again, so it must stay. */
+	assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), -1);
+	sandbox_free(f->sb);
+	f->sb = NULL;
 	assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
+	fixture_open_sandbox(f);
 }
 
 int main(int argc, char **argv)
