@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/time.h"
@@ -14,6 +15,7 @@
 
 /* 1980-01-01T00:00:00Z: the first time that every archive format can hold. */
 #define FOLDER_MTIME 315532800
+#define MIN_JOBS     4
 
 static void build_init(struct build *b, struct store *s, const struct build_options *o)
 {
@@ -201,10 +203,18 @@ static int run_in_turn(struct build *b, struct error *err)
 	return 0;
 }
 
+/* Steps wait for networks and for each other more than for a CPU. */
+static size_t default_jobs(const struct build *b)
+{
+	size_t jobs = pool_cpus() > MIN_JOBS ? pool_cpus() : MIN_JOBS;
+
+	return jobs < (size_t)b->plan.n_order ? jobs : (size_t)b->plan.n_order;
+}
+
 /* No job ever waits for another one: a stage is queued when all it needs is done. */
 static int run_stages(struct build *b, struct error *err)
 {
-	size_t jobs = b->options->jobs ? b->options->jobs : pool_cpus();
+	size_t jobs = b->options->jobs ? b->options->jobs : default_jobs(b);
 	AUTO_PTR(pool) pool = NULL;
 
 	if (b->plan.n_order == 1 || jobs == 1)
@@ -262,11 +272,31 @@ static void report_unused_args(const struct build *b)
 				   args->entries[i].key, b->file->source.name);
 }
 
+static bool has_stage(const struct dockerfile *file, const char *name)
+{
+	for (int i = 0; i < file->n_stages; i++)
+		if (file->stages[i].name && strcasecmp(file->stages[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void report_unknown_stages(const struct build *b)
+{
+	const struct strlist *names = b->options->no_cache_stages;
+
+	for (size_t i = 0; names && i < names->n; i++)
+		if (!has_stage(b->file, names->items[i]))
+			report_log(b->options->reporter, LOG_WARNING,
+				   "--no-cache-filter %s: %s has no stage of this name",
+				   names->items[i], b->file->source.name);
+}
+
 static void report_warnings(struct build *b)
 {
 	struct check_list *list = &b->file->warnings;
 
 	report_unused_args(b);
+	report_unknown_stages(b);
 	check_sort(list);
 	for (size_t i = 0; i < list->n; i++)
 		report_log(b->options->reporter, LOG_WARNING, "%s:%d: %s: %s", b->file->source.name,

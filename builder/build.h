@@ -71,12 +71,13 @@ struct build_options {
 	const char *ca_bundle;      /* a PEM file for RUN steps, NULL: none */
 	bool network_none;          /* --network=none: default for RUN */
 	bool no_cache, pull, explain, no_stat_cache;
-	int64_t source_date_epoch; /* < 0: not set */
+	const struct strlist *no_cache_stages; /* names of stages, case ignored; NULL: none */
+	int64_t source_date_epoch;             /* < 0: not set */
 	bool rewrite_timestamp;
 	int64_t now; /* creation time of the image */
 	enum compression compression;
 	int compression_level;
-	size_t jobs; /* stages at the same time; 0: number of CPUs */
+	size_t jobs; /* stages at the same time; 0: number of CPUs, at least 4 */
 
 	struct sandbox *sandbox;
 	struct image_source images;

@@ -75,7 +75,7 @@ static int read_record(struct cache_record *out, const struct strbuf *text, cons
 {
 	AUTO_JSON *j = NULL;
 	json_t *layer;
-	const char *diff_id;
+	const char *diff_id, *key;
 	int64_t version;
 
 	if (json_parse(&j, text->buf, text->len, where, err) < 0 ||
@@ -90,6 +90,10 @@ static int read_record(struct cache_record *out, const struct strbuf *text, cons
 	    digest_parse(&out->layer.diff_id, diff_id, err) < 0 ||
 	    json_get_int(j, "uncompressed", &out->layer.uncompressed, where, err) < 0)
 		return -1;
+	key = json_string_value(json_object_get(j, "key"));
+	if (key && strlen(key) == SHA256_HEX_SIZE - 1 &&
+	    strspn(key, "0123456789abcdef") == SHA256_HEX_SIZE - 1)
+		memcpy(out->key, key, sizeof(out->key));
 	return json_get_int(j, "created", &out->created, where, err);
 }
 
@@ -121,6 +125,8 @@ void cache_put(struct store *s, const char *key, const char *kind, const struct 
 	json_object_set_new(j, "diff_id", json_text(r->layer.diff_id.text));
 	json_object_set_new(j, "uncompressed", json_integer(r->layer.uncompressed));
 	json_object_set_new(j, "created", json_integer(r->created));
+	if (r->key[0])
+		json_object_set_new(j, "key", json_text(r->key));
 	json_write(j, &text);
 	cache_write_file(s, "steps", name, text.buf, text.len);
 }

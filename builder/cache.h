@@ -5,7 +5,8 @@
  *	created/KEY   when the image with this configuration was first made, so that a build whose steps all hit gives the
  *	              same image again
  *	bases/IMAGE   the images that stages were FROM, which no name may lead to: prune reads it (JSON)
- *	last/PLACE    the parts of the key that a place in a Dockerfile had last (explain.h)
+ *	parts/KEY     what went into that key (explain.h)
+ *	last/PLACE    the keys that the steps of a stage had last (step_log.h)
  *
  * A damaged or stale record is a miss, never an error, and no record is worth an fsync.
  */
@@ -16,6 +17,7 @@
 struct cache_record {
 	struct layer layer;
 	int64_t created;
+	char key[SHA256_HEX_SIZE]; /* the key whose parts are kept; "" when there is none */
 };
 
 void cache_record_release(struct cache_record *r);

@@ -43,10 +43,7 @@ struct copy_request {
 
 /* Appends framed input to h. The instruction's own parameters are the caller's; the order of files in a folder never counts. */
 int copy_hash(const struct copy_request *r, struct sha256 *h, struct error *err);
-/*
- * The path and short reason of the first difference between two runs of copy_hash, for --explain: fills lines
- * "PATH HASH" of the selected files.
- */
+/* Adds a line for each selected file (explain_add_file()), for --explain. */
 int copy_manifest(const struct copy_request *r, struct strbuf *out, struct error *err);
 /* Both in one pass. */
 int copy_hash_and_manifest(const struct copy_request *r, struct sha256 *h, struct strbuf *out,

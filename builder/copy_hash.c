@@ -5,12 +5,15 @@
 
 #include "base/alloc.h"
 #include "builder/copy_source.h"
+#include "builder/explain.h"
 
 /* What a cache key sees of the sources. Never: mtimes, owners in a context, absolute paths. */
 struct hashing {
 	const struct copy_request *r;
 	struct sha256 *h;     /* may be NULL */
 	struct strbuf *lines; /* may be NULL */
+	size_t lines_start;   /* what was in lines before */
+	bool too_many;        /* for lines */
 	const struct copy_match *match;
 };
 
@@ -29,21 +32,23 @@ static bool is_left(const struct hashing *g, const struct copy_item *item)
 	return !*item->rel && item->e.type == ENTRY_DIR && !copy_match_keeps_folder(g->match);
 }
 
-static int hash_item(const struct hashing *g, const struct copy_item *item, struct sha256 *h,
-		     struct error *err)
+static bool mode_counts(const struct hashing *g, const struct copy_item *item)
+{
+	const struct chmod_spec *chmod = &g->r->instruction->copy.chmod;
+
+	return item->e.type != ENTRY_SYMLINK && !(chmod->given && chmod->octal);
+}
+
+/* All but the name, type and mode. digest: of a file's content. */
+static void frame_content(const struct hashing *g, const struct copy_item *item,
+			  const uint8_t digest[SHA256_SIZE], struct sha256 *h)
 {
 	const struct entry *e = &item->e;
-	const struct copy_request *r = g->r;
-	const struct copy_instruction *c = &r->instruction->copy;
-	bool mode_counts = e->type != ENTRY_SYMLINK && !(c->chmod.given && c->chmod.octal);
-	uint8_t digest[SHA256_SIZE];
+	bool owned = g->r->instruction->copy.chown != NULL;
 
-	sha256_frame_str(h, item->rel);
-	sha256_frame_int(h, (int64_t)e->type);
-	sha256_frame_int(h, mode_counts ? (int64_t)e->mode : -1);
-	if (r->from) {
-		sha256_frame_int(h, c->chown ? -1 : (int64_t)e->uid);
-		sha256_frame_int(h, c->chown ? -1 : (int64_t)e->gid);
+	if (g->r->from) {
+		sha256_frame_int(h, owned ? -1 : (int64_t)e->uid);
+		sha256_frame_int(h, owned ? -1 : (int64_t)e->gid);
 		frame_xattrs(h, e);
 	}
 	sha256_frame_str(h, e->link);
@@ -51,40 +56,88 @@ static int hash_item(const struct hashing *g, const struct copy_item *item, stru
 		sha256_frame_int(h, (int64_t)e->dev_major);
 		sha256_frame_int(h, (int64_t)e->dev_minor);
 	}
-	if (e->type != ENTRY_FILE)
-		return 0;
-	if (copy_item_digest(r, item, digest, err) < 0)
-		return -1;
-	sha256_frame(h, digest, sizeof(digest));
-	return 0;
+	if (e->type == ENTRY_FILE)
+		sha256_frame(h, digest, SHA256_SIZE);
 }
 
-/* The start of the digest tells changes apart, and there may be very many lines. */
-static void add_line(struct hashing *g, const char *path, const char *hex)
+/* Whether there is no room for more lines; then there are none at all. */
+static bool is_full(struct hashing *g)
 {
-	if (!g->lines)
+	if (g->too_many || g->lines->len - g->lines_start < EXPLAIN_FILES_LIMIT)
+		return g->too_many;
+	g->too_many = true;
+	strbuf_truncate(g->lines, g->lines_start);
+	explain_add_too_many(g->lines);
+	return true;
+}
+
+static char type_letter(enum entry_type type)
+{
+	static const char letters[] = {
+		[ENTRY_FILE] = 'f', [ENTRY_DIR] = 'd',  [ENTRY_SYMLINK] = 'l',
+		[ENTRY_FIFO] = 'p', [ENTRY_CHAR] = 'c', [ENTRY_BLOCK] = 'b',
+	};
+	char letter = (size_t)type < sizeof(letters) ? letters[type] : '\0';
+
+	return letter ? letter : '?';
+}
+
+static void add_item(struct hashing *g, const struct copy_item *item,
+		     const uint8_t digest[SHA256_SIZE])
+{
+	AUTO(sha256) one = SHA256_INIT;
+	char hex[SHA256_HEX_SIZE];
+
+	if (is_full(g))
 		return;
-	strbuf_add_printable(g->lines, path, strlen(path), false);
-	strbuf_printf(g->lines, " %.16s\n", hex);
+	/* Of most files there is nothing but the content. */
+	if (item->e.type == ENTRY_FILE && !g->r->from) {
+		sha256_hex(digest, hex);
+	} else {
+		frame_content(g, item, digest, &one);
+		sha256_final_hex(&one, hex);
+	}
+	explain_add_file(g->lines, item->path, type_letter(item->e.type), item->e.mode,
+			 mode_counts(g, item), hex);
 }
 
 static int visit_hash(void *arg, const struct copy_item *item, struct error *err)
 {
 	struct hashing *g = arg;
-	AUTO(sha256) one = SHA256_INIT;
-	char hex[SHA256_HEX_SIZE];
+	uint8_t digest[SHA256_SIZE];
 
 	if (is_left(g, item))
 		return 0;
-	if (g->h && hash_item(g, item, g->h, err) < 0)
+	if (item->e.type == ENTRY_FILE && copy_item_digest(g->r, item, digest, err) < 0)
 		return -1;
-	if (!g->lines)
-		return 0;
-	if (hash_item(g, item, &one, err) < 0)
-		return -1;
-	sha256_final_hex(&one, hex);
-	add_line(g, item->path, hex);
+	if (g->h) {
+		sha256_frame_str(g->h, item->rel);
+		sha256_frame_int(g->h, (int64_t)item->e.type);
+		sha256_frame_int(g->h, mode_counts(g, item) ? (int64_t)item->e.mode : -1);
+		frame_content(g, item, digest, g->h);
+	}
+	if (g->lines)
+		add_item(g, item, digest);
 	return 0;
+}
+
+/* Without what may be a secret. */
+static void add_bytes(struct hashing *g, const char *name, const char *hex)
+{
+	const char *host = strstr(name, "://");
+	const char *end = name + strcspn(name, "?#");
+	AUTO(strbuf) shown = STRBUF_INIT;
+
+	if (!g->lines || is_full(g))
+		return;
+	if (host) {
+		const char *at = memrchr(host + 3, '@', strcspn(host + 3, "/?#"));
+
+		strbuf_add(&shown, name, (size_t)(host + 3 - name));
+		name = at ? at + 1 : host + 3;
+	}
+	strbuf_add(&shown, name, (size_t)(end - name));
+	explain_add_file(g->lines, shown.buf, 'f', 0, false, hex);
 }
 
 /* A download or heredoc: its bytes. */
@@ -99,7 +152,7 @@ static int hash_bytes(struct hashing *g, const char *name, const void *data, siz
 		sha256_frame(g->h, raw, sizeof(raw));
 	}
 	sha256_hex(raw, hex);
-	add_line(g, name, hex);
+	add_bytes(g, name, hex);
 	return 0;
 }
 
@@ -154,6 +207,12 @@ static int hash_all(struct hashing *g, struct error *err)
 {
 	const struct copy_instruction *c = &g->r->instruction->copy;
 
+	if (g->h) {
+		sha256_frame_int(g->h, (int64_t)c->sources.n);
+		sha256_frame_int(g->h, (int64_t)c->n_heredocs);
+	}
+	if (g->lines)
+		g->lines_start = g->lines->len;
 	for (size_t i = 0; i < c->sources.n; i++)
 		if (hash_source(g, i, err) < 0)
 			return -1;

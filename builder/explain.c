@@ -1,166 +1,372 @@
 #include "builder/explain.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/strmap.h"
 
-#define FOLDER      "last"
+#define FOLDER      "parts"
 #define MAX_REASONS 3
+#define TOO_MANY    "too many files"
 
-void explain_place(char out[SHA256_HEX_SIZE], const char *context, const char *dockerfile,
-		   const char *stage, int step)
+struct view {
+	const char *text;
+	size_t len;
+};
+
+/* One line. Several of one name (the fields of a mount) are compared in their order. */
+struct part {
+	struct view name, mode, value; /* mode: of a file */
+	const struct part *other;      /* the same of the other build */
+};
+
+struct parts {
+	struct part *items, **sorted;
+	size_t n, cap;
+	bool too_many;
+};
+
+static void parts_release(struct parts *p)
 {
-	AUTO(sha256) hash = SHA256_INIT;
-
-	sha256_frame_str(&hash, context);
-	sha256_frame_str(&hash, dockerfile);
-	sha256_frame_str(&hash, stage);
-	sha256_frame_int(&hash, step);
-	sha256_final_hex(&hash, out);
+	free(p->items);
+	free(p->sorted);
 }
 
-/* Several lines of one name (the fields of a mount) count as one part. */
-static void read_parts(struct strmap *out, const char *text)
+CLEANUP_RELEASE(parts)
+
+void explain_add_file(struct strbuf *parts, const char *path, char type, unsigned mode,
+		      bool mode_counts, const char *hash)
 {
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-		const char *tab = memrchr(text, '\t', len);
-		const char *end = tab ? tab : memrchr(text, ' ', len);
+	strbuf_add_printable(parts, path, strlen(path), false);
+	if (mode_counts)
+		strbuf_printf(parts, " %c%o %.16s\n", type, mode, hash);
+	else
+		strbuf_printf(parts, " %c- %.16s\n", type, hash);
+}
 
-		if (end) {
-			AUTO_FREE char *name = xstrfmt("%s%.*s", tab ? "" : "./", (int)(end - text),
-						       text);
-			AUTO_FREE char *value = xstrndup(end + 1, len - (size_t)(end + 1 - text));
-			const char *former = strmap_get(out, name);
-			AUTO_FREE char *both = former ? xstrfmt("%s %s", former, value)
-						      : xstrdup(value);
+void explain_add_too_many(struct strbuf *parts)
+{
+	strbuf_puts(parts, TOO_MANY "\t-\n");
+}
 
-			strmap_set(out, name, both);
+static struct view view_of(const char *from, const char *to)
+{
+	return (struct view){from, (size_t)(to - from)};
+}
+
+static bool view_is(const struct view *v, const char *text)
+{
+	return v->len == strlen(text) && memcmp(v->text, text, v->len) == 0;
+}
+
+static bool view_starts(const struct view *v, const char *text)
+{
+	return v->len >= strlen(text) && memcmp(v->text, text, strlen(text)) == 0;
+}
+
+static bool view_equal(const struct view *a, const struct view *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->text, b->text, a->len) == 0);
+}
+
+static bool is_file(const struct part *p)
+{
+	return p->mode.len > 0;
+}
+
+static bool parse_line(struct part *out, const char *line, const char *end)
+{
+	const char *tab = memrchr(line, '\t', (size_t)(end - line));
+	const char *value = tab ? tab : memrchr(line, ' ', (size_t)(end - line));
+	const char *mode;
+
+	*out = (struct part){.other = NULL};
+	if (!value)
+		return false;
+	out->value = view_of(value + 1, end);
+	out->name = view_of(line, value);
+	if (tab)
+		return true;
+	mode = memrchr(line, ' ', (size_t)(value - line));
+	if (!mode || mode + 1 == value)
+		return false;
+	out->mode = view_of(mode + 1, value);
+	out->name = view_of(line, mode);
+	return true;
+}
+
+static int compare_names(const struct part *a, const struct part *b)
+{
+	size_t len = a->name.len < b->name.len ? a->name.len : b->name.len;
+	int order = memcmp(a->name.text, b->name.text, len);
+
+	if (order == 0)
+		order = (a->name.len > b->name.len) - (a->name.len < b->name.len);
+	return order ? order : is_file(a) - is_file(b);
+}
+
+static int compare_parts(const void *x, const void *y)
+{
+	const struct part *a = *(struct part *const *)x, *b = *(struct part *const *)y;
+	int order = compare_names(a, b);
+
+	return order ? order : (a > b) - (a < b);
+}
+
+static void parse(struct parts *out, const struct strbuf *text)
+{
+	const char *end = text->buf + text->len;
+
+	*out = (struct parts){.n = 0};
+	for (const char *at = text->buf; at < end;) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		const char *stop = newline ? newline : end;
+		struct part p;
+
+		if (parse_line(&p, at, stop)) {
+			GROW(out->items, out->n + 1, out->cap);
+			out->items[out->n++] = p;
+			out->too_many |= !is_file(&p) && view_is(&p.name, TOO_MANY);
 		}
-		text += len;
-		text += *text == '\n';
+		at = stop + 1;
+	}
+	out->sorted = xcalloc(out->n + 1, sizeof(*out->sorted));
+	for (size_t i = 0; i < out->n; i++)
+		out->sorted[i] = &out->items[i];
+	qsort(out->sorted, out->n, sizeof(*out->sorted), compare_parts);
+}
+
+static void match(struct parts *a, struct parts *b)
+{
+	size_t i = 0, k = 0;
+
+	while (i < a->n && k < b->n) {
+		int order = compare_names(a->sorted[i], b->sorted[k]);
+
+		if (order == 0) {
+			a->sorted[i]->other = b->sorted[k];
+			b->sorted[k]->other = a->sorted[i];
+		}
+		i += order <= 0;
+		k += order >= 0;
 	}
 }
 
 struct reasons {
 	struct strbuf *out;
+	const struct explain_step *step;
+	struct view last; /* what was named last: fields of one mount are one reason */
 	size_t n;
+	bool no_files, platform_counts;
 };
 
-/* read_parts() marks files so. */
-static bool is_file(const char *name)
+__attribute__((format(printf, 3, 4))) static void add(struct reasons *r, const struct view *name,
+						      const char *fmt, ...)
 {
-	return str_starts(name, "./");
+	va_list ap;
+
+	if (r->last.text && view_equal(&r->last, name))
+		return;
+	r->last = *name;
+	if (r->n++ >= MAX_REASONS)
+		return;
+	if (r->n > 1)
+		strbuf_puts(r->out, ", ");
+	va_start(ap, fmt);
+	strbuf_vprintf(r->out, fmt, ap);
+	va_end(ap);
 }
 
-static void add_reason(struct reasons *r, const char *name, const char *what)
+#define SHOWN(v) (int)(v).len, (v).text
+
+/* Said of these only when nothing else can be. */
+static bool is_secondary(const struct part *p)
 {
-	if (is_file(name))
-		name += 2;
-	if (r->n < MAX_REASONS)
-		strbuf_printf(r->out, "%s%s %s", r->n ? ", " : "", name, what);
-	r->n++;
+	static const char *const names[] = {PLAN_BELOW, PLAN_FILES, TOO_MANY};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!is_file(p) && view_is(&p->name, names[i]))
+			return true;
+	return !is_file(p) &&
+	       (view_starts(&p->name, "number of ") || view_starts(&p->name, PLAN_MOUNT_SOURCE));
 }
 
-/* Without --explain files are not listed: then none of them is new. */
-static bool lists_files(const struct strmap *parts)
+/* What the text of an instruction says and selects: when that reads otherwise, it is the reason. */
+static bool is_of_instruction(const struct part *p)
 {
-	for (size_t i = parts->n; i > 0; i--)
-		if (is_file(parts->entries[i - 1].key))
+	static const char *const names[] = {"kind",        "command", "script",
+					    "destination", "sources", "number of heredocs",
+					    "path",        "network"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (view_is(&p->name, names[i]))
+			return true;
+	return is_file(p) || view_starts(&p->name, "--");
+}
+
+static bool is_left_out(const struct reasons *r, const struct part *p)
+{
+	if (is_secondary(p) || (is_file(p) && r->no_files))
+		return true;
+	if (r->step->how == STEP_LOG_EDITED && is_of_instruction(p))
+		return true;
+	if (is_file(p))
+		return false;
+	/* Another platform has another base: one reason. It is none where the step does not depend on it. */
+	return (view_is(&p->name, PLAN_BASE) && r->platform_counts) ||
+	       (view_is(&p->name, PLAN_PLATFORM) && !r->platform_counts);
+}
+
+/* "NAME@DIGEST", or "scratch" */
+static void add_base(struct reasons *r, const struct part *was, const struct part *is)
+{
+	const char *old = memchr(was->value.text, '@', was->value.len);
+	const char *new = memchr(is->value.text, '@', is->value.len);
+	struct view old_name, new_name;
+
+	old_name = view_of(was->value.text, old ? old : was->value.text + was->value.len);
+	new_name = view_of(is->value.text, new ? new : is->value.text + is->value.len);
+	if (!old || !new || !view_equal(&old_name, &new_name))
+		add(r, &is->name, "base changed %.*s -> %.*s", SHOWN(old_name), SHOWN(new_name));
+	else
+		add(r, &is->name, "base moved %.*s -> %.*s (%.*s)",
+		    (int)(was->value.text + was->value.len - old - 1), old + 1,
+		    (int)(is->value.text + is->value.len - new - 1), new + 1, SHOWN(new_name));
+}
+
+static void add_change(struct reasons *r, const struct part *was, const struct part *is)
+{
+	bool same_type = is_file(is) && was->mode.text[0] == is->mode.text[0];
+
+	if (is_file(is) && same_type && view_equal(&was->value, &is->value))
+		add(r, &is->name, "mode of %.*s changed %.*s -> %.*s", SHOWN(is->name),
+		    (int)was->mode.len - 1, was->mode.text + 1, (int)is->mode.len - 1,
+		    is->mode.text + 1);
+	else if (!is_file(is) && view_is(&is->name, PLAN_BASE))
+		add_base(r, was, is);
+	else if (!is_file(is) && view_is(&is->name, PLAN_PLATFORM))
+		add(r, &is->name, "platform changed %.*s -> %.*s", SHOWN(was->value),
+		    SHOWN(is->value));
+	else
+		add(r, &is->name, "%.*s changed", SHOWN(is->name));
+}
+
+static bool differs(const struct part *p)
+{
+	return p->other &&
+	       !(view_equal(&p->value, &p->other->value) && view_equal(&p->mode, &p->other->mode));
+}
+
+/* A secondary part whose name begins so is another one. */
+static bool has_changed(const struct parts *now, const char *name)
+{
+	for (size_t i = 0; i < now->n; i++)
+		if (!is_file(&now->items[i]) && view_starts(&now->items[i].name, name) &&
+		    differs(&now->items[i]))
 			return true;
 	return false;
 }
 
-/* A number that counts others says less than what was added or removed; the layers below come last. */
-static bool is_secondary(const char *name)
+static bool has_part(const struct parts *now, const char *name)
 {
-	return str_starts(name, "number of ") || strcmp(name, PLAN_BELOW) == 0 ||
-	       strcmp(name, PLAN_FILES) == 0;
+	for (size_t i = 0; i < now->n; i++)
+		if (!is_file(&now->items[i]) && view_is(&now->items[i].name, name))
+			return true;
+	return false;
 }
 
-static void add_change(struct reasons *r, const char *name, const char *old, const char *now)
+static void add_secondary(struct reasons *r, const struct parts *now)
 {
-	AUTO_FREE char *what = NULL;
+	static const struct view none = {"", 0};
 
-	if (str_starts(name, "base "))
-		what = xstrfmt("moved %s -> %s", old, now);
-	add_reason(r, name, what ? what : "changed");
+	for (size_t i = 0; i < now->n && !r->n; i++) {
+		const struct part *p = &now->items[i];
+
+		if (differs(p) && !is_file(p) && view_starts(&p->name, PLAN_MOUNT_SOURCE))
+			add(r, &p->name, "%.*s changed", SHOWN(p->name));
+	}
+	if (!r->n && has_changed(now, PLAN_FILES))
+		add(r, &none, "%s changed", PLAN_FILES);
+	if (!r->n && has_changed(now, PLAN_BELOW))
+		add(r, &none, "%s", r->step->below ? r->step->below : PLAN_BELOW " changed");
+	if (!r->n)
+		add(r, &none, "its inputs changed");
 }
 
-static bool differs(const struct strmap *old, const struct strmap *now, const char *name)
+static void compare(struct reasons *r, struct parts *old, struct parts *now)
 {
-	const char *a = strmap_get(old, name), *b = strmap_get(now, name);
+	static const struct view instruction = {"", 0};
 
-	return a && b && strcmp(a, b) != 0;
-}
-
-static void compare(struct reasons *r, const struct strmap *old, const struct strmap *now)
-{
-	bool files = lists_files(old);
-
+	match(old, now);
+	r->no_files = old->too_many || now->too_many;
+	r->platform_counts = has_changed(now, PLAN_PLATFORM) &&
+			     (has_changed(now, PLAN_BASE) || has_part(now, "command"));
+	if (r->step->how == STEP_LOG_EDITED)
+		add(r, &instruction, "instruction changed");
 	for (size_t i = 0; i < now->n; i++) {
-		const struct strmap_entry *e = &now->entries[i];
-		const char *former = strmap_get(old, e->key);
+		const struct part *p = &now->items[i];
 
-		if (is_secondary(e->key) || (is_file(e->key) && !files))
+		if (is_left_out(r, p))
 			continue;
-		if (!former)
-			add_reason(r, e->key, "added");
-		else if (strcmp(former, e->value) != 0)
-			add_change(r, e->key, former, e->value);
+		if (!p->other)
+			add(r, &p->name, "%.*s added", SHOWN(p->name));
+		else if (differs(p))
+			add_change(r, p->other, p);
 	}
 	for (size_t i = 0; i < old->n; i++)
-		if (!is_secondary(old->entries[i].key) && !strmap_has(now, old->entries[i].key))
-			add_reason(r, old->entries[i].key, "removed");
-	if (!r->n && differs(old, now, PLAN_FILES))
-		add_reason(r, PLAN_FILES, "changed");
-	if (!r->n && differs(old, now, PLAN_BELOW))
-		add_reason(r, "a step before it", "changed");
+		if (!old->items[i].other && !is_left_out(r, &old->items[i]))
+			add(r, &old->items[i].name, "%.*s removed", SHOWN(old->items[i].name));
+	if (!r->n)
+		add_secondary(r, now);
+	if (r->n > MAX_REASONS)
+		strbuf_printf(r->out, ", and %zu more", r->n - MAX_REASONS);
 }
 
-/* The first line of a remembered file is the key. */
-static const char *former_parts(const struct strbuf *file, const char *key, bool *same)
+static void explain_same_key(struct strbuf *out, struct store *s, const char *key)
 {
-	size_t len = strcspn(file->buf, "\n");
+	AUTO(strbuf) record = STRBUF_INIT;
+	AUTO_FREE char *name = xstrfmt("%s.json", key);
 
-	*same = len == strlen(key) && memcmp(file->buf, key, len) == 0;
-	return file->buf + len + (file->buf[len] == '\n');
+	if (cache_read_file(s, "steps", name, &record))
+		strbuf_puts(out, "nothing changed, but its layer is no longer in the store");
+	else
+		strbuf_puts(out, "nothing changed, but it is no longer in the cache");
 }
 
-void explain_miss(struct strbuf *out, struct store *s, const char *place, const char *key,
-		  const struct strbuf *parts)
+void explain_miss(struct strbuf *out, struct store *s, const struct explain_step *step)
 {
-	AUTO(strbuf) file = STRBUF_INIT;
-	AUTO(strmap) old = STRMAP_INIT;
-	AUTO(strmap) now = STRMAP_INIT;
-	struct reasons r = {.out = out};
-	bool same;
+	AUTO(strbuf) former = STRBUF_INIT;
+	struct reasons r = {.out = out, .step = step};
+	AUTO(parts) old = {.n = 0};
+	AUTO(parts) now = {.n = 0};
 
 	strbuf_reset(out);
-	if (!cache_read_file(s, FOLDER, place, &file)) {
-		strbuf_puts(out, "first build of this step");
+	if (!step->former) {
+		strbuf_puts(out, step->how == STEP_LOG_FIRST ? "first build of this step"
+							     : "new instruction");
 		return;
 	}
-	read_parts(&old, former_parts(&file, key, &same));
-	if (same) {
-		strbuf_puts(out, "nothing changed, and its layer is no longer in the store");
+	if (strcmp(step->former, step->key) == 0) {
+		explain_same_key(out, s, step->key);
 		return;
 	}
-	read_parts(&now, parts->buf);
+	if (!cache_read_file(s, FOLDER, step->former, &former)) {
+		strbuf_puts(out, step->how == STEP_LOG_EDITED
+					 ? "instruction changed"
+					 : "what it was made of before is not known");
+		return;
+	}
+	parse(&old, &former);
+	parse(&now, step->parts);
 	compare(&r, &old, &now);
-	if (!r.n)
-		strbuf_puts(out, "its inputs changed");
-	else if (r.n > MAX_REASONS)
-		strbuf_printf(out, ", and %zu more", r.n - MAX_REASONS);
 }
 
-void explain_remember(struct store *s, const char *place, const char *key, struct strbuf *parts)
+bool explain_is_kept(struct store *s, const char *key)
 {
-	AUTO_FREE char *line = xstrfmt("%s\n", key);
+	return cache_file_begins(s, FOLDER, key, "");
+}
 
-	if (cache_file_begins(s, FOLDER, place, line))
-		return;
-	strbuf_insert(parts, 0, line, strlen(line));
-	cache_write_file(s, FOLDER, place, parts->buf, parts->len);
+void explain_keep(struct store *s, const char *key, const struct strbuf *parts)
+{
+	cache_write_file(s, FOLDER, key, parts->buf, parts->len);
 }

@@ -75,7 +75,7 @@ static int look_quickly(struct lookup *l, struct error *err)
 		return there;
 	step_key_finish(&l->quick);
 	l->has_quick = true;
-	return !b->options->no_cache && cache_get(b->store, l->quick.hex, &l->found);
+	return !l->step->stage->no_cache && cache_get(b->store, l->quick.hex, &l->found);
 }
 
 static int compute_key(struct lookup *l, struct error *err)
@@ -87,43 +87,49 @@ static int compute_key(struct lookup *l, struct error *err)
 	return 0;
 }
 
+/* The record of the quick key tells the full one, under which the parts are kept. */
+static void put_quick(struct lookup *l)
+{
+	memcpy(l->found.key, l->key.hex, sizeof(l->found.key));
+	if (l->has_quick)
+		cache_put(l->step->stage->build->store, l->quick.hex, l->ops->kind, &l->found);
+}
+
+static void put(struct lookup *l)
+{
+	memcpy(l->found.key, l->key.hex, sizeof(l->found.key));
+	cache_put(l->step->stage->build->store, l->key.hex, l->ops->kind, &l->found);
+	put_quick(l);
+}
+
 static int look(struct lookup *l, struct error *err)
 {
 	struct build *b = l->step->stage->build;
 
 	if (compute_key(l, err) < 0)
 		return -1;
-	if (b->options->no_cache || !cache_get(b->store, l->key.hex, &l->found))
+	if (l->step->stage->no_cache || !cache_get(b->store, l->key.hex, &l->found))
 		return 0;
-	if (l->has_quick)
-		cache_put(b->store, l->quick.hex, l->ops->kind, &l->found);
+	put_quick(l);
 	return 1;
 }
 
 static void add_base(struct lookup *l)
 {
-	const struct base_image *base = l->step->stage->base;
-	const char *at = base ? strchr(base->name, '@') : NULL;
-	AUTO_FREE char *name = NULL;
-
-	if (!base || l->step->free_of_base)
-		return;
-	name = xstrfmt("base %.*s", (int)(at ? at - base->name : (ptrdiff_t)strlen(base->name)),
-		       base->name);
-	step_key_note(&l->key, name, base->image->descriptor.digest.text);
-}
-
-static void find_place(const struct lookup *l, char out[SHA256_HEX_SIZE])
-{
 	const struct stage *st = l->step->stage;
-	const struct build *b = st->build;
-	const struct context *context = b->options->context;
+	AUTO_FREE char *platform = platform_format(&st->config.platform);
+	AUTO_FREE char *base = NULL;
 
-	explain_place(out, context ? context->path : "", b->file->source.name, st->label,
-		      st->number);
+	if (l->step->free_of_base)
+		return;
+	step_key_note(&l->key, PLAN_PLATFORM, platform);
+	if (st->base)
+		base = xstrfmt("%.*s@%s", (int)strcspn(st->base->name, "@"), st->base->name,
+			       st->base->image->descriptor.digest.text);
+	step_key_note(&l->key, PLAN_BASE, base ? base : "scratch");
 }
 
-/* What people can be told of beyond the fields of the key: the base's name, each file. Once. */
+/* What people can be told of beyond the fields of the key: the base, each file. Once. */
 static int complete_parts(struct lookup *l, struct error *err)
 {
 	if (l->complete)
@@ -133,37 +139,67 @@ static int complete_parts(struct lookup *l, struct error *err)
 	return l->ops->manifest ? l->ops->manifest(l->step, &l->key.parts, err) : 0;
 }
 
+/* The step below that is why the ChainID is another one. */
+static char *describe_below(const struct stage *st)
+{
+	const char *label = st->made_in ? st->made_in->label : "";
+
+	if (!st->made)
+		return NULL;
+	if (st->made_in == st)
+		return xstrfmt("step %d was made anew", st->made);
+	return xstrfmt("step %d of %.*s was made anew", st->made, (int)strcspn(label, " "), label);
+}
+
 /* --explain: why there is no record of this key. */
 static int explain(struct lookup *l, struct error *err)
 {
 	const struct layer_step *s = l->step;
-	const struct build_options *o = s->stage->build->options;
+	const struct stage *st = s->stage;
+	const struct build_options *o = st->build->options;
+	AUTO_FREE char *below = describe_below(st);
 	AUTO(strbuf) reason = STRBUF_INIT;
-	char place[SHA256_HEX_SIZE];
+	struct explain_step why = {.key = l->key.hex, .parts = &l->key.parts, .below = below};
 
 	if (!o->explain)
 		return 0;
 	if (complete_parts(l, err) < 0)
 		return -1;
-	find_place(l, place);
-	if (o->no_cache)
-		strbuf_puts(&reason, "--no-cache");
+	why.former = step_log_former(&st->log, s->ins->text, &why.how);
+	if (st->no_cache)
+		strbuf_puts(&reason, o->no_cache ? "--no-cache" : "--no-cache-filter");
 	else
-		explain_miss(&reason, s->stage->build->store, place, l->key.hex, &l->key.parts);
-	report_step_note(o->reporter, s->id, "MISS %s: %s", s->ins->text, reason.buf);
+		explain_miss(&reason, st->build->store, &why);
+	report_step_note(o->reporter, s->id, "MISS step %d%s%.*s: %s", st->number,
+			 *st->label ? " of " : "", (int)strcspn(st->label, " "), st->label,
+			 reason.buf);
 	return 0;
 }
 
-/* For the next miss at this place. */
-static int remember(struct lookup *l, struct error *err)
+/* What the key is made of, for the next miss. */
+static int keep_parts(struct lookup *l, struct error *err)
 {
-	char place[SHA256_HEX_SIZE];
-
 	if (complete_parts(l, err) < 0)
 		return -1;
-	find_place(l, place);
-	explain_remember(l->step->stage->build->store, place, l->key.hex, &l->key.parts);
+	explain_keep(l->step->stage->build->store, l->key.hex, &l->key.parts);
 	return 0;
+}
+
+static bool is_known(const struct lookup *l)
+{
+	const struct step_log_list *former = &l->step->stage->log.former;
+	size_t at = l->step->stage->log.now.n;
+
+	return at < former->n && strcmp(former->items[at].key, l->key.hex) == 0;
+}
+
+/* A hit by a record from elsewhere has no parts here; one that was hit in the last build, too, is not looked at. */
+static int keep_parts_of_hit(struct lookup *l, struct error *err)
+{
+	if (!l->key.hex[0] || is_known(l) ||
+	    explain_is_kept(l->step->stage->build->store, l->key.hex))
+		return 0;
+	return keep_parts(l, err);
 }
 
 static int make(struct lookup *l, struct error *err)
@@ -179,20 +215,8 @@ static int make(struct lookup *l, struct error *err)
 		return -1;
 	if (l->step->unstable)
 		return 0;
-	cache_put(b->store, l->key.hex, l->ops->kind, &l->found);
-	if (l->has_quick)
-		cache_put(b->store, l->quick.hex, l->ops->kind, &l->found);
-	return remember(l, err);
-}
-
-/* The key was not needed for the hit, and its parts are for the next miss. */
-static int explain_hit(struct lookup *l, struct error *err)
-{
-	if (!l->step->stage->build->options->explain)
-		return 1;
-	if (!l->key.hex[0] && compute_key(l, err) < 0)
-		return -1;
-	return remember(l, err) < 0 ? -1 : 1;
+	put(l);
+	return keep_parts(l, err);
 }
 
 /* 1: found, 0: made. */
@@ -206,10 +230,10 @@ static int resolve(struct lookup *l, struct error *err)
 	if (result < 0)
 		return -1;
 	if (result == 1)
-		return explain_hit(l, err);
+		return keep_parts_of_hit(l, err) < 0 ? -1 : 1;
 
 	claim_key(b, l->key.hex);
-	if (!b->options->no_cache && cache_get(b->store, l->key.hex, &l->found))
+	if (!l->step->stage->no_cache && cache_get(b->store, l->key.hex, &l->found))
 		result = 1;
 	else
 		result = make(l, err);
@@ -252,6 +276,12 @@ int layer_step_execute(struct layer_step *s, const struct layer_step_ops *ops, s
 		return fail(s, &local, err);
 	stage_add_layer(s->stage, &l.found.layer, l.found.created, s->history.buf);
 	report_step_end(r, s->id, result ? STEP_STATUS_CACHED : STEP_STATUS_DONE, NULL);
+	if (!s->unstable)
+		step_log_add(&s->stage->log, s->ins->text, l.key.hex[0] ? l.key.hex : l.found.key);
+	if (!result) {
+		s->stage->made = s->stage->number;
+		s->stage->made_in = s->stage;
+	}
 	count(s->stage->build, result);
 	stage_announce(s->stage);
 	return 0;

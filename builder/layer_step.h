@@ -29,7 +29,7 @@ struct layer_step_ops {
 	int (*quick)(struct layer_step *s, struct step_key *k, struct error *err);
 	int (*key)(struct layer_step *s, struct step_key *k, struct error *err);
 	int (*make)(struct layer_step *s, struct layer *out, struct error *err);
-	/* Appends a line a source file, "PATH HASH"; may be NULL. */
+	/* Appends a line a source file (explain.h); may be NULL. */
 	int (*manifest)(struct layer_step *s, struct strbuf *out, struct error *err);
 };
 

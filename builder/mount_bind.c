@@ -67,12 +67,25 @@ static void context_part_release(struct context_part *p)
 
 CLEANUP_RELEASE(context_part)
 
-static int hash_context(struct run_mounts *m, size_t i, struct sha256 *h, struct error *err)
+static int hash_context(struct run_mounts *m, size_t i, struct sha256 *h, struct strbuf *lines,
+			struct error *err)
 {
 	AUTO(context_part) part;
 
 	context_part_init(&part, m, i);
+	if (lines)
+		return copy_hash_and_manifest(&part.request, h, lines, err);
 	return copy_hash(&part.request, h, err);
+}
+
+int mount_bind_manifest(struct run_mounts *m, size_t i, struct strbuf *out, struct error *err)
+{
+	AUTO(context_part) part;
+
+	if (!m->sources[i].folder)
+		return 0;
+	context_part_init(&part, m, i);
+	return copy_manifest(&part.request, out, err);
 }
 
 static int hash_image(struct run_mounts *m, size_t i, struct sha256 *h, struct error *err)
@@ -102,7 +115,7 @@ int mount_bind_hash(struct run_mounts *m, size_t i, bool by_chain, struct error 
 		return 0;
 	sha256_init(&hash);
 	if (source->folder) {
-		if (hash_context(m, i, &hash, err) < 0)
+		if (hash_context(m, i, &hash, NULL, err) < 0)
 			return -1;
 	} else if (by_chain) {
 		sha256_frame_str(&hash, stack_chain(source->stack)->text);
@@ -115,7 +128,8 @@ int mount_bind_hash(struct run_mounts *m, size_t i, bool by_chain, struct error 
 	return 0;
 }
 
-int mount_bind_recheck(struct run_mounts *m, size_t i, bool *changed, struct error *err)
+int mount_bind_recheck(struct run_mounts *m, size_t i, struct strbuf *lines, bool *changed,
+		       struct error *err)
 {
 	const struct build_folder *folder = m->sources[i].folder;
 	AUTO(sha256) hash = SHA256_INIT;
@@ -125,7 +139,7 @@ int mount_bind_recheck(struct run_mounts *m, size_t i, bool *changed, struct err
 	if (!folder || folder->context->temporary)
 		return 0;
 	sha256_init(&hash);
-	if (hash_context(m, i, &hash, err) < 0)
+	if (hash_context(m, i, &hash, lines, err) < 0)
 		return -1;
 	sha256_final(&hash, now);
 	*changed = memcmp(now, m->inputs[i].content, SHA256_SIZE) != 0;
@@ -163,7 +177,7 @@ static int make_layer(struct run_mounts *m, size_t i, struct cache_record *out, 
 	context_part_init(&part, m, i);
 	out->created = b->options->now;
 	if (copy_layer(&part.request, &nothing, &plain, &out->layer, err) < 0 ||
-	    mount_bind_recheck(m, i, &changed, err) < 0)
+	    mount_bind_recheck(m, i, NULL, &changed, err) < 0)
 		return -1;
 	if (!changed)
 		cache_put(b->store, key.hex, "context mount", out);

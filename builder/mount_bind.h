@@ -8,8 +8,11 @@
 
 /* Fills m->inputs[i]. ERROR_NOT_FOUND when the source does not exist. */
 int mount_bind_hash(struct run_mounts *m, size_t i, bool by_chain, struct error *err);
-/* Whether the part of a context is not what the key says any more. */
-int mount_bind_recheck(struct run_mounts *m, size_t i, bool *changed, struct error *err);
+/* Adds a line a file of a context (copy_manifest()). */
+int mount_bind_manifest(struct run_mounts *m, size_t i, struct strbuf *out, struct error *err);
+/* Whether the part of a context is not what the key says any more. lines: the manifest, on the way; may be NULL. */
+int mount_bind_recheck(struct run_mounts *m, size_t i, struct strbuf *lines, bool *changed,
+		       struct error *err);
 int mount_bind_open(struct run_mounts *m, size_t i, struct error *err);
 void mount_bind_release(struct run_mounts *m);
 

@@ -46,6 +46,7 @@ int run_mounts_init(struct run_mounts *m, struct stage *st, const struct instruc
 {
 	*m = (struct run_mounts){
 		.stage = st, .ins = ins, .given = ins->run.mounts, .n = ins->run.n_mounts};
+	strbuf_init(&m->lines);
 	m->targets = xcalloc(m->n + 1, sizeof(*m->targets));
 	m->sources = xcalloc(m->n + 1, sizeof(*m->sources));
 	m->inputs = xcalloc(m->n + 1, sizeof(*m->inputs));
@@ -67,8 +68,22 @@ int run_mounts_hash(struct run_mounts *m, bool by_chain, struct error *err)
 int run_mounts_recheck(struct run_mounts *m, bool *changed, struct error *err)
 {
 	*changed = false;
+	strbuf_reset(&m->lines);
 	for (size_t i = 0; i < m->n && !*changed; i++)
-		if (m->given[i].kind == MOUNT_BIND && mount_bind_recheck(m, i, changed, err) < 0)
+		if (m->given[i].kind == MOUNT_BIND &&
+		    mount_bind_recheck(m, i, &m->lines, changed, err) < 0)
+			return error_wrap(err, "--mount=%s", m->given[i].text);
+	return 0;
+}
+
+int run_mounts_manifest(struct run_mounts *m, struct strbuf *out, struct error *err)
+{
+	if (m->lines.len) {
+		strbuf_add(out, m->lines.buf, m->lines.len);
+		return 0;
+	}
+	for (size_t i = 0; i < m->n; i++)
+		if (m->given[i].kind == MOUNT_BIND && mount_bind_manifest(m, i, out, err) < 0)
 			return error_wrap(err, "--mount=%s", m->given[i].text);
 	return 0;
 }
@@ -258,6 +273,7 @@ void run_mounts_release(struct run_mounts *m)
 	if (m->temp)
 		fs_remove_tree(AT_FDCWD, m->temp, NULL);
 	mount_bind_release(m);
+	strbuf_release(&m->lines);
 	strlist_release(&m->env);
 	free(m->blocks);
 	free(m->temp);

@@ -34,7 +34,8 @@ struct run_mounts {
 	void **blocks; /* memory that mounts point at */
 	size_t n_blocks, cap_blocks;
 	struct mount_layer *filtered;
-	char *temp; /* folder of files that live as long as this */
+	struct strbuf lines; /* the manifest, when run_mounts_recheck() has brought it */
+	char *temp;          /* folder of files that live as long as this */
 };
 
 int run_mounts_init(struct run_mounts *m, struct stage *st, const struct instruction *ins,
@@ -45,6 +46,8 @@ int run_mounts_hash(struct run_mounts *m, bool by_chain, struct error *err);
 int run_mounts_open(struct run_mounts *m, int step, struct output *output, struct error *err);
 /* Whether the context changed since it was hashed. */
 int run_mounts_recheck(struct run_mounts *m, bool *changed, struct error *err);
+/* Adds a line a file that comes from a context, for --explain. */
+int run_mounts_manifest(struct run_mounts *m, struct strbuf *out, struct error *err);
 /* A file with these bytes (not copied), read-only, that never touches a disk. */
 void run_mounts_add_data(struct run_mounts *m, const char *target, const void *data, size_t len);
 void run_mounts_release(struct run_mounts *m);

@@ -42,9 +42,9 @@ void step_key_begin(struct step_key *k, const char *kind, const struct digest *c
 	sha256_frame_str(&k->hash, KEY_VERSION);
 	step_key_add(k, "kind", NULL, kind);
 	step_key_add(k, "chain", PLAN_BELOW, chain->text);
-	step_key_add_int(k, "compression", layers->compression);
-	step_key_add_int(k, "compression level", layers->level);
-	step_key_add_int(k, "limit of times", layers->mtime_limit);
+	step_key_add_int(k, "compression", "--compression", layers->compression);
+	step_key_add_int(k, "compression level", "--compression", layers->level);
+	step_key_add_int(k, "limit of times", "--timestamp", layers->mtime_limit);
 }
 
 void step_key_add(struct step_key *k, const char *name, const char *label, const char *value)
@@ -59,14 +59,14 @@ void step_key_add(struct step_key *k, const char *name, const char *label, const
 	add_part(k, label ? label : name, hash);
 }
 
-void step_key_add_int(struct step_key *k, const char *name, int64_t value)
+void step_key_add_int(struct step_key *k, const char *name, const char *label, int64_t value)
 {
 	uint8_t hash[SHA256_SIZE];
 
 	sha256_frame_str(&k->hash, name);
 	sha256_frame_int(&k->hash, value);
 	sha256_buf(&value, sizeof(value), hash);
-	add_part(k, name, hash);
+	add_part(k, label ? label : name, hash);
 }
 
 void step_key_add_list(struct step_key *k, const char *name, const struct strlist *values)
@@ -96,7 +96,7 @@ void step_key_finish(struct step_key *k)
 
 static void add_environment(struct step_key *k, const struct run_plan *p)
 {
-	step_key_add_int(k, "number of variables", (int64_t)p->env->n);
+	step_key_add_int(k, "number of variables", NULL, (int64_t)p->env->n);
 	for (size_t i = 0; i < p->env->n; i++) {
 		const struct strmap_entry *e = &p->env->entries[i];
 		AUTO_FREE char *label = NULL;
@@ -112,6 +112,7 @@ static void add_mount(struct step_key *k, const struct run_mount *m, const char 
 {
 	AUTO_FREE char *label = xstrfmt("--mount %s %s", mount_kind_name(m->kind),
 					target ? target : "");
+	AUTO_FREE char *source = xstrfmt(PLAN_MOUNT_SOURCE "%s", target ? target : "");
 
 	step_key_add(k, "mount", label, mount_kind_name(m->kind));
 	step_key_add(k, "target", label, target);
@@ -126,7 +127,7 @@ static void add_mount(struct step_key *k, const struct run_mount *m, const char 
 	sha256_frame_int(&k->hash, m->size);
 	sha256_frame_int(&k->hash, input->has_content);
 	if (input->has_content)
-		step_key_add_content(k, "content", label, input->content);
+		step_key_add_content(k, "content", source, input->content);
 }
 
 void plan_run(struct step_key *k, const struct run_plan *p)
@@ -140,8 +141,10 @@ void plan_run(struct step_key *k, const struct run_plan *p)
 	step_key_add(k, "user", "USER", p->user);
 	step_key_add(k, "host name", NULL, p->hostname);
 	step_key_add(k, "network", NULL, p->network ? "host" : "none");
-	step_key_add(k, "platform", NULL, platform);
-	step_key_add_int(k, "number of mounts", (int64_t)p->n_mounts);
+	/* Its part is a note that every step has. */
+	sha256_frame_str(&k->hash, "platform");
+	sha256_frame_str(&k->hash, platform);
+	step_key_add_int(k, "number of mounts", NULL, (int64_t)p->n_mounts);
 	for (size_t i = 0; i < p->n_mounts; i++)
 		add_mount(k, &p->mounts[i], p->targets[i], &p->inputs[i]);
 }
@@ -165,18 +168,18 @@ void plan_copy(struct step_key *k, const struct instruction *ins, const char *wo
 	step_key_add(k, "destination", NULL, dest);
 	step_key_add(k, "--chown", NULL, c->chown);
 	step_key_add(k, "--chmod", NULL, c->chmod_text);
-	step_key_add_int(k, "--link", c->link);
-	step_key_add_int(k, "--parents", c->parents);
+	step_key_add_int(k, "--link", NULL, c->link);
+	step_key_add_int(k, "--parents", NULL, c->parents);
 	step_key_add_list(k, "--exclude", &c->excludes);
 	step_key_add(k, "--checksum", NULL, c->checksum);
-	step_key_add_int(k, "--keep-git-dir", c->has_keep_git_dir ? c->keep_git_dir : -1);
-	step_key_add_int(k, "--unpack", c->has_unpack ? c->unpack : -1);
-	step_key_add_int(k, "time of folders", folder_mtime);
+	step_key_add_int(k, "--keep-git-dir", NULL, c->has_keep_git_dir ? c->keep_git_dir : -1);
+	step_key_add_int(k, "--unpack", NULL, c->has_unpack ? c->unpack : -1);
+	step_key_add_int(k, "time of folders", "SOURCE_DATE_EPOCH", folder_mtime);
 }
 
 void plan_workdir(struct step_key *k, const char *path, const char *user, int64_t folder_mtime)
 {
 	step_key_add(k, "path", NULL, path);
 	step_key_add(k, "user", "USER", user);
-	step_key_add_int(k, "time of folders", folder_mtime);
+	step_key_add_int(k, "time of folders", "SOURCE_DATE_EPOCH", folder_mtime);
 }

@@ -22,6 +22,11 @@
 #define PLAN_BELOW "the layers below"
 /* The part for all source files of a copy; named only when no single file can be. */
 #define PLAN_FILES "a source file"
+/* The same of a bind mount; its target follows. */
+#define PLAN_MOUNT_SOURCE "source of the mount "
+/* Notes with a value as it is: "debian:12@sha256:..", "linux/amd64". */
+#define PLAN_BASE     "base"
+#define PLAN_PLATFORM "platform"
 
 struct step_key {
 	struct sha256 hash;
@@ -35,13 +40,13 @@ void step_key_begin(struct step_key *k, const char *kind, const struct digest *c
 		    const struct layer_options *layers);
 /* One field: name goes into the key, label (NULL: name) names the part for people. */
 void step_key_add(struct step_key *k, const char *name, const char *label, const char *value);
-void step_key_add_int(struct step_key *k, const char *name, int64_t value);
+void step_key_add_int(struct step_key *k, const char *name, const char *label, int64_t value);
 void step_key_add_list(struct step_key *k, const char *name, const struct strlist *values);
 /* A digest of content that was hashed apart; label as above. */
 void step_key_add_content(struct step_key *k, const char *name, const char *label,
 			  const uint8_t hash[SHA256_SIZE]);
 void step_key_finish(struct step_key *k);
-/* A part for people alone, with its value as it is: "base debian:12", "sha256:..". */
+/* A part for people alone, with its value as it is. */
 void step_key_note(struct step_key *k, const char *name, const char *value);
 
 /* A bind mount's source by content, or, in a quick key, by the ChainID of the image it comes from. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/time.h"
@@ -38,6 +39,14 @@ static int count_steps(const struct build *b, const struct dockerfile_stage *sou
 	return n;
 }
 
+static bool is_without_cache(const struct build_options *o, const struct dockerfile_stage *source)
+{
+	for (size_t i = 0; o->no_cache_stages && source->name && i < o->no_cache_stages->n; i++)
+		if (strcasecmp(o->no_cache_stages->items[i], source->name) == 0)
+			return true;
+	return o->no_cache;
+}
+
 int stage_error_place(struct error *err, const struct instruction *ins)
 {
 	if (err && err->kind == ERROR_USAGE)
@@ -66,6 +75,7 @@ int stage_new(struct stage **out, struct build *b, int index, struct error *err)
 	image_config_init(&st->config);
 	stack_init(&st->stack, b->store);
 	st->total = count_steps(b, st->source);
+	st->no_cache = is_without_cache(b->options, st->source);
 	if (stage_platform(&st->platform, b, index, err) < 0)
 		return -1;
 	*out = take_ptr(st);
@@ -81,6 +91,7 @@ void stage_free(struct stage *st)
 	image_config_release(&st->config);
 	scope_release(&st->scope);
 	stack_release(&st->stack);
+	step_log_release(&st->log);
 	free(st);
 }
 
@@ -194,6 +205,8 @@ static void start_from_stage(struct stage *st, const struct stage *parent)
 	st->base = parent->base;
 	st->n_base_history = parent->n_base_history;
 	st->announced = parent->announced;
+	st->made = parent->made;
+	st->made_in = parent->made_in;
 	platform_release(&st->platform);
 	platform_copy(&st->platform, &parent->platform);
 }
@@ -289,13 +302,26 @@ static int execute(struct stage *st, const struct instruction *ins, struct error
 	return result;
 }
 
-int stage_build(struct stage *st, struct error *err)
+/* A context that was unpacked has another path each time. */
+static void open_log(struct stage *st)
+{
+	const struct build *b = st->build;
+	const struct context *context = b->options->context;
+	AUTO_FREE char *platform = platform_format(&st->config.platform);
+	const struct step_log_place place = {
+		.context = context && !context->temporary ? context->path : "-",
+		.dockerfile = b->file->source.name,
+		.stage = st->label,
+		.platform = platform,
+	};
+
+	step_log_open(&st->log, b->store, &place);
+}
+
+static int carry_out_all(struct stage *st, struct error *err)
 {
 	struct build *b = st->build;
 
-	if (start(st, err) < 0)
-		return -1;
-	stage_announce(st);
 	for (size_t i = 0; i < st->source->n_instructions; i++) {
 		if (cancel_check(b->options->cancel, err) < 0)
 			return -1;
@@ -305,4 +331,17 @@ int stage_build(struct stage *st, struct error *err)
 			return -1;
 	}
 	return 0;
+}
+
+int stage_build(struct stage *st, struct error *err)
+{
+	int result;
+
+	if (start(st, err) < 0)
+		return -1;
+	stage_announce(st);
+	open_log(st);
+	result = carry_out_all(st, err);
+	step_log_close(&st->log, result == 0);
+	return result;
 }

@@ -6,6 +6,7 @@
 
 #include "builder/build_state.h"
 #include "builder/scope.h"
+#include "builder/step_log.h"
 
 struct stage {
 	struct build *build;
@@ -21,7 +22,11 @@ struct stage {
 	bool on_target;          /* its layers are the result's */
 	size_t announced;        /* how many of them the layer_sink has seen */
 	int number, total;       /* of the steps that are shown */
-	size_t waiting;          /* stages not yet done that it needs; under build->lock */
+	bool no_cache;           /* --no-cache, or --no-cache-filter names it */
+	struct step_log log;     /* of its steps, for --explain */
+	int made; /* number of the last step below that was not cached; 0: none ... */
+	const struct stage *made_in; /* ... and whose step it is */
+	size_t waiting;              /* stages not yet done that it needs; under build->lock */
 };
 
 /* What the FROM of a stage asks for. */

@@ -77,7 +77,7 @@ static void add_sources(const struct layer_step *s, struct step_key *k)
 	const struct copy_instruction *c = &s->ins->copy;
 
 	step_key_add_list(k, "sources", &c->sources);
-	step_key_add_int(k, "number of heredocs", (int64_t)c->n_heredocs);
+	step_key_add_int(k, "number of heredocs", NULL, (int64_t)c->n_heredocs);
 	for (size_t i = 0; i < c->n_heredocs; i++) {
 		AUTO_FREE char *body = heredoc_body(&c->heredocs[i]);
 
@@ -113,7 +113,7 @@ static int copy_key(struct layer_step *s, struct step_key *k, struct error *err)
 	step_key_add_content(k, "files", PLAN_FILES, c->hash);
 	for (size_t i = 0; i < c->remote.n; i++)
 		if (c->remote.paths[i])
-			step_key_add(k, "name", s->ins->copy.sources.items[i],
+			step_key_add(k, "name", "name of the download",
 				     path_base(c->remote.paths[i]));
 	return 0;
 }

@@ -205,11 +205,17 @@ static int run_make(struct layer_step *s, struct layer *out, struct error *err)
 	return 0;
 }
 
+static int run_manifest(struct layer_step *s, struct strbuf *out, struct error *err)
+{
+	return run_mounts_manifest(&((struct run_step *)s)->mounts, out, err);
+}
+
 static const struct layer_step_ops run_ops = {
 	.kind = "run",
 	.quick = run_quick,
 	.key = run_key,
 	.make = run_make,
+	.manifest = run_manifest,
 };
 
 static bool wants_network(const struct build_options *o, const struct run_instruction *run)

@@ -23,7 +23,7 @@ static const struct command_usage usage = {
 
 struct build_flags {
 	struct strlist tags, args, contexts, secrets, labels, annotations, outputs, add_hosts;
-	struct strlist cache_from, cache_to, ssh;
+	struct strlist cache_from, cache_to, ssh, no_cache_filter;
 	const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress;
 	const char *compression, *provenance, *sbom;
 	int64_t timestamp;
@@ -35,7 +35,7 @@ static void build_flags_release(struct build_flags *f)
 	struct strlist *const lists[] = {
 		&f->tags,       &f->args,        &f->contexts, &f->secrets,
 		&f->labels,     &f->annotations, &f->outputs,  &f->add_hosts,
-		&f->cache_from, &f->cache_to,    &f->ssh,
+		&f->cache_from, &f->cache_to,    &f->ssh,      &f->no_cache_filter,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
@@ -249,9 +249,11 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	AUTO(build_inputs) in;
 	AUTO(platform) platform = {0};
 	AUTO(build_result) result = {0};
+	AUTO(strlist) no_cache_stages = STRLIST_INIT;
 	struct build_options o = {
 		.target = f->target,
 		.no_cache = f->no_cache,
+		.no_cache_stages = &no_cache_stages,
 		.pull = f->pull,
 		.explain = f->explain,
 		.no_stat_cache = f->no_stat_cache,
@@ -263,6 +265,8 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	};
 
 	build_inputs_init(&in);
+	for (size_t i = 0; i < f->no_cache_filter.n; i++)
+		strlist_split(&no_cache_stages, f->no_cache_filter.items[i], ',');
 	if (read_inputs(a, f, context, &in, err) < 0 || find_epoch(a, f, &in, &o, err) < 0 ||
 	    find_compression(f, outputs, &o, err) < 0 || find_network(f, &o, err) < 0)
 		return -1;
@@ -362,6 +366,8 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 		{0, "network", OPTION_STRING, "KIND",
 		 "Network of RUN steps: default (the host's), host, none", &f.network},
 		{0, "no-cache", OPTION_FLAG, NULL, "Do not use the build cache", &f.no_cache},
+		{0, "no-cache-filter", OPTION_LIST, "STAGE[,STAGE]",
+		 "Do not use the build cache for these stages", &f.no_cache_filter},
 		{0, "no-stat-cache", OPTION_FLAG, NULL, "Hash every context file again",
 		 &f.no_stat_cache},
 		{'o', "output", OPTION_LIST, "SPEC",

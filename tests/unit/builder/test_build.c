@@ -102,19 +102,19 @@ static void misses_are_explained(void **state)
 	b.o.explain = true;
 	b.o.dockerfile_name = "Dockerfile.explained"; /* no other test has this place */
 	r[0] = build(&b, text);
-	assert_note(&b, "MISS COPY sub /explained/: first build of this step");
+	assert_note(&b, "MISS step 1: first build of this step");
 
 	write_file(b.f, "ctx/sub/b.txt", "changed");
 	r[1] = build(&b, text);
-	assert_note(&b, "MISS COPY sub /explained/: sub/b.txt changed");
-	assert_note(&b, "MISS COPY a.txt /explained/a: a step before it changed");
+	assert_note(&b, "MISS step 1: sub/b.txt changed");
+	assert_note(&b, "MISS step 2: step 1 was made anew");
 
 	write_file(b.f, "ctx/sub/new", "n");
 	r[2] = build(&b, text);
-	assert_note(&b, "sub/new added");
+	assert_note(&b, "MISS step 1: sub/new added");
 
 	r[3] = build(&b, "FROM scratch\nCOPY --chown=7 sub /explained/\n");
-	assert_note(&b, "--chown changed");
+	assert_note(&b, "MISS step 1: instruction changed");
 	for (size_t i = 0; i < 4; i++)
 		build_result_release(&r[i]);
 }

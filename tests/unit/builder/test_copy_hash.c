@@ -253,7 +253,7 @@ static char *manifest(struct copy_fixture *f, const char *files)
 	return strbuf_detach(&out, NULL);
 }
 
-/* "PATH HASH" a line: what changed changes its line alone; control characters do not get out. */
+/* "PATH MODE HASH" a line: what changed changes its line alone; control characters do not get out. */
 static void manifest_shows_what_changed(void **state)
 {
 	AUTO_FREE char *one = manifest(*state, "f 644 0:0 d/a=1\nf 644 0:0 d/b=2");
@@ -261,12 +261,12 @@ static void manifest_shows_what_changed(void **state)
 	AUTO_FREE char *odd = manifest(*state, "f 644 0:0 d/\033[2J=1");
 	size_t line = strcspn(one, "\n") + 1;
 
-	assert_int_equal(line, strlen("d/a ") + 16 + 1);
-	assert_true(str_starts(one, "d/a "));
+	assert_int_equal(line, strlen("d/a f644 ") + 16 + 1);
+	assert_true(str_starts(one, "d/a f644 "));
 	assert_memory_equal(one, two, line);
-	assert_true(str_starts(one + line, "d/b "));
-	assert_true(str_starts(two + line, "d/b "));
-	assert_string_not_equal(one + line, two + line);
+	assert_true(str_starts(one + line, "d/b f644 "));
+	assert_true(str_starts(two + line, "d/b f600 "));
+	assert_string_equal(one + line + 9, two + line + 9);
 	assert_null(strchr(odd, '\033'));
 }
 
