@@ -80,7 +80,7 @@ static int hash_context(struct run_mounts *m, size_t i, struct sha256 *h, struct
 
 int mount_bind_manifest(struct run_mounts *m, size_t i, struct strbuf *out, struct error *err)
 {
-	AUTO(context_part) part;
+	AUTO(context_part) part = {.request = {.step = 0}};
 
 	if (!m->sources[i].folder)
 		return 0;
