@@ -1,6 +1,7 @@
 #include "base/sha256.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,12 @@ static void update_length(struct sha256 *h, uint64_t len)
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(len >> (8 * i));
 	sha256_update(h, bytes, sizeof(bytes));
+}
+
+void sha256_hmac(const void *key, size_t key_len, const void *data, size_t len,
+		 uint8_t out[SHA256_SIZE])
+{
+	must(HMAC(EVP_sha256(), key, (int)key_len, data, len, out, NULL) != NULL);
 }
 
 void sha256_frame(struct sha256 *h, const void *data, size_t len)

@@ -30,6 +30,10 @@ void sha256_release(struct sha256 *h);
 void sha256_buf(const void *data, size_t len, uint8_t out[SHA256_SIZE]);
 void sha256_hex(const uint8_t in[SHA256_SIZE], char out[SHA256_HEX_SIZE]);
 
+/* HMAC (RFC 2104) with SHA-256; out may be the key. */
+void sha256_hmac(const void *key, size_t key_len, const void *data, size_t len,
+		 uint8_t out[SHA256_SIZE]);
+
 /* Length-framed input for keys: the 8-byte little-endian length, then the bytes; unambiguous whatever they hold. */
 void sha256_frame(struct sha256 *h, const void *data, size_t len);
 void sha256_frame_str(struct sha256 *h, const char *s); /* NULL differs from "" */

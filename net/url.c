@@ -368,12 +368,19 @@ bool url_same_origin(const struct url *a, const struct url *b)
 	       strcmp(a->host, b->host) == 0 && a->port == b->port;
 }
 
+void url_encode_bytes(struct strbuf *out, const void *data, size_t len)
+{
+	const unsigned char *s = data;
+
+	for (; len; s++, len--) {
+		if (isalnum(*s) || (*s && strchr("-._~", *s)))
+			strbuf_putc(out, (char)*s);
+		else
+			strbuf_printf(out, "%%%02X", *s);
+	}
+}
+
 void url_encode(struct strbuf *out, const char *s)
 {
-	for (; *s; s++) {
-		if (isalnum((unsigned char)*s) || strchr("-._~", *s))
-			strbuf_putc(out, *s);
-		else
-			strbuf_printf(out, "%%%02X", (unsigned char)*s);
-	}
+	url_encode_bytes(out, s, strlen(s));
 }

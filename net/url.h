@@ -48,5 +48,6 @@ bool url_host_is_internal(const char *host);
 
 /* Appends s with everything but RFC 3986's unreserved characters as %XX. */
 void url_encode(struct strbuf *out, const char *s);
+void url_encode_bytes(struct strbuf *out, const void *data, size_t len);
 
 CLEANUP_RELEASE(url)
