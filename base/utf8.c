@@ -37,3 +37,22 @@ size_t utf8_decode(const char *s, size_t len, uint32_t *code)
 	*code = c;
 	return n;
 }
+
+void utf8_put(struct strbuf *out, uint32_t code)
+{
+	if (code < 0x80) {
+		strbuf_putc(out, (char)code);
+	} else if (code < 0x800) {
+		strbuf_putc(out, (char)(0xC0 | (code >> 6)));
+		strbuf_putc(out, (char)(0x80 | (code & 0x3F)));
+	} else if (code < 0x10000) {
+		strbuf_putc(out, (char)(0xE0 | (code >> 12)));
+		strbuf_putc(out, (char)(0x80 | ((code >> 6) & 0x3F)));
+		strbuf_putc(out, (char)(0x80 | (code & 0x3F)));
+	} else {
+		strbuf_putc(out, (char)(0xF0 | (code >> 18)));
+		strbuf_putc(out, (char)(0x80 | ((code >> 12) & 0x3F)));
+		strbuf_putc(out, (char)(0x80 | ((code >> 6) & 0x3F)));
+		strbuf_putc(out, (char)(0x80 | (code & 0x3F)));
+	}
+}

@@ -4,9 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/strbuf.h"
+
 /*
  * Length (1 to 4) of the valid sequence at s, at most len bytes long, and its
  * code point; 0 when the bytes are no UTF-8 (overlong forms, surrogates, code
  * points beyond U+10FFFF and cut sequences included).
  */
 size_t utf8_decode(const char *s, size_t len, uint32_t *code);
+/* Appends a code point, at most U+10FFFF; surrogates are the caller's matter. */
+void utf8_put(struct strbuf *out, uint32_t code);

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/strbuf.h"
+#include "base/utf8.h"
 #include "dockerfile/words.h"
 
 struct reader {
@@ -16,25 +17,6 @@ static void skip_space(struct reader *r)
 {
 	while (*r->at == ' ' || *r->at == '\t' || *r->at == '\n' || *r->at == '\r')
 		r->at++;
-}
-
-static void add_utf8(struct strbuf *out, uint32_t c)
-{
-	if (c < 0x80) {
-		strbuf_putc(out, (char)c);
-	} else if (c < 0x800) {
-		strbuf_putc(out, (char)(0xC0 | (c >> 6)));
-		strbuf_putc(out, (char)(0x80 | (c & 0x3F)));
-	} else if (c < 0x10000) {
-		strbuf_putc(out, (char)(0xE0 | (c >> 12)));
-		strbuf_putc(out, (char)(0x80 | ((c >> 6) & 0x3F)));
-		strbuf_putc(out, (char)(0x80 | (c & 0x3F)));
-	} else {
-		strbuf_putc(out, (char)(0xF0 | (c >> 18)));
-		strbuf_putc(out, (char)(0x80 | ((c >> 12) & 0x3F)));
-		strbuf_putc(out, (char)(0x80 | ((c >> 6) & 0x3F)));
-		strbuf_putc(out, (char)(0x80 | (c & 0x3F)));
-	}
 }
 
 static bool read_hex4(struct reader *r, uint32_t *out)
@@ -75,7 +57,7 @@ static bool read_unicode(struct reader *r, struct strbuf *out)
 		c = 0xFFFD;
 	if (c == 0)
 		r->nul = true;
-	add_utf8(out, c);
+	utf8_put(out, c);
 	return true;
 }
 

@@ -39,8 +39,14 @@ static void decodes_as_rfc_3629(void **state)
 		uint32_t code = 0;
 
 		assert_int_equal(utf8_decode(rows[i].in, rows[i].len, &code), rows[i].n);
-		if (rows[i].n)
+		if (rows[i].n) {
+			AUTO(strbuf) back = STRBUF_INIT;
+
 			assert_int_equal(code, rows[i].code);
+			utf8_put(&back, code);
+			assert_int_equal(back.len, rows[i].n);
+			assert_memory_equal(back.buf, rows[i].in, rows[i].n);
+		}
 	}
 }
 
