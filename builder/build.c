@@ -21,6 +21,7 @@ static void build_init(struct build *b, struct store *s, const struct build_opti
 {
 	*b = (struct build){.options = o, .store = s, .epoch = -1};
 	pthread_mutex_init(&b->lock, NULL);
+	strbuf_init(&b->certificates);
 	pthread_cond_init(&b->key_done, NULL);
 }
 
@@ -42,6 +43,7 @@ static void build_release(struct build *b)
 	free(b->processes);
 	pthread_cond_destroy(&b->key_done);
 	pthread_mutex_destroy(&b->lock);
+	strbuf_release(&b->certificates);
 }
 
 CLEANUP_RELEASE(build)

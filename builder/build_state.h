@@ -31,6 +31,7 @@ struct build {
 
 	pthread_mutex_t lock;
 	pthread_cond_t key_done;
+	struct strbuf certificates; /* the host's for RUN, once a step needed them: fixed then */
 	struct strlist keys; /* of steps being made: a second stage waits for the same step */
 	size_t steps, cached;
 	bool stopping; /* a stage failed: failure is why (stop.h) ... */

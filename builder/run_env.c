@@ -1,6 +1,7 @@
 #include "builder/run_env.h"
 
 #include <ctype.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,20 @@ static int read_own_bundle(struct run_env *e, struct stage *st, struct error *er
 	return 0;
 }
 
+/* Read by the first step that needs them; a view. */
+static int read_certificates(struct build *b, const struct strbuf **out, struct error *err)
+{
+	const char *path = b->options->ca_bundle;
+	int r = 0;
+
+	pthread_mutex_lock(&b->lock);
+	if (!b->certificates.len)
+		r = fs_read_file(path, &b->certificates, LIMIT_CA_BYTES, err);
+	pthread_mutex_unlock(&b->lock);
+	*out = &b->certificates;
+	return r < 0 ? error_wrap(err, "read the certificates for RUN") : 0;
+}
+
 static int set_certificates(struct run_env *e, struct stage *st, struct run_mounts *m,
 			    struct error *err)
 {
@@ -81,15 +96,15 @@ static int set_certificates(struct run_env *e, struct stage *st, struct run_moun
 		"SSL_CERT_FILE",       "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
 		"NODE_EXTRA_CA_CERTS", "PIP_CERT",       "GIT_SSL_CAINFO",
 	};
-	const char *path = st->build->options->ca_bundle;
-	AUTO(strbuf) ours = STRBUF_INIT;
+	const struct strbuf *all;
 
-	if (fs_read_file(path, &ours, LIMIT_CA_BYTES, err) < 0)
-		return error_wrap(err, "read the certificates for RUN");
-	if (read_own_bundle(e, st, err) < 0)
+	if (read_certificates(st->build, &all, err) < 0 || read_own_bundle(e, st, err) < 0)
 		return -1;
-	strbuf_add(&e->bundle, ours.buf, ours.len);
-	run_mounts_add_data(m, BUNDLE_TARGET, e->bundle.buf, e->bundle.len);
+	if (e->bundle.len) {
+		strbuf_add(&e->bundle, all->buf, all->len);
+		all = &e->bundle;
+	}
+	run_mounts_add_data(m, BUNDLE_TARGET, all->buf, all->len);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strmap_get(&st->scope.env, names[i]))
 			strlist_addf(&e->list, "%s=%s", names[i], BUNDLE_TARGET);
