@@ -1,10 +1,10 @@
 #include "net/fetch.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/path.h"
 #include "net/url.h"
 
@@ -15,10 +15,22 @@ struct download {
 	struct fd_sink file;
 };
 
+static int check_size(int64_t size, struct error *err)
+{
+	if (size > LIMIT_DOWNLOAD_BYTES)
+		return error_set(
+			err, ERROR_UNSUPPORTED,
+			"the file is larger than %lld GiB, which is the limit of a download",
+			LIMIT_DOWNLOAD_BYTES >> 30);
+	return 0;
+}
+
 static int write_body(struct sink *s, const void *data, size_t len, struct error *err)
 {
 	struct download *d = (struct download *)s;
 
+	if (check_size((int64_t)(d->file.bytes + len), err) < 0)
+		return -1;
 	return sink_write(&d->file.sink, data, len, err);
 }
 
@@ -37,13 +49,20 @@ static int check_redirect(const struct url *from, const struct url *to, struct e
 	return 0;
 }
 
-/* IMF-fixdate of RFC 9110, 5.6.7; -1 for anything else. */
-static int64_t parse_http_date(const char *text)
+/* What is too large is refused before it fills the disk. */
+static int check_length(void *arg, const struct http_response *res, struct error *err)
 {
-	struct tm tm = {0};
-	const char *end = text ? strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm) : NULL;
+	const char *length = http_header_get(res, "Content-Length", 0);
 
-	return end && !*end ? (int64_t)timegm(&tm) : -1;
+	(void)arg;
+	return length ? check_size(strtoll(length, NULL, 10), err) : 0;
+}
+
+static int64_t last_modified(const struct http_response *res)
+{
+	const char *text = http_header_get(res, "Last-Modified", 0);
+
+	return text ? http_parse_date(text) : -1;
 }
 
 /* One request; *next is where it redirects to (free()), or NULL when the body was written. */
@@ -60,6 +79,7 @@ static int request(struct http *h, const struct url *url, int fd, struct fetched
 		.body_len = -1,
 		.body_fd = -1,
 		.sink = &body.sink,
+		.on_headers = check_length,
 	};
 	const char *location;
 	int result = 0;
@@ -78,7 +98,7 @@ static int request(struct http *h, const struct url *url, int fd, struct fetched
 		if (err)
 			err->status = res.status;
 	} else {
-		out->mtime = parse_http_date(http_header_get(&res, "Last-Modified", 0));
+		out->mtime = last_modified(&res);
 		out->size = (int64_t)body.file.bytes;
 	}
 	http_response_release(&res);

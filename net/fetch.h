@@ -12,7 +12,7 @@ struct fetched {
 	int64_t size;
 };
 
-/* Writes the body to fd. ERROR_REMOTE with the status when it is not 2xx, ERROR_DENIED for a refused redirect. */
+/* Writes the body to fd, at most LIMIT_DOWNLOAD_BYTES (ERROR_UNSUPPORTED). ERROR_REMOTE with the status when it is not 2xx, ERROR_DENIED for a refused redirect. */
 int fetch_url(struct http *h, const char *url, int fd, struct fetched *out, struct error *err);
 void fetched_release(struct fetched *f);
 

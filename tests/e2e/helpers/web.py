@@ -1,0 +1,36 @@
+"""A web server on a loopback port for ADD: with Web({"/f": b"text"}) as web: web.url + "/f"; web.asked is what was asked for."""
+import http.server
+import threading
+
+
+class Web:
+    """pages: {path without query: bytes, or (status, headers, bytes)}; may be changed while it runs."""
+
+    def __init__(self, pages):
+        self.pages, self.asked = pages, []
+        web = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                web.asked.append(self.path)
+                page = web.pages.get(self.path.partition("?")[0], (404, {}, b"not here"))
+                status, headers, body = (200, {}, page) if isinstance(page, bytes) else page
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
