@@ -295,17 +295,24 @@ int store_verify_blob(struct store *s, const struct digest *d, int64_t size, str
 int store_open_blob(struct store *s, const struct digest *d, int64_t size, int *fd, int64_t *found,
 		    struct error *err)
 {
-	AUTO_FD int opened = -1;
 	int64_t have;
 
-	if (open_any(s, d, &opened, &have, err) < 0)
-		return -1;
-	if (size >= 0 && have != size)
-		return store_verify_blob(s, d, size, err);
-	*fd = take_fd(opened);
-	if (found)
-		*found = have;
-	return 0;
+	/* Between the two looks another process may have put a good blob in the place of a damaged one. */
+	for (int look = 0; look < 2; look++) {
+		AUTO_FD int opened = -1;
+
+		if (open_any(s, d, &opened, &have, err) < 0)
+			return -1;
+		if (size < 0 || have == size) {
+			*fd = take_fd(opened);
+			if (found)
+				*found = have;
+			return 0;
+		}
+		if (store_verify_blob(s, d, size, err) < 0)
+			return -1;
+	}
+	return error_set(err, ERROR_CORRUPT, "blob %s changes while it is being opened", d->text);
 }
 
 int store_read_blob(struct store *s, const struct digest *d, int64_t size, struct strbuf *out,

@@ -1,6 +1,7 @@
 #include "store_fixture.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "kill_at.h"
@@ -172,6 +173,58 @@ static void test_wrong_expectation(void **state)
 	assert_fails(f, ERROR_CORRUPT, "has 3 bytes, but a descriptor says 4",
 		     store_read_blob(f->store, &d.digest, 4, &text, 100, &f->err));
 	assert_ok(f, store_read_blob(f->store, &d.digest, 3, &text, 100, &f->err));
+}
+
+struct healed {
+	struct fixture *f;
+	struct digest digest;
+	int opened, refused; /* results of the child: in memory that it shares */
+};
+
+static int open_damaged(void *arg)
+{
+	struct healed *h = arg;
+	AUTO(error) err = ERROR_INIT;
+	AUTO_FD int fd = -1;
+	int64_t size = -1;
+	struct stat st;
+
+	if (store_open_blob(h->f->store, &h->digest, 3, &fd, &size, &err) < 0) {
+		h->refused++;
+		return err.kind == ERROR_CORRUPT ? 0 : -1;
+	}
+	h->opened++;
+	return fd >= 0 && size == 3 && fstat(fd, &st) == 0 && st.st_size == 3 ? 0 : -1;
+}
+
+static void put_good_blob(void *arg)
+{
+	struct healed *h = arg;
+	AUTO_FREE char *good = path_join(h->f->root, "good");
+	AUTO_FREE char *blob = path_join(h->f->root, "blobs/sha256/" HEX_ABC);
+
+	fixture_write(h->f, "good", "abc", 3);
+	assert_int_equal(rename(good, blob), 0);
+}
+
+/* Another process heals the blob at any moment: what is handed out is the good one. */
+static void test_healed_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	struct healed *h = mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool done = false;
+
+	assert_true(h != MAP_FAILED);
+	h->f = f;
+	h->digest = digest_of("abc", 3);
+	for (int n = 1; !done; n++) {
+		fixture_write(f, "blobs/sha256/" HEX_ABC, "ab", 2);
+		done = finishes_around(n, open_damaged, put_good_blob, h);
+	}
+	assert_true(h->opened > 1);
+	assert_true(h->refused > 1);
+	munmap(h, sizeof(*h));
 }
 
 static void test_empty_blobs(void **state)
@@ -362,6 +415,7 @@ int main(void)
 		store_test(test_put_and_read),
 		store_test(test_damage),
 		store_test(test_wrong_expectation),
+		store_test(test_healed_meanwhile),
 		store_test(test_empty_blobs),
 		store_test(test_each),
 		store_test(test_touch),
