@@ -379,7 +379,7 @@ static int explain_timeout(struct exchange *x, const char *where, struct error *
 	if (connected > 0)
 		return fail(err, HTTP_FAILURE_HANDSHAKE, where,
 			    "the connection stands, but TLS did not begin in time");
-	return fail(err, HTTP_FAILURE_REFUSED, where, "no connection in time");
+	return fail(err, HTTP_FAILURE_SILENT, where, "no connection in time");
 }
 
 static int explain(struct exchange *x, CURLcode code, const char *where, struct error *err)

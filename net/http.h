@@ -77,7 +77,8 @@ enum http_failure {
 	HTTP_FAILURE_CERTIFICATE, /* not trusted, expired, for another name: final */
 	HTTP_FAILURE_NOT_TLS,     /* the answer to the TLS hello was no TLS: final */
 	HTTP_FAILURE_HANDSHAKE,   /* TLS ended before it began */
-	HTTP_FAILURE_REFUSED,     /* no connection */
+	HTTP_FAILURE_REFUSED,     /* no connection: nobody listens there, or no way leads there */
+	HTTP_FAILURE_SILENT,      /* no connection in time: TCP has knocked several times */
 	HTTP_FAILURE_NAME,        /* the host name has no address */
 };
 bool http_failure_is_final(const struct error *err);

@@ -163,7 +163,8 @@ static bool speaks_no_tls(const struct registry_host *h, const struct error *why
 	if (why->number == HTTP_FAILURE_NOT_TLS || why->number == HTTP_FAILURE_HANDSHAKE)
 		return true;
 	/* Port 80 may be served where 443 is not; with a port in the name both are the same. */
-	return why->number == HTTP_FAILURE_REFUSED && !strchr(h->name, ':');
+	return (why->number == HTTP_FAILURE_REFUSED || why->number == HTTP_FAILURE_SILENT) &&
+	       !strchr(h->name, ':');
 }
 
 bool host_fall_back(struct registry_host *h, const struct url *tried, const struct error *why)

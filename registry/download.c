@@ -19,6 +19,7 @@ struct download {
 	bool no_range; /* the registry answered a Range wrongly: whole blobs only */
 	bool restart;  /* this attempt showed it */
 	bool foreign;  /* not from the registry: a refusal is final */
+	bool other; /* the registry has a blob of another size by this name: asking again changes nothing */
 	int64_t said;
 	char *what;
 };
@@ -78,6 +79,25 @@ static bool range_fits(const char *value, int64_t start, int64_t size)
 	       !value[end] && first == start && last == size - 1 && total == size;
 }
 
+/* A whole blob of another size than was promised is refused before its first byte. */
+static int check_length(struct download *d, const struct http_response *res, struct error *err)
+{
+	const char *length = http_header_get(res, "Content-Length", 0);
+	const struct descriptor *blob = d->job->blob;
+	char *end;
+	long long said;
+
+	if (!length || !*length || http_header_get(res, "Transfer-Encoding", 0))
+		return 0;
+	said = strtoll(length, &end, 10);
+	if (*end || said == blob->size)
+		return 0;
+	d->other = true;
+	error_set(err, ERROR_CORRUPT, "%s has %lld bytes at %s, but the manifest says %lld",
+		  blob->digest.text, said, d->job->repository->host, (long long)blob->size);
+	return error_hint(err, "the blob is damaged there: push the image again");
+}
+
 static int on_headers(void *arg, const struct http_response *res, struct error *err)
 {
 	struct download *d = arg;
@@ -94,6 +114,8 @@ static int on_headers(void *arg, const struct http_response *res, struct error *
 				 "the answer is another part than asked for (Content-Range \"%s\")",
 				 shown.buf);
 	}
+	if (res->status == 200 && check_length(d, res, err) < 0)
+		return -1;
 	/* The server does not know ranges: everything comes again. */
 	if (res->status == 200 && ingest_size(d->in) > 0)
 		return ingest_restart(d->in, err);
@@ -258,7 +280,7 @@ int blob_download(const struct blob_job *job, struct error *err)
 			return -1;
 		if (ingest_is_present(d.in) || fetch_all(&d, &why) == 0)
 			break;
-		if (why.kind != ERROR_CORRUPT || i > 0)
+		if (why.kind != ERROR_CORRUPT || d.other || i > 0)
 			return error_move(err, &why);
 		if (job->step)
 			report_step_note(job->client->o.reporter, job->step, "%s; once more",

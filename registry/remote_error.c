@@ -183,6 +183,10 @@ int remote_unreachable(struct error *err, const char *what, const char *host)
 	case HTTP_FAILURE_REFUSED:
 		error_hint(err, "is the registry running, and is the port right?");
 		break;
+	case HTTP_FAILURE_SILENT:
+		error_hint(err, "check the host and its port; a firewall, or a proxy that is to be "
+				"used (HTTPS_PROXY), may be in between");
+		break;
 	case HTTP_FAILURE_BROKEN:
 	case HTTP_FAILURE_FINAL:
 	case HTTP_FAILURE_HANDSHAKE:

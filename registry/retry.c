@@ -93,7 +93,7 @@ static bool worth_it(const struct retry *r, const struct http_response *res,
 	pthread_mutex_lock(&r->host->lock);
 	answered = r->host->answered;
 	pthread_mutex_unlock(&r->host->lock);
-	if (why->number == HTTP_FAILURE_NAME && !answered)
+	if ((why->number == HTTP_FAILURE_NAME || why->number == HTTP_FAILURE_SILENT) && !answered)
 		return false;
 	if (why->number == HTTP_FAILURE_REFUSED && !answered && max > MAX_UNREACHABLE)
 		max = MAX_UNREACHABLE;

@@ -3,6 +3,9 @@
  * a random delay that doubles from retry_base_ms to 30 s. 429 pauses every request to the host, for what Retry-After says
  * (5 minutes at most). A transfer that moved 1 MiB, or went on for a minute, earns a fresh count. Each retry says its reason.
  *
+ * At the very first contact a wrong address is likelier than a passing fault: a host that has not answered yet gets two more
+ * knocks at a closed port (1.5 s at most), and none when its name is unknown or no connection came in time.
+ *
  *	struct retry retry;
  *	retry_begin(&retry, host, step, "pull blob ..");
  *	do {

@@ -274,12 +274,15 @@ int token_fetch(const struct token_request *r, struct token *out, struct error *
 	} else {
 		rc = get_token(r, &realm, &res, err);
 	}
-	if (rc == 0 && res.status != 200)
+	if (rc == 0 && res.status != 200) {
 		rc = refused(r, shown, &res, err);
-	else if (rc == 0)
+	} else if (rc == 0) {
 		rc = parse_answer(&res, shown, out, err);
-	else if (err && err->kind == ERROR_NETWORK)
+	} else if (err && err->kind == ERROR_NETWORK) {
 		remote_unreachable(err, "ask for a token", realm.host);
+		/* Nothing about the registry's own host: neither plain HTTP nor another round of retries would help. */
+		err->number = HTTP_FAILURE_FINAL;
+	}
 	if (res.body.buf)
 		wipe(res.body.buf, res.body.len);
 	return rc;

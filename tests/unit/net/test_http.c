@@ -1,5 +1,9 @@
 #include "tests/unit/net/http_fixture.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 static void test_answer(void **state)
 {
 	static const struct http_options NONE;
@@ -217,6 +221,37 @@ static void test_unreachable(void **state)
 	assert_error(http_send(h, &req, &res, err), ERROR_UNSUPPORTED, "file");
 }
 
+/* A server whose queue is full takes no notice of who knocks. */
+static void test_silent(void **state)
+{
+	static const struct http_options SOON = {.connect_timeout_ms = 300};
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	AUTO_FD int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	AUTO_PTR(http) h = client(&SOON);
+	AUTO(http_response) res = {0};
+	AUTO(error) why = ERROR_INIT;
+	AUTO_FREE char *url = NULL;
+	struct http_request req = {.method = "GET", .body_len = -1};
+	int waiting[4];
+
+	(void)state;
+	assert_int_equal(bind(listening, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(listening, 0), 0);
+	assert_int_equal(getsockname(listening, (struct sockaddr *)&at, &len), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(waiting); i++) {
+		waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)connect(waiting[i], (struct sockaddr *)&at, sizeof(at));
+	}
+	url = xstrfmt("http://127.0.0.1:%u/", ntohs(at.sin_port));
+	req.url = url;
+	assert_int_equal(http_send(h, &req, &res, &why), -1);
+	assert_int_equal(why.number, HTTP_FAILURE_SILENT);
+	assert_non_null(strstr(why.message, "no connection in time"));
+	for (size_t i = 0; i < ARRAY_SIZE(waiting); i++)
+		close(waiting[i]);
+}
+
 static void test_tls(void **state)
 {
 	AUTO(strlist) extra = STRLIST_INIT;
@@ -283,6 +318,7 @@ int main(void)
 		http_test(test_faults),
 		http_test(test_slow_answer),
 		http_test(test_unreachable),
+		http_test(test_silent),
 		http_test(test_tls),
 		http_test(test_cancel),
 	};

@@ -296,6 +296,19 @@ static void test_realm_elsewhere(void **state)
 	}
 }
 
+/* A token server that is down is knocked at a few times, not a few times for every attempt at the registry. */
+static void test_realm_is_down(void **state)
+{
+	struct world *w = *state;
+
+	use_auth("bearer");
+	fake_setting(&fake, "{\"realm\": \"http://127.0.0.1:1/token\"}");
+	assert_error(try_push(w, err), ERROR_NETWORK, "ask for a token: 127.0.0.1:1: Connection refused");
+	assert_int_equal(fake_count(&fake, NULL, "."), 1);
+	assert_said(w, "Connection refused; retry 2 in");
+	assert_null(strstr(w->said.buf, "retry 3 in"));
+}
+
 static void test_realm_redirects_inside(void **state)
 {
 	struct world *w = *state;
@@ -445,6 +458,7 @@ int main(void)
 		world_test(test_identity_token),
 		world_test(test_evil_realms),
 		world_test(test_realm_elsewhere),
+		world_test(test_realm_is_down),
 		world_test(test_realm_redirects_inside),
 		world_test(test_identity_token_stays),
 		world_test(test_evil_locations),

@@ -134,29 +134,73 @@ static void test_changed_byte(void **state)
 	assert_no_layer(w, 0);
 }
 
-static void test_more_than_promised(void **state)
+/* Pulls with a wrong answer for that layer; the number of times it was asked for. */
+static int count_wrong(struct world *w, size_t layer, const char *effect, enum error_kind kind,
+		       const char *text)
 {
-	struct world *w = *state;
-	AUTO_FREE char *longer = xmalloc(70002);
-	AUTO_FREE char *effect = NULL;
+	AUTO_FREE char *path = blob_path(w, layer);
+	AUTO_FREE char *always = xstrfmt("\"times\": -1, %s", effect);
 
+	fake_reset(&fake);
 	push_ok(w, &w->ref, &w->image->descriptor);
-	memset(longer, 'x', 70001);
-	longer[70001] = '\0';
-	effect = xstrfmt("\"status\": 200, \"times\": -1, \"body\": \"%s\"", longer);
-	blob_rule(w, 2, effect);
-	assert_error(pull(w, err), ERROR_CORRUPT, "sends more than the 70000 bytes");
-	assert_no_layer(w, 2);
+	store_delete_blob(w->to, &w->image->manifest.layers[layer].digest, NULL);
+	blob_rule(w, layer, always);
+	assert_error(pull(w, err), kind, text);
+	assert_no_layer(w, layer);
+	return fake_count(&fake, "GET", path);
 }
 
-static void test_fewer_than_promised(void **state)
+/* A length that contradicts the manifest is seen at once, and no second answer is asked for. */
+static void test_other_length(void **state)
 {
 	struct world *w = *state;
+	AUTO_FREE char *longer = xmalloc(5002);
+	AUTO_FREE char *effect = NULL;
+
+	memset(longer, 'x', 5001);
+	longer[5001] = '\0';
+	effect = xstrfmt("\"status\": 200, \"body\": \"%s\"", longer);
+	assert_int_equal(count_wrong(w, 1, effect, ERROR_CORRUPT, "has 5001 bytes at 127.0.0.1"),
+			 1);
+	assert_int_equal(count_wrong(w, 1, "\"status\": 200, \"body\": \"short\"", ERROR_CORRUPT,
+				     "but the manifest says 5000"),
+			 1);
+}
+
+/* Resumed, the registry says that there is no more, and then what it has. */
+static void test_other_length_after_range(void **state)
+{
+	struct world *w = *state;
+	AUTO_FREE char *path = blob_path(w, 0);
+	AUTO_FREE char *range = NULL;
 
 	push_ok(w, &w->ref, &w->image->descriptor);
-	blob_rule(w, 1, "\"status\": 200, \"times\": -1, \"body\": \"short\"");
-	assert_error(pull(w, err), ERROR_NETWORK, "of 5000 bytes");
-	assert_no_layer(w, 1);
+	blob_rule(w, 0, "\"truncate\": 100000");
+	blob_rule(w, 0, "\"status\": 416");
+	blob_rule(w, 0, "\"status\": 200, \"times\": -1, \"body\": \"short\"");
+	assert_error(pull(w, err), ERROR_CORRUPT, "has 5 bytes");
+	range = fake_seen(&fake, "GET", path, 1, "Range");
+	assert_string_equal(range, "bytes=100000-");
+	assert_int_equal(fake_count(&fake, "GET", path), 3);
+}
+
+/* Without a length it shows only at the end: of too much no byte is kept, too little may have been a broken transfer. */
+static void test_unstated_length(void **state)
+{
+	static const char chunked[] =
+		"\"set_headers\": {\"Content-Length\": \"\", \"Transfer-Encoding\": \"chunked\"}, "
+		"\"status\": 200, \"body\": \"%x\\r\\n%s\\r\\n0\\r\\n\\r\\n\"";
+	struct world *w = *state;
+	AUTO_FREE char *longer = xmalloc(70002);
+	AUTO_FREE char *more = NULL;
+	AUTO_FREE char *fewer = xstrfmt(chunked, 5, "short");
+
+	memset(longer, 'x', 70001);
+	longer[70001] = '\0';
+	more = xstrfmt(chunked, 70001, longer);
+	assert_int_equal(count_wrong(w, 2, more, ERROR_CORRUPT, "sends more than the 70000 bytes"),
+			 2);
+	assert_true(count_wrong(w, 1, fewer, ERROR_NETWORK, "after 5 of 5000 bytes") > 2);
 }
 
 static void test_other_errors(void **state)
@@ -422,23 +466,15 @@ static void test_cancel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		world_test(test_reset_and_resume),
-		world_test(test_wrong_ranges),
-		world_test(test_resume_in_next_run),
-		world_test(test_changed_byte),
-		world_test(test_more_than_promised),
-		world_test(test_fewer_than_promised),
-		world_test(test_other_errors),
-		world_test(test_head_tells_little),
-		world_test(test_manifests_not_as_promised),
-		world_test(test_by_digest),
-		world_test(test_second_pull),
-		world_test(test_redirect),
-		world_test(test_challenge_after_redirect),
-		world_test(test_redirects_refused),
-		world_test(test_foreign_layer),
-		world_test(test_unreachable),
-		world_test(test_cancel),
+		world_test(test_reset_and_resume),   world_test(test_wrong_ranges),
+		world_test(test_resume_in_next_run), world_test(test_changed_byte),
+		world_test(test_other_length),       world_test(test_other_length_after_range),
+		world_test(test_unstated_length),    world_test(test_other_errors),
+		world_test(test_head_tells_little),  world_test(test_manifests_not_as_promised),
+		world_test(test_by_digest),          world_test(test_second_pull),
+		world_test(test_redirect),           world_test(test_challenge_after_redirect),
+		world_test(test_redirects_refused),  world_test(test_foreign_layer),
+		world_test(test_unreachable),        world_test(test_cancel),
 	};
 	int failed;
 

@@ -88,6 +88,7 @@ static void test_budget(void **state)
 			     .message = (char *)(uintptr_t) "connection reset"};
 	struct error refused = {.kind = ERROR_NETWORK, .number = HTTP_FAILURE_REFUSED};
 	struct error name = {.kind = ERROR_NETWORK, .number = HTTP_FAILURE_NAME};
+	struct error silent = {.kind = ERROR_NETWORK, .number = HTTP_FAILURE_SILENT};
 	struct error untrusted = {.kind = ERROR_NETWORK, .number = HTTP_FAILURE_CERTIFICATE};
 	struct error full = {.kind = ERROR_SYSTEM};
 	struct retry r;
@@ -116,9 +117,10 @@ static void test_budget(void **state)
 	assert_int_equal(retry_again(&r, &absent, NULL, 0, NULL), 0);
 	assert_int_equal(retry_again(&r, NULL, &untrusted, 0, NULL), 0);
 	assert_int_equal(retry_again(&r, NULL, &full, 0, NULL), 0);
-	/* A host that never answered: a name that does not exist is final, two more knocks at a closed port. */
+	/* A host that never answered: an unknown name and silence are final, two more knocks at a closed port. */
 	retry_begin(&r, host, 0, "pull x");
 	assert_int_equal(retry_again(&r, NULL, &name, 0, NULL), 0);
+	assert_int_equal(retry_again(&r, NULL, &silent, 0, NULL), 0);
 	retry_begin(&r, host, 0, "pull x");
 	assert_int_equal(retry_again(&r, NULL, &refused, 0, NULL), 1);
 	assert_int_equal(retry_again(&r, NULL, &refused, 0, NULL), 1);
@@ -126,6 +128,7 @@ static void test_budget(void **state)
 	host->answered = true;
 	retry_begin(&r, host, 0, "pull x");
 	assert_int_equal(retry_again(&r, NULL, &name, 0, NULL), 1);
+	assert_int_equal(retry_again(&r, NULL, &silent, 0, NULL), 1);
 }
 
 static void test_remote_errors(void **state)
