@@ -29,6 +29,27 @@ static bool is_blank(const char *text, size_t len)
 	return true;
 }
 
+static int wrong_type(struct error *err, const char *path, const char *what)
+{
+	return error_set(err, ERROR_SYNTAX, "%s: %s", path, what);
+}
+
+/* Absent and null are the same. Whatever is done with the file, what is in a wrong place is neither skipped nor written over. */
+static int check_types(const json_t *j, const char *path, struct error *err)
+{
+	const json_t *auths = json_object_get(j, "auths");
+	const json_t *helpers = json_object_get(j, "credHelpers");
+	const json_t *store = json_object_get(j, "credsStore");
+
+	if (auths && !json_is_null(auths) && !json_is_object(auths))
+		return wrong_type(err, path, "\"auths\" is not an object");
+	if (helpers && !json_is_null(helpers) && !json_is_object(helpers))
+		return wrong_type(err, path, "\"credHelpers\" is not an object");
+	if (store && !json_is_null(store) && !json_is_string(store))
+		return wrong_type(err, path, "\"credsStore\" is not a string");
+	return 0;
+}
+
 int docker_auths_parse(json_t **out, const char *text, size_t len, const char *path,
 		       struct error *err)
 {
@@ -45,13 +66,10 @@ int docker_auths_parse(json_t **out, const char *text, size_t len, const char *p
 	}
 	if (!json_is_object(j))
 		return error_set(err, ERROR_SYNTAX, "%s holds no JSON object", path);
+	if (check_types(j, path, err) < 0)
+		return -1;
 	*out = take_ptr(j);
 	return 0;
-}
-
-static int wrong_type(struct error *err, const char *path, const char *what)
-{
-	return error_set(err, ERROR_SYNTAX, "%s: %s", path, what);
 }
 
 int docker_auths_helper(const json_t *j, const struct strlist *names, const char *path,
@@ -61,8 +79,6 @@ int docker_auths_helper(const json_t *j, const struct strlist *names, const char
 	const json_t *store = json_object_get(j, "credsStore");
 
 	*helper = *server = NULL;
-	if (helpers && !json_is_null(helpers) && !json_is_object(helpers))
-		return wrong_type(err, path, "\"credHelpers\" is not an object");
 	for (size_t i = 0; helpers && i < names->n; i++) {
 		const json_t *name = json_object_get(helpers, names->items[i]);
 
@@ -75,9 +91,7 @@ int docker_auths_helper(const json_t *j, const struct strlist *names, const char
 		if (**helper)
 			return 0;
 	}
-	if (store && !json_is_null(store) && !json_is_string(store))
-		return wrong_type(err, path, "\"credsStore\" is not a string");
-	*helper = store && json_is_string(store) ? json_string_value(store) : NULL;
+	*helper = json_string_value(store);
 	if (*helper && !**helper)
 		*helper = NULL;
 	*server = *helper ? names->items[0] : NULL;
@@ -200,10 +214,6 @@ int docker_auths_find(const json_t *j, const char *host, const char *repository,
 	AUTO(strlist) names = STRLIST_INIT;
 
 	*found = false;
-	if (!auths || json_is_null(auths))
-		return 0;
-	if (!json_is_object(auths))
-		return wrong_type(err, path, "\"auths\" is not an object");
 	docker_auths_names(&names, host);
 	for (size_t i = 0; i < names.n && !*found; i++) {
 		if (find_host(auths, names.items[i], repository, path, out, found, err) < 0)

@@ -7,7 +7,10 @@
 
 /* Names under which the configuration may know host; the first is what docker writes and passes to helpers. */
 void docker_auths_names(struct strlist *out, const char *host);
-/* ERROR_SYNTAX without a word of the text, which holds secrets. Empty text is an empty object. */
+/*
+ * ERROR_SYNTAX, for a field of a wrong type too, without a word of the text, which holds secrets. Empty text is an empty object.
+ * The other functions take what this one gave.
+ */
 int docker_auths_parse(json_t **out, const char *text, size_t len, const char *path,
 		       struct error *err);
 /* The helper for host, and the name of the host for it (both views into j and names); NULL: no helper. */

@@ -48,6 +48,19 @@ def test_reasons_of_retries_are_told(slipway, app, fault):
     assert "429 Too Many Requests; retry 1 in" in said.err + said.out
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"auths": []}', '{"auths": {"HOST": "x"}}', '{"auths": {"HOST": {"auth": 5}}}',
+                                  '{"credHelpers": {"HOST": 5}}', '{"credsStore": ["x"]}'])
+def test_damaged_docker_config(slipway, app, fault, text):
+    """Never anonymous instead, and never written over."""
+    log_in(slipway, fault, "basic")
+    file = slipway.home / ".docker/config.json"
+    damaged = text.replace("HOST", fault.host)
+    file.write_text(damaged)
+    slipway("push", app).fails(str(file))
+    slipway("pull", app).fails(str(file))
+    assert not seen(fault, "POST", "/uploads/") and file.read_text() == damaged
+
+
 def test_download_is_resumed_by_the_next_run(slipway, app, fault):
     slipway("push", app).ok()
     layer = read_layout(slipway.root, app).layers[0]

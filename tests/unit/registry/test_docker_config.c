@@ -241,6 +241,39 @@ static void test_store_and_erase(void **state)
 	assert_false(found);
 }
 
+/* A damaged file is neither passed over nor written over. */
+static void test_damaged(void **state)
+{
+	static const struct {
+		const char *json, *text;
+	} ROWS[] = {
+		{"{\"auths\":{", "config.json is not valid JSON"},
+		{"[]", "config.json holds no JSON object"},
+		{"{\"auths\":[],\"other\":1}", "config.json: \"auths\" is not an object"},
+		{"{\"auths\":\"r.io\"}", "\"auths\" is not an object"},
+		{"{\"credHelpers\":[\"r.io\"]}", "\"credHelpers\" is not an object"},
+		{"{\"credsStore\":1}", "\"credsStore\" is not a string"},
+	};
+	struct setting *s = *state;
+	char user[] = "bob", password[] = "geheim";
+	const struct login bob = {.username = user, .password = password};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ROWS); i++) {
+		AUTO_FREE char *where = NULL;
+		AUTO(login) l = {0};
+		bool found;
+
+		make_file("home/.docker/config.json", ROWS[i].json);
+		assert_error(docker_config_get(&s->o, "r.io", NULL, &l, &found, err), ERROR_SYNTAX,
+			     ROWS[i].text);
+		assert_error(docker_config_store(&s->o, "r.io", &bob, &where, err), ERROR_SYNTAX,
+			     ROWS[i].text);
+		assert_error(docker_config_erase(&s->o, "r.io", &found, err), ERROR_SYNTAX,
+			     ROWS[i].text);
+		assert_content("home/.docker/config.json", ROWS[i].json);
+	}
+}
+
 /* What other programs keep there stays; a link stays a link. */
 static void test_others_fields(void **state)
 {
@@ -422,11 +455,12 @@ static void test_logout_elsewhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_auths),    file_test(test_order_of_files),
-		file_test(test_store_and_erase), file_test(test_others_fields),
-		file_test(test_docker_hub),      file_test(test_refused_logins),
-		file_test(test_helper),          file_test(test_helper_for_all),
-		file_test(test_helper_failures), file_test(test_logout_elsewhere),
+		cmocka_unit_test(test_auths),     file_test(test_order_of_files),
+		file_test(test_store_and_erase),  file_test(test_damaged),
+		file_test(test_others_fields),    file_test(test_docker_hub),
+		file_test(test_refused_logins),   file_test(test_helper),
+		file_test(test_helper_for_all),   file_test(test_helper_failures),
+		file_test(test_logout_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
