@@ -266,10 +266,14 @@ int store_fsck(struct store *s, bool repair, struct reporter *r, struct fsck_res
 	       struct error *err)
 {
 	struct fsck f = {.store = s, .repair = repair, .reporter = r, .result = out};
+	bool before = store_only_looks(s);
+	int done = -1;
 
 	memset(out, 0, sizeof(*out));
-	if (check_blobs(&f, err) < 0 || check_names(&f, err) < 0 || fsck_facts(&f, err) < 0 ||
-	    fsck_records(&f, err) < 0)
-		return -1;
-	return fsck_layers(&f, err);
+	store_only_look(s, !repair);
+	if (check_blobs(&f, err) == 0 && check_names(&f, err) == 0 && fsck_facts(&f, err) == 0 &&
+	    fsck_records(&f, err) == 0)
+		done = fsck_layers(&f, err);
+	store_only_look(s, before);
+	return done;
 }

@@ -46,7 +46,7 @@ static void check_diff_id(struct fsck *f, const struct descriptor *layer,
 		fsck_repaired(f, "it will be made again from the layer");
 }
 
-/* Opening verifies the checksum, and takes a damaged index away. */
+/* Opening verifies the checksum, and takes a damaged index away unless the store is only looked at. */
 static void check_index(struct fsck *f, const struct descriptor *layer,
 			const struct digest *diff_id)
 {

@@ -15,7 +15,7 @@ void index_writer_free(struct index_writer *w);
 
 /* Maps the file: link, content and the bytes of xattrs are views until index_reader_free(), path and the array of xattrs until the next call. */
 struct index_reader;
-/* ERROR_NOT_FOUND when there is none, ERROR_CORRUPT (and the file removed) when damaged: its trailing checksum is verified. */
+/* ERROR_NOT_FOUND when there is none, ERROR_CORRUPT (and the file removed, see store_only_look) when damaged: its trailing checksum is verified. */
 int index_reader_open(struct index_reader **out, struct store *s, const struct digest *diff_id,
 		      struct error *err);
 /* 1: filled *e, 0: end, -1: error. Every path, link and number is checked as a layer's are. */

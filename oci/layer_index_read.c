@@ -266,7 +266,7 @@ int index_reader_open(struct index_reader **out, struct store *s, const struct d
 	r->name = r->path;
 	if (map(r, fd, name, &why) < 0) {
 		/* It is made again from the blob when the next one asks. */
-		if (why.kind == ERROR_CORRUPT)
+		if (why.kind == ERROR_CORRUPT && !store_only_looks(s))
 			unlinkat(store_dirfd(s), name, 0);
 		return error_move(err, &why);
 	}

@@ -49,7 +49,7 @@ struct fsck_result {
 /*
  * Verifies every blob, every reference, index.json and meta; each problem is reported as a warning that names
  * it. With repair: corrupt blobs are quarantined, dangling names removed, meta rebuilt, half-made folders swept. A good blob is
- * never removed.
+ * never removed. Without repair nothing in the store changes.
  */
 int store_fsck(struct store *s, bool repair, struct reporter *r, struct fsck_result *out,
 	       struct error *err);

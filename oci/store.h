@@ -41,6 +41,10 @@ int store_dirfd(const struct store *s);
 /* ROOT/NAME..., free() */
 char *store_path(const struct store *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* on: what is found damaged is reported and stays where it is (fsck without repair). */
+void store_only_look(struct store *s, bool on);
+bool store_only_looks(const struct store *s);
+
 /* Present with this size? (size < 0: any) A file of another size is not there. */
 bool store_has(struct store *s, const struct digest *d, int64_t size);
 /* store_has, and the blob counts as new for prune's grace: what found it may come to need it. */
@@ -56,7 +60,7 @@ int store_read_blob(struct store *s, const struct digest *d, int64_t size, struc
 		    size_t limit, struct error *err);
 /* Hashes the blob again; corrupt ones are quarantined and reported. */
 int store_verify_blob(struct store *s, const struct digest *d, int64_t size, struct error *err);
-/* The same, and a corrupt blob stays where it is. */
+/* The same, and a corrupt blob stays where it is in any case. */
 int store_check_blob(struct store *s, const struct digest *d, int64_t size, struct error *err);
 void store_quarantine(struct store *s, const struct digest *d);
 int store_delete_blob(struct store *s, const struct digest *d, struct error *err);

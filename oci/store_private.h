@@ -9,6 +9,7 @@ struct store {
 	const struct cancel *cancel;
 	struct reporter *reporter;
 	int timeout_ms;
+	bool only_looks;
 };
 
 /* *missing: the folder has no oci-layout file. ERROR_UNSUPPORTED for another version than 1.0.0. */

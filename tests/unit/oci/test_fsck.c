@@ -1,5 +1,7 @@
 #include "image_fixture.h"
 
+#include <ftw.h>
+
 #include "oci/layer_index.h"
 #include "oci/layer_writer.h"
 #include "oci/prune.h"
@@ -18,13 +20,41 @@ static void listen(struct reporter *r, enum log_level level, const char *text)
 		 level == LOG_WARNING ? "W " : "I ", text);
 }
 
+static struct strlist seen;
+
+static int see(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)type;
+	(void)at;
+	strlist_addf(&seen, "%s %lu %lld %lld.%09ld", path, (unsigned long)st->st_ino,
+		     (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+	return 0;
+}
+
+/* Every file and folder with its times: what was written, moved or removed shows. free() */
+static char *whole_store(const struct fixture *f)
+{
+	char *text;
+
+	assert_int_equal(nftw(f->root, see, 16, FTW_PHYS), 0);
+	strlist_sort(&seen);
+	text = strlist_join(&seen, "\n");
+	strlist_clear(&seen);
+	return text;
+}
+
 static struct fsck_result fsck(struct fixture *f, bool repair, struct listener *l)
 {
+	AUTO_FREE char *before = whole_store(f);
 	struct fsck_result r;
 
 	memset(l, 0, sizeof(*l));
 	l->reporter.log = listen;
 	assert_ok(f, store_fsck(f->store, repair, &l->reporter, &r, &f->err));
+	AUTO_FREE char *after = whole_store(f);
+
+	if (!repair)
+		assert_string_equal(after, before);
 	return r;
 }
 
@@ -37,7 +67,6 @@ static void one_problem(struct fixture *f, const char *part, uint64_t repairs)
 	if (r.problems != 1 || !strstr(l.text, part))
 		fail_msg("%d problems, wanted \"%s\":\n%s", (int)r.problems, part, l.text);
 	assert_int_equal(r.repaired, 0);
-	/* Looking changes nothing. */
 	r = fsck(f, false, &l);
 	assert_int_equal(r.problems, 1);
 	r = fsck(f, true, &l);
@@ -156,8 +185,11 @@ static void test_flipped_manifest(void **state)
 	tag(f, "app", &image->descriptor);
 	store_blob_path(&image->descriptor.digest, path);
 	flip(f, path);
-	struct fsck_result r = fsck(f, true, &l);
+	struct fsck_result r = fsck(f, false, &l);
 
+	assert_int_equal(r.problems, 2);
+	assert_true(fixture_exists(f, path));
+	r = fsck(f, true, &l);
 	assert_int_equal(r.repaired, 2);
 	assert_string_equal(lookup(f, "app").text, "");
 	r = fsck(f, true, &l);
@@ -221,6 +253,13 @@ static void test_damaged_path_index(void **state)
 
 	tag(f, "app", &image->descriptor);
 	flip(f, path);
+	for (int i = 0; i < 2; i++) {
+		struct fsck_result r = fsck(f, false, &l);
+
+		assert_int_equal(r.problems, 1);
+		assert_non_null(strstr(l.text, "W "));
+		assert_true(fixture_exists(f, path));
+	}
 	struct fsck_result r = fsck(f, true, &l);
 
 	assert_int_equal(r.problems, 1);
