@@ -3,15 +3,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/statvfs.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/limits.h"
-#include "base/process.h"
 #include "base/time.h"
 
 #define LOCK_NAME "leases/lock"
@@ -58,12 +60,32 @@ static bool is_read_only(struct store *s)
 	return fstatvfs(store_dirfd(s), &st) == 0 && (st.f_flag & ST_RDONLY) != 0;
 }
 
+static uint64_t nonce;
+
+static void draw_nonce(void)
+{
+	if (getrandom(&nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
+		nonce = (uint64_t)time_monotonic_ns();
+}
+
+/*
+ * What the names of this process's leases begin with. Containers that share a store have process ids of their own: the same
+ * number may be at work in another one, and its lease must not be taken for ours.
+ */
+static char *own_prefix(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, draw_nonce);
+	return xstrfmt("%d-%016" PRIx64 "-", (int)getpid(), nonce);
+}
+
 int lease_take(struct lease **out, struct store *s, struct error *err)
 {
 	static atomic_uint counter;
 	AUTO_FD int lock = -1;
 	AUTO_PTR(lease) l = xcalloc(1, sizeof(*l));
-	unsigned long long start = process_start_time(getpid());
+	AUTO_FREE char *prefix = own_prefix();
 
 	l->store = s;
 	l->fd = -1;
@@ -75,7 +97,7 @@ int lease_take(struct lease **out, struct store *s, struct error *err)
 	if (lock_leases(s, LOCK_SH, &lock, err) < 0)
 		return -1;
 	do {
-		snprintf(l->name, sizeof(l->name), "leases/%d-%llu-%u", (int)getpid(), start,
+		snprintf(l->name, sizeof(l->name), "leases/%s%u", prefix,
 			 atomic_fetch_add(&counter, 1));
 		l->fd = openat(store_dirfd(s), l->name,
 			       O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
@@ -162,8 +184,7 @@ static int survey_one(struct lease_summary *out, int dirfd, const char *name, bo
 
 static int survey(struct store *s, bool skip_own, struct lease_summary *out, struct error *err)
 {
-	AUTO_FREE char *own = xstrfmt("%d-%llu-", (int)getpid(),
-				      (unsigned long long)process_start_time(getpid()));
+	AUTO_FREE char *own = own_prefix();
 	int fd = openat(store_dirfd(s), "leases", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *e;

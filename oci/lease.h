@@ -1,5 +1,5 @@
 /*
- * A lease tells prune that a process is at work. It is the file leases/PID-STARTTIME-N, locked (flock) by its
+ * A lease tells prune that a process is at work. It is the file leases/PID-RANDOM-N, locked (flock) by its
  * owner: it is dead when the lock is free, so neither a reused process id nor another PID namespace deceives.
  *
  * While a lease is alive prune deletes nothing younger than it. Of what is older it keeps everything too, unless

@@ -80,7 +80,10 @@ static int sweep_leftover(void *arg, int dirfd, const char *name, const struct s
 	int64_t age = LEFTOVER_AGE;
 
 	(void)err;
-	/* What nobody at work can own: folders need no grace, half of a download is kept to be resumed. */
+	/*
+	 * What nobody at work can own: folders need no grace, half of a download is kept to be resumed. A folder is made under
+	 * a lease, in whatever container its owner runs, and no lease begins while we hold their lock.
+	 */
 	if (p->leases.live == 0 && S_ISDIR(st->st_mode))
 		age = 0;
 	else if (p->drop_cache && p->o->grace < age)

@@ -1,5 +1,6 @@
 #include "lease_fixture.h"
 
+#include <sys/file.h>
 #include <time.h>
 
 #include "base/process.h"
@@ -21,25 +22,34 @@ static void survey(struct fixture *f, struct lease_summary *out)
 	assert_ok(f, lease_survey(f->store, out, &f->err));
 }
 
+static int count_leases(const struct fixture *f)
+{
+	AUTO_FREE char *command = xstrfmt("ls '%s/leases' | grep -c '^[0-9]'", f->root);
+	FILE *p = popen(command, "r");
+	int n = -1;
+
+	assert_int_equal(fscanf(p, "%d", &n), 1);
+	pclose(p);
+	return n;
+}
+
 static void test_take_and_give_back(void **state)
 {
 	struct fixture *f = *state;
 	AUTO_PTR(lease) one = NULL;
 	AUTO_PTR(lease) two = NULL;
 	AUTO(lease_summary) own = {0};
-	AUTO_FREE char *name = xstrfmt("leases/%d-%llu-0", (int)getpid(),
-				       (unsigned long long)process_start_time(getpid()));
 
 	assert_true(oldest(f) == INT64_MAX);
 	assert_ok(f, lease_take(&one, f->store, &f->err));
 	assert_ok(f, lease_take(&two, f->store, &f->err));
-	assert_true(fixture_exists(f, name));
+	assert_int_equal(count_leases(f), 2);
 	assert_true(time(NULL) - oldest(f) < 1000);
 	/* For prune, its own process does not count. */
 	survey(f, &own);
 	assert_int_equal(own.live, 0);
 	lease_free(take_ptr(one));
-	assert_false(fixture_exists(f, name));
+	assert_int_equal(count_leases(f), 1);
 	assert_true(oldest(f) != INT64_MAX);
 	lease_free(take_ptr(two));
 	assert_true(oldest(f) == INT64_MAX);
@@ -66,13 +76,7 @@ static void test_other_process(void **state)
 	survey(f, &none);
 	assert_int_equal(none.live, 0);
 	assert_true(none.oldest == INT64_MAX);
-	AUTO_FREE char *left = xstrfmt("ls '%s/leases' | wc -l", f->root);
-	FILE *p = popen(left, "r");
-	int n = -1;
-
-	assert_int_equal(fscanf(p, "%d", &n), 1);
-	pclose(p);
-	assert_int_equal(n, 1); /* the lock */
+	assert_int_equal(count_leases(f), 0);
 }
 
 /* A file of a process that lives, but is another one: its number was used again. */
@@ -86,6 +90,25 @@ static void test_reused_pid(void **state)
 	assert_true(oldest(f) == INT64_MAX);
 	assert_false(fixture_exists(f, alive));
 	assert_true(fixture_exists(f, "leases/README"));
+}
+
+/* Another container's process of the same number, begun in the same moment, is not this one. */
+static void test_same_pid_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_FREE char *name = xstrfmt("leases/%d-%llu-7", (int)getpid(),
+				       (unsigned long long)process_start_time(getpid()));
+	AUTO_FREE char *path = path_join(f->root, name);
+	AUTO(lease_summary) found = {0};
+
+	fixture_write(f, name, "since 5\n", 8);
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	survey(f, &found);
+	assert_int_equal(found.live, 1);
+	assert_int_equal(found.oldest, 5);
+	assert_true(fixture_exists(f, name));
 }
 
 /* What was kept is written down before lease_keep returns, and the lease stays as old as it is. */
@@ -126,7 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		store_test(test_take_and_give_back), store_test(test_other_process),
 		store_test(test_reused_pid),         store_test(test_keep),
-		store_test(test_folder_is_gone),
+		store_test(test_folder_is_gone),     store_test(test_same_pid_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
