@@ -11,7 +11,6 @@
 #include "builder/stage.h"
 #include "builder/stop.h"
 #include "dockerfile/scope.h"
-#include "oci/lease.h"
 
 /* 1980-01-01T00:00:00Z: the first time that every archive format can hold. */
 #define FOLDER_MTIME 315532800
@@ -309,12 +308,10 @@ int build_run(struct build_result *out, struct store *s, const struct build_opti
 	      struct error *err)
 {
 	AUTO(build) b;
-	AUTO_PTR(lease) lease = NULL;
 
 	build_init(&b, s, o);
-	if (lease_take(&lease, s, err) < 0 || read_file(&b, err) < 0 || make_plan(&b, err) < 0 ||
-	    make_stages(&b, err) < 0 || run_stages(&b, err) < 0 ||
-	    build_finish(&b, &out->image, err) < 0)
+	if (read_file(&b, err) < 0 || make_plan(&b, err) < 0 || make_stages(&b, err) < 0 ||
+	    run_stages(&b, err) < 0 || build_finish(&b, &out->image, err) < 0)
 		return -1;
 	report_warnings(&b);
 	out->steps = b.steps;

@@ -95,7 +95,8 @@ struct build_result {
 
 /*
  * Builds. Errors: ERROR_SYNTAX (Dockerfile, with place), ERROR_STEP (a RUN; status is its exit code, the message ends with
- * "exit code: N"), and what sources and store report. Nothing is named: the caller tags.
+ * "exit code: N"), and what sources and store report. Nothing is named: the caller tags, and
+ * holds a lease (oci/lease.h) from before the build until then.
  */
 int build_run(struct build_result *out, struct store *s, const struct build_options *o,
 	      struct error *err);

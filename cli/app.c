@@ -52,10 +52,16 @@ int app_store(struct app *a, struct error *err)
 {
 	if (a->store)
 		return 0;
-	if (store_open(&a->store, a->env.root, err) < 0)
+	AUTO_PTR(store) s = NULL;
+
+	if (store_open(&s, a->env.root, err) < 0)
 		return -1;
-	store_set_wait(a->store, a->cancel, a->reporter, 0);
-	return lease_take(&a->lease, a->store, err);
+	store_set_wait(s, a->cancel, a->reporter, 0);
+	/* Without its lease the store is not given out: another process might prune what is made in it. */
+	if (lease_take(&a->lease, s, err) < 0)
+		return -1;
+	a->store = take_ptr(s);
+	return 0;
 }
 
 static int get_login(void *arg, const char *host, const char *repository, struct login *out,
