@@ -303,7 +303,8 @@ static void test_realm_is_down(void **state)
 
 	use_auth("bearer");
 	fake_setting(&fake, "{\"realm\": \"http://127.0.0.1:1/token\"}");
-	assert_error(try_push(w, err), ERROR_NETWORK, "ask for a token: 127.0.0.1:1: Connection refused");
+	assert_error(try_push(w, err), ERROR_NETWORK,
+		     "ask for a token: 127.0.0.1:1: Connection refused");
 	assert_int_equal(fake_count(&fake, NULL, "."), 1);
 	assert_said(w, "Connection refused; retry 2 in");
 	assert_null(strstr(w->said.buf, "retry 3 in"));
