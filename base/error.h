@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/cleanup.h"
 
 enum error_kind {
@@ -32,6 +34,8 @@ struct error {
 	int number;    /* errno of ERROR_SYSTEM (also set by error_errno for other kinds), else 0 */
 	int status;    /* exit code of ERROR_STEP; HTTP status of ERROR_REMOTE; else 0 */
 	char *message; /* owned; one or more lines without a final newline */
+	bool placed;   /* the message names and shows a place in a text */
+	int line, column; /* the place, when the text is the Dockerfile itself; else 0 */
 };
 
 #define ERROR_INIT \

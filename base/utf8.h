@@ -14,3 +14,8 @@
 size_t utf8_decode(const char *s, size_t len, uint32_t *code);
 /* Appends a code point, at most U+10FFFF; surrogates are the caller's matter. */
 void utf8_put(struct strbuf *out, uint32_t code);
+/*
+ * Columns that a terminal gives the code point, in every locale: 0 for what combines with the letter before it, 2 for
+ * East Asian wide letters and emoji (Unicode UAX 11), else 1.
+ */
+int utf8_width(uint32_t code);

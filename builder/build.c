@@ -1,6 +1,5 @@
 #include "builder/build.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,137 +7,13 @@
 #include "base/alloc.h"
 #include "base/time.h"
 #include "builder/build_finish.h"
+#include "builder/check_stage.h"
+#include "builder/prepare.h"
 #include "builder/stage.h"
 #include "builder/stop.h"
 #include "dockerfile/scope.h"
 
-/* 1980-01-01T00:00:00Z: the first time that every archive format can hold. */
-#define FOLDER_MTIME 315532800
-#define MIN_JOBS     4
-
-static void build_init(struct build *b, struct store *s, const struct build_options *o)
-{
-	*b = (struct build){.options = o, .store = s, .epoch = -1};
-	pthread_mutex_init(&b->lock, NULL);
-	strbuf_init(&b->certificates);
-	pthread_cond_init(&b->key_done, NULL);
-}
-
-static void build_release(struct build *b)
-{
-	for (int i = 0; b->stages && i < b->file->n_stages; i++)
-		stage_free(b->stages[i]);
-	free(b->stages);
-	base_images_release(&b->images);
-	named_contexts_release(&b->contexts);
-	graph_plan_release(&b->plan);
-	stage_bases_release(&b->bases);
-	strmap_release(&b->globals);
-	strlist_release(&b->keys);
-	platform_release(&b->target_platform);
-	platform_release(&b->host_platform);
-	dockerfile_free(b->file);
-	error_release(&b->failure);
-	free(b->processes);
-	pthread_cond_destroy(&b->key_done);
-	pthread_mutex_destroy(&b->lock);
-	strbuf_release(&b->certificates);
-}
-
-CLEANUP_RELEASE(build)
-
-/* The option, else --build-arg, else the default of a global ARG (dockerfile.md 14). */
-static int find_epoch(struct build *b, struct error *err)
-{
-	const struct build_options *o = b->options;
-	const char *text = o->build_args ? strmap_get(o->build_args, "SOURCE_DATE_EPOCH") : NULL;
-	char *end;
-
-	b->epoch = o->source_date_epoch;
-	if (b->epoch >= 0)
-		return 0;
-	if (!text)
-		text = strmap_get(&b->globals, "SOURCE_DATE_EPOCH");
-	if (!text || !*text)
-		return 0;
-	errno = 0;
-	b->epoch = strtoll(text, &end, 10);
-	if (errno || *end || end == text || b->epoch < 0) {
-		error_set(err, ERROR_USAGE, "invalid SOURCE_DATE_EPOCH: %s", text);
-		return error_hint(err, "it is a number of seconds since 1970");
-	}
-	return 0;
-}
-
-static int read_file(struct build *b, struct error *err)
-{
-	const struct build_options *o = b->options;
-	AUTO_FREE char *target = NULL, *host = NULL;
-
-	platform_host(&b->host_platform);
-	platform_copy(&b->target_platform, o->platform ? o->platform : &b->host_platform);
-	target = platform_format(&b->target_platform);
-	host = platform_format(&b->host_platform);
-	if (dockerfile_parse(&b->file, o->dockerfile_name, o->dockerfile, o->dockerfile_len, err) <
-		    0 ||
-	    graph_eval_globals(&b->globals, b->file, o->build_args, target, host, o->target, err) <
-		    0 ||
-	    graph_expand_bases(&b->bases, b->file, &b->globals, err) < 0 ||
-	    find_epoch(b, err) < 0 || named_contexts_init(&b->contexts, b->store, o, err) < 0)
-		return -1;
-	base_images_init(&b->images, &b->contexts);
-	b->folder_mtime = b->epoch >= 0 ? b->epoch : FOLDER_MTIME;
-	b->layer_options = (struct layer_options){
-		.compression = o->compression,
-		.level = o->compression_level,
-		.pool = o->pool,
-		.mtime_limit = o->rewrite_timestamp ? b->epoch : -1,
-	};
-	return 0;
-}
-
-/* Looks at the image a stage is FROM. *more: it has triggers, which may need further stages. */
-static int read_base(struct build *b, int index, bool *more, struct error *err)
-{
-	const char *name = b->bases.items[index].name;
-	AUTO(platform) platform = {.os = NULL};
-	struct base_image *base;
-	const struct strlist *triggers;
-
-	if (b->plan.stages[index].base != STAGE_NONE || strcmp(name, "scratch") == 0)
-		return 0;
-	if (stage_platform(&platform, b, index, err) < 0)
-		return -1;
-	if (base_image_get(&b->images, name, &platform, &base, err) < 0)
-		return stage_error_place(err, &b->file->stages[index].from);
-	triggers = &base->image->config.on_build;
-	if (!triggers->n)
-		return 0;
-	*more = true;
-	return dockerfile_add_triggers(b->file, index, triggers, base->name, err);
-}
-
-/* Which stages are needed, until no base image adds anything. */
-static int make_plan(struct build *b, struct error *err)
-{
-	AUTO_FREE bool *read = xcalloc((size_t)b->file->n_stages, sizeof(*read));
-	bool more = true;
-
-	while (more) {
-		more = false;
-		graph_plan_release(&b->plan);
-		if (graph_plan(&b->plan, b->file, b->options->target, &b->bases, err) < 0)
-			return -1;
-		for (int i = 0; i < b->plan.n_order; i++) {
-			int index = b->plan.order[i];
-
-			if (!read[index] && read_base(b, index, &more, err) < 0)
-				return -1;
-			read[index] = true;
-		}
-	}
-	return 0;
-}
+#define MIN_JOBS 4
 
 static int make_stages(struct build *b, struct error *err)
 {
@@ -292,31 +167,60 @@ static void report_unknown_stages(const struct build *b)
 				   names->items[i], b->file->source.name);
 }
 
-static void report_warnings(struct build *b)
+/* Last, where people look; suggestions are --check's. */
+static void report_warnings(const struct build *b)
 {
-	struct check_list *list = &b->file->warnings;
+	const struct check_list *list = &b->file->warnings;
 
 	report_unused_args(b);
 	report_unknown_stages(b);
-	check_sort(list);
-	for (size_t i = 0; i < list->n; i++)
-		report_log(b->options->reporter, LOG_WARNING, "%s:%d: %s: %s", b->file->source.name,
-			   list->items[i].line, list->items[i].rule, list->items[i].message);
+	for (size_t i = 0; i < list->n; i++) {
+		const struct check_warning *w = &list->items[i];
+		const struct check_rule_info *rule = check_rule_info(w->rule);
+
+		if (rule->level == CHECK_WARNING)
+			report_log(b->options->reporter, LOG_WARNING, "%s:%d: %s: %s",
+				   b->file->source.name, w->line_first, rule->name, w->message);
+	}
+}
+
+/* Everything that can be wrong without a step being made, before the first one is. */
+static int prepare(struct build *b, struct error *err)
+{
+	int result;
+
+	if (build_read(b, err) < 0)
+		return -1;
+	result = build_plan(b, false, err);
+	if (result == 0)
+		result = check_stages(b, false, err);
+	check_finish(&b->file->warnings);
+	return result == 0 ? check_enforce(&b->file->warnings, err) : -1;
+}
+
+static int carry_out(struct build *b, struct build_result *out, struct error *err)
+{
+	if (prepare(b, err) < 0 || make_stages(b, err) < 0 || run_stages(b, err) < 0)
+		return -1;
+	return build_finish(b, &out->image, err);
 }
 
 int build_run(struct build_result *out, struct store *s, const struct build_options *o,
 	      struct error *err)
 {
 	AUTO(build) b;
+	int result;
 
 	build_init(&b, s, o);
-	if (read_file(&b, err) < 0 || make_plan(&b, err) < 0 || make_stages(&b, err) < 0 ||
-	    run_stages(&b, err) < 0 || build_finish(&b, &out->image, err) < 0)
-		return -1;
-	report_warnings(&b);
+	result = carry_out(&b, out, err);
+	if (b.file) {
+		report_warnings(&b);
+		out->checks = b.file->warnings;
+		b.file->warnings = (struct check_list)CHECK_LIST_INIT;
+	}
 	out->steps = b.steps;
 	out->cached = b.cached;
-	return 0;
+	return result;
 }
 
 void build_result_release(struct build_result *r)
@@ -324,5 +228,6 @@ void build_result_release(struct build_result *r)
 	if (!r)
 		return;
 	image_free(r->image);
+	check_list_release(&r->checks);
 	*r = (struct build_result){.image = NULL};
 }

@@ -11,6 +11,7 @@
 #include "base/pool.h"
 #include "base/strmap.h"
 #include "builder/context.h"
+#include "dockerfile/check.h"
 #include "oci/image.h"
 #include "oci/layer_writer.h"
 #include "oci/reference.h"
@@ -91,10 +92,12 @@ struct build_options {
 struct build_result {
 	struct image *image; /* saved: config and manifest are in the store, every layer too */
 	size_t steps, cached;
+	struct check_list checks; /* what the rules say of the file: also of a build that failed */
 };
 
 /*
- * Builds. Errors: ERROR_SYNTAX (Dockerfile, with place), ERROR_STEP (a RUN; status is its exit code, the message ends with
+ * Builds. What is wrong with the file, its variables and the names of its images is told before the first step. Errors:
+ * ERROR_SYNTAX (Dockerfile, with place), ERROR_STEP (a RUN; status is its exit code, the message ends with
  * "exit code: N"), and what sources and store report. Nothing is named: the caller tags, and
  * holds a lease (oci/lease.h) from before the build until then.
  */

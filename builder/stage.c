@@ -10,10 +10,6 @@
 #include "builder/history.h"
 #include "builder/steps.h"
 #include "builder/stop.h"
-#include "dockerfile/words.h"
-
-#define RULE         "UndefinedVar"
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static bool is_scratch(const struct build *b, int index)
 {
@@ -149,27 +145,6 @@ static void complete_history(struct image_config *config, const char *created)
 					 "layer of a base image without history", false);
 }
 
-#define PLATFORM_RULE "InvalidBaseImagePlatform"
-
-/* An image of one platform is taken whatever is asked for, as docker does; its programs may not run there. */
-static void warn_platform(struct stage *st, const struct image_config *config)
-{
-	struct build *b = st->build;
-
-	if (!config->platform.os || platform_match(&st->platform, &config->platform) > 0 ||
-	    check_skips(b->file->check, PLATFORM_RULE))
-		return;
-	AUTO_FREE char *is = platform_format(&config->platform);
-	AUTO_FREE char *asked = platform_format(&st->platform);
-
-	pthread_mutex_lock(&b->lock);
-	check_add(
-		&b->file->warnings, PLATFORM_RULE, st->source->from.line_first,
-		"Base image %s was pulled with platform \"%s\", expected \"%s\" for current build",
-		st->base->name, is, asked);
-	pthread_mutex_unlock(&b->lock);
-}
-
 static int start_from_image(struct stage *st, struct error *err)
 {
 	struct build *b = st->build;
@@ -181,7 +156,6 @@ static int start_from_image(struct stage *st, struct error *err)
 			   &st->base, err) < 0)
 		return stage_error_place(err, &st->source->from);
 	config = &st->base->image->config;
-	warn_platform(st, config);
 	image_config_copy(&st->config, config);
 	free(take_ptr(st->config.created));
 	complete_history(&st->config, config->created);
@@ -226,7 +200,7 @@ static int start(struct stage *st, struct error *err)
 	if (!st->config.platform.os)
 		platform_copy(&st->config.platform, &st->platform);
 	if (!image_config_get_env(&st->config, "PATH"))
-		image_config_set_env(&st->config, "PATH", DEFAULT_PATH);
+		image_config_set_env(&st->config, "PATH", STAGE_DEFAULT_PATH);
 	scope_start(&st->scope, parent ? &parent->scope : NULL, &st->config.env, b->file->escape);
 	return 0;
 }
@@ -262,28 +236,6 @@ static int carry_out(struct stage *st, const struct instruction *ins, struct err
 	return 0;
 }
 
-/* docker's check of that name; those of parsing are in the list already. */
-static void warn_undefined(struct stage *st, const struct instruction *ins)
-{
-	struct build *b = st->build;
-	const struct strmap *env = &st->scope.env;
-	AUTO_FREE const char **names = xcalloc(env->n + 1, sizeof(*names));
-
-	for (size_t i = 0; i < env->n; i++)
-		names[i] = env->entries[i].key;
-	pthread_mutex_lock(&b->lock);
-	for (size_t i = 0; i < st->scope.undefined.n && !check_skips(b->file->check, RULE); i++) {
-		const char *name = st->scope.undefined.items[i];
-		const char *near = word_suggest(name, names, env->n);
-
-		check_add(&b->file->warnings, RULE, ins->line_first,
-			  "Usage of undefined variable '$%s'%s%s%s", name,
-			  near ? " (did you mean $" : "", near ? near : "", near ? "?)" : "");
-	}
-	pthread_mutex_unlock(&b->lock);
-	strlist_clear(&st->scope.undefined);
-}
-
 static int execute(struct stage *st, const struct instruction *ins, struct error *err)
 {
 	AUTO(instruction) ready = INSTRUCTION_INIT;
@@ -297,8 +249,6 @@ static int execute(struct stage *st, const struct instruction *ins, struct error
 		return -1;
 	else
 		result = carry_out(st, &ready, err);
-	if (st->scope.undefined.n)
-		warn_undefined(st, ins);
 	return result;
 }
 

@@ -8,6 +8,9 @@
 #include "builder/scope.h"
 #include "builder/step_log.h"
 
+/* Of an image without one. */
+#define STAGE_DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 struct stage {
 	struct build *build;
 	struct dockerfile_stage *source;

@@ -22,6 +22,7 @@ void ast_node_release(struct ast_node *node)
 		heredoc_release(&node->heredocs[i]);
 	free(node->heredocs);
 	free(node->check);
+	strlist_release(&node->comments);
 	free(node->pieces);
 	memset(node, 0, sizeof(*node));
 }

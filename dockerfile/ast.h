@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "base/strlist.h"
 #include "dockerfile/source.h"
 #include "dockerfile/words.h"
 
@@ -36,6 +37,7 @@ struct ast_node {
 	size_t n_heredocs;
 	int line_first, line_last; /* with heredocs */
 	char *check;               /* of a "# check=" comment directly above, or NULL */
+	struct strlist comments;   /* the lines directly above, without "#" and blanks */
 	struct ast_piece *pieces;
 	size_t n_pieces, cap_pieces;
 };
@@ -45,6 +47,7 @@ struct ast {
 	char *syntax;    /* value of "# syntax=", or NULL; never fetched */
 	int syntax_line; /* 0 when missing */
 	char *check;     /* value of "# check=", or NULL */
+	int check_line;  /* 0 when missing */
 	struct ast_node *nodes;
 	size_t n_nodes, cap_nodes;
 	int *empty_lines; /* instructions with a blank line inside: line of their end */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "dockerfile/check_file.h"
 #include "dockerfile/parse.h"
 
 static void stage_release(struct dockerfile_stage *stage)
@@ -37,7 +38,6 @@ void dockerfile_free(struct dockerfile *file)
 	}
 	free(file->trigger_sources);
 	free(file->syntax);
-	free(file->check);
 	check_list_release(&file->warnings);
 	dockerfile_source_release(&file->source);
 	free(file);
@@ -109,9 +109,9 @@ static void check_syntax(struct dockerfile *file, const struct ast *ast)
 	if (str_starts(syntax, "docker.io/"))
 		syntax += strlen("docker.io/");
 	if (!str_starts(syntax, "docker/dockerfile"))
-		check_add(&file->warnings, "SyntaxIgnored", ast->syntax_line,
-			  "The frontend \"%s\" is not used: the file is read as a Dockerfile",
-			  ast->syntax);
+		check_add_line(&file->warnings, CHECK_SYNTAX_IGNORED, ast->syntax_line,
+			       "The frontend \"%s\" is not used: the file is read as a Dockerfile",
+			       ast->syntax);
 }
 
 int dockerfile_parse(struct dockerfile **out, const char *name, const char *text, size_t len,
@@ -124,12 +124,13 @@ int dockerfile_parse(struct dockerfile **out, const char *name, const char *text
 	    parse_source(&ast, &file->source, err) < 0)
 		return -1;
 	file->escape = ast.escape;
+	if (ast.check && check_config_parse(&file->warnings.config, ast.check, err) < 0)
+		return source_error_place(err, &file->source, ast.check_line, 1);
 	if (read_instructions(file, &ast, err) < 0)
 		return -1;
 	check_syntax(file, &ast);
 	check_file(file, &ast);
 	file->syntax = take_ptr(ast.syntax);
-	file->check = take_ptr(ast.check);
 	*out = take_ptr(file);
 	return 0;
 }
@@ -143,6 +144,7 @@ static const struct dockerfile_source *add_trigger_source(struct dockerfile *fil
 		free(source);
 		return NULL;
 	}
+	source->inner = true;
 	GROW(file->trigger_sources, file->n_trigger_sources + 1, file->cap_trigger_sources);
 	file->trigger_sources[file->n_trigger_sources++] = source;
 	return source;

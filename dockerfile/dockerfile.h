@@ -25,13 +25,12 @@ struct dockerfile {
 	struct dockerfile_source source;
 	char escape;
 	char *syntax;                /* "# syntax=", or NULL: accepted, never fetched */
-	char *check;                 /* "# check=", or NULL */
 	struct instruction *globals; /* ARG before the first FROM */
 	size_t n_globals, cap_globals;
 	struct dockerfile_stage *stages; /* at least one */
 	int n_stages;
 	size_t cap_stages;
-	struct check_list warnings;
+	struct check_list warnings; /* as found; check_finish() drops what is silenced */
 	struct dockerfile_source **trigger_sources; /* of dockerfile_add_triggers */
 	size_t n_trigger_sources, cap_trigger_sources;
 };

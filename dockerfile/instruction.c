@@ -143,6 +143,7 @@ int instruction_parse(struct instruction *out, const struct ast_node *node,
 	out->text = xstrndup(node->text, node->end);
 	out->pieces = xmemdup(node->pieces, node->n_pieces * sizeof(*node->pieces));
 	out->n_pieces = node->n_pieces;
+	strlist_copy(&out->comments, &node->comments);
 	out->escape = escape;
 	if (readers[out->kind](out, &r) < 0) {
 		instruction_release(out);
@@ -259,6 +260,7 @@ void instruction_release(struct instruction *ins)
 	}
 	free(ins->text);
 	free(ins->pieces);
+	strlist_release(&ins->comments);
 	memset(ins, 0, sizeof(*ins));
 }
 
@@ -276,4 +278,48 @@ int instruction_error(struct error *err, enum error_kind kind, const struct inst
 int instruction_error_place(struct error *err, const struct instruction *ins)
 {
 	return source_error_place(err, ins->source, ins->line_first, ins->column);
+}
+
+static int error_at(struct error *err, const struct instruction *ins, size_t at)
+{
+	int line, column;
+
+	ast_position(ins->pieces, ins->n_pieces, at, &line, &column);
+	return source_error_place(err, ins->source, line, column);
+}
+
+/* Where piece stands as a word or a value, else where its letters do; NULL: nowhere. */
+static const char *find_piece(const char *text, const char *piece)
+{
+	const char *first = strstr(text, piece), *at = first;
+	size_t len = strlen(piece);
+
+	for (; at; at = strstr(at + 1, piece))
+		if ((at == text || strchr(" \t=\"'[,", at[-1])) && strchr(" \t\"'],", at[len]))
+			return at;
+	return first;
+}
+
+int instruction_error_at(struct error *err, const struct instruction *ins, const char *piece)
+{
+	const char *found;
+
+	/* What is made in place of an instruction has no text. */
+	if (!ins->text)
+		return -1;
+	found = *piece ? find_piece(ins->text + strcspn(ins->text, " \t"), piece) : NULL;
+	return error_at(err, ins, found ? (size_t)(found - ins->text) : 0);
+}
+
+int instruction_error_at_operand(struct error *err, const struct instruction *ins, size_t n)
+{
+	AUTO(words) words = WORDS_INIT;
+	size_t i = 1;
+
+	if (!ins->text)
+		return -1;
+	words_split(&words, ins->text);
+	while (i < words.n && strncmp(words.items[i].text, "--", 2) == 0)
+		i++;
+	return error_at(err, ins, i + n < words.n ? words.items[i + n].at : 0);
 }

@@ -127,7 +127,8 @@ struct instruction {
 	char *text;
 	struct ast_piece *pieces; /* where its bytes stand */
 	size_t n_pieces;
-	bool trigger; /* came from ONBUILD of the base */
+	bool trigger;            /* came from ONBUILD of the base */
+	struct strlist comments; /* the lines directly above; of a parsed instruction */
 	char escape;
 	union {
 		struct from_instruction from;
@@ -188,7 +189,11 @@ int instruction_expand_arg(char **value, const struct instruction *ins, size_t i
 /* An error at the place of ins: "Dockerfile:4:1: message", the line, a caret. Returns -1. */
 int instruction_error(struct error *err, enum error_kind kind, const struct instruction *ins,
 		      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* Gives an existing error the place of ins. */
+/* Gives an existing error the place of ins, unless it has one. */
 int instruction_error_place(struct error *err, const struct instruction *ins);
+/* ... the place where piece stands in it: a source, the value of a flag; of ins itself when it is not found there. */
+int instruction_error_at(struct error *err, const struct instruction *ins, const char *piece);
+/* ... of its n-th operand from 0: what is split at blanks behind name and flags. */
+int instruction_error_at_operand(struct error *err, const struct instruction *ins, size_t n);
 
 CLEANUP_RELEASE(instruction)

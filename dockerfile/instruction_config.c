@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "dockerfile/check_file.h"
 #include "dockerfile/instruction_parts.h"
 #include "dockerfile/port.h"
 #include "dockerfile/value.h"
@@ -55,8 +56,7 @@ int read_from(struct instruction *out, const struct reader *r)
 					 "invalid name for build stage: \"%s\", name can't start "
 					 "with a number or contain symbols",
 					 words.items[2].text);
-	check_from_names(r->warnings, out->line_first, r->node->name, words.items[1].text,
-			 words.items[2].text);
+	check_from_names(r->warnings, out, r->node->name, words.items[1].text, words.items[2].text);
 	return 0;
 }
 
@@ -80,7 +80,6 @@ static int read_legacy_pair(struct instruction *out, const struct reader *r, con
 		return reader_error(r, 0, "%s must have two arguments: %s KEY=VALUE", name, name);
 	out->pairs.legacy = true;
 	pairs_add(&out->pairs, &cap, xstrndup(r->rest, len), xstrdup(r->rest + at));
-	check_legacy_pair(r->warnings, out->line_first, name);
 	return 0;
 }
 
@@ -112,10 +111,6 @@ int read_pairs(struct instruction *out, const struct reader *r)
 		pairs_add(&out->pairs, &cap, xstrndup(text, (size_t)(equals - text)),
 			  xstrdup(equals + 1));
 	}
-	if (out->kind == INSTRUCTION_ENV)
-		for (i = 0; i < out->pairs.n; i++)
-			check_secret_name(r->warnings, out->line_first, name,
-					  out->pairs.items[i].key);
 	return 0;
 }
 
@@ -139,7 +134,6 @@ int read_arg(struct instruction *out, const struct reader *r)
 						 "ARG names can not be blank");
 		key = equals ? xstrndup(text, (size_t)(equals - text)) : xstrdup(text);
 		pairs_add(&out->pairs, &cap, key, equals ? xstrdup(equals + 1) : NULL);
-		check_secret_name(r->warnings, out->line_first, "ARG", key);
 	}
 	return 0;
 }
@@ -156,7 +150,7 @@ int read_text(struct instruction *out, const struct reader *r)
 	    value_signal(r->rest, r->err) < 0)
 		return reader_error_place(r, r->node->rest);
 	if (out->kind == INSTRUCTION_MAINTAINER)
-		check_add(r->warnings, "MaintainerDeprecated", out->line_first,
+		check_add(r->warnings, CHECK_MAINTAINER, out,
 			  "Maintainer instruction is deprecated in favor of using label");
 	out->value = xstrdup(r->rest);
 	return 0;
@@ -182,7 +176,6 @@ int read_expose(struct instruction *out, const struct reader *r)
 			continue;
 		if (port_map_add(map, text, NULL, r->err) < 0)
 			return reader_error_place(r, r->node->rest + words.items[i].at);
-		check_port(r->warnings, out->line_first, text);
 	}
 	strlist_sort(&out->words);
 	return 0;

@@ -14,15 +14,9 @@ struct expander {
 	struct error *err;
 };
 
-/* Gives the error the place where this piece of the instruction's text stands. */
 static int place(const struct expander *e, const char *piece)
 {
-	const char *found = *piece ? strstr(e->ins->text, piece) : NULL;
-	int line, column;
-
-	ast_position(e->ins->pieces, e->ins->n_pieces, found ? (size_t)(found - e->ins->text) : 0,
-		     &line, &column);
-	return source_error_place(e->err, e->ins->source, line, column);
+	return instruction_error_at(e->err, e->ins, piece);
 }
 
 static int expand_text(const struct expander *e, char **out, const char *text)

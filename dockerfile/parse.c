@@ -25,7 +25,8 @@ struct parser {
 	int line; /* the last one read */
 	enum directive_state directives;
 	bool seen_escape;
-	char *check; /* value of the "# check=" comment above the next instruction */
+	char *check;             /* value of the "# check=" comment above the next instruction */
+	struct strlist comments; /* lines directly above it */
 };
 
 static bool next_line(struct parser *p, const char **text, size_t *len)
@@ -76,6 +77,7 @@ static int take_directive(struct parser *p, const char *name, const char *value)
 		ast->syntax_line = p->line;
 	} else {
 		ast->check = xstrdup(value);
+		ast->check_line = p->line;
 	}
 	return 0;
 }
@@ -270,18 +272,26 @@ static int read_node(struct parser *p, const char *text, size_t len, size_t colu
 		return 0;
 	}
 	node->check = take_ptr(p->check);
+	node->comments = p->comments;
+	p->comments = (struct strlist)STRLIST_INIT;
 	ast_node_split(node, ast->escape);
 	return read_heredocs(p, node);
 }
 
-/* Comments directly above an instruction may silence checks for it; "#" alone separates. */
+/* Comments directly above an instruction describe it, or silence checks for it; "#" alone separates. */
 static void read_comment(struct parser *p, const char *text, size_t len)
 {
 	AUTO_FREE char *line = xstrndup(text, len);
-	char *at = line + 1;
+	char *at = line + 1, *end = line + len;
 
+	while (end > at && word_is_blank(end[-1]))
+		*--end = '\0';
 	while (word_is_blank(*at))
 		at++;
+	if (*at)
+		strlist_add(&p->comments, at);
+	else
+		strlist_clear(&p->comments);
 	if (*at && strncmp(at, "check", 5) != 0)
 		return;
 	free(p->check);
@@ -307,7 +317,9 @@ static int parse_lines(struct parser *p)
 		if (len > 0 && text[0] == '#') {
 			if (p->directives == DIRECTIVES_DONE)
 				read_comment(p, text, len);
-		} else if (len > 0 && read_node(p, text, len, blanks) < 0) {
+		} else if (len == 0) {
+			strlist_clear(&p->comments);
+		} else if (read_node(p, text, len, blanks) < 0) {
 			return -1;
 		}
 	}
@@ -323,6 +335,7 @@ int parse_source(struct ast *out, const struct dockerfile_source *src, struct er
 	out->escape = '\\';
 	r = parse_lines(&p);
 	free(p.check);
+	strlist_release(&p.comments);
 	if (r == 0 && out->n_nodes == 0)
 		r = source_error(err, src, src->n_lines, 0, "file with no instructions");
 	if (r < 0)

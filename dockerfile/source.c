@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/strbuf.h"
+#include "base/utf8.h"
 
 /* Longer lines are shown as a window around the column. */
 #define EXCERPT_BYTES 160
@@ -104,12 +105,19 @@ const char *source_line(const struct dockerfile_source *src, int line, size_t *l
 static void add_indent(struct strbuf *out, const char *text, size_t len)
 {
 	AUTO(strbuf) shown = STRBUF_INIT;
-	size_t i;
+	size_t at = 0;
 
 	strbuf_add_printable(&shown, text, len, true);
-	for (i = 0; i < shown.len; i++)
-		if (((unsigned char)shown.buf[i] & 0xC0) != 0x80)
-			strbuf_putc(out, shown.buf[i] == '\t' ? '\t' : ' ');
+	while (at < shown.len) {
+		uint32_t code = 0;
+		size_t n = utf8_decode(shown.buf + at, shown.len - at, &code);
+
+		at += n ? n : 1;
+		if (code == '\t')
+			strbuf_putc(out, '\t');
+		else
+			strbuf_printf(out, "%*s", n ? utf8_width(code) : 1, "");
+	}
 }
 
 /* "  3 | COPY a b" and, with a column, a second line with a caret below it. */
@@ -152,6 +160,18 @@ static void add_place(struct strbuf *out, const struct dockerfile_source *src, i
 	strbuf_putc(out, ' ');
 }
 
+/* For programs; people read it in the message. */
+static void set_place(struct error *err, const struct dockerfile_source *src, int line, int column)
+{
+	if (!err)
+		return;
+	err->placed = true;
+	if (src->inner)
+		return;
+	err->line = line;
+	err->column = line > 0 ? column : 0;
+}
+
 int source_verror(struct error *err, enum error_kind kind, const struct dockerfile_source *src,
 		  int line, int column, const char *fmt, va_list ap)
 {
@@ -163,7 +183,9 @@ int source_verror(struct error *err, enum error_kind kind, const struct dockerfi
 	add_place(&out, src, line, column);
 	strbuf_add_printable(&out, text.buf, text.len, true);
 	add_excerpt(&out, src, line, column);
-	return error_set(err, kind, "%s", out.buf);
+	error_set(err, kind, "%s", out.buf);
+	set_place(err, src, line, column);
+	return -1;
 }
 
 int source_error(struct error *err, const struct dockerfile_source *src, int line, int column,
@@ -192,7 +214,7 @@ int source_error_place(struct error *err, const struct dockerfile_source *src, i
 {
 	AUTO(strbuf) out = STRBUF_INIT;
 
-	if (!err)
+	if (!err || err->placed)
 		return -1;
 	add_place(&out, src, line, column);
 	strbuf_add_printable(&out, err->message ? err->message : "",
@@ -200,5 +222,6 @@ int source_error_place(struct error *err, const struct dockerfile_source *src, i
 	add_excerpt(&out, src, line, column);
 	free(err->message);
 	err->message = strbuf_detach(&out, NULL);
+	set_place(err, src, line, column);
 	return -1;
 }

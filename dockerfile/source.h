@@ -6,13 +6,14 @@
  *	  3 | COPY --form=build /a /b
  *	    |      ^
  *
- * Lines and columns count from 1; a column counts bytes. A UTF-8 byte order
- * mark is dropped, CRLF is accepted, NUL bytes and lines over
+ * Lines and columns count from 1; a column counts bytes, and the caret stands
+ * where a terminal shows them. A UTF-8 byte order mark is dropped, CRLF is accepted, NUL bytes and lines over
  * LIMIT_DOCKERFILE_LINE are ERROR_SYNTAX.
  */
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
@@ -20,6 +21,7 @@
 
 struct dockerfile_source {
 	char *name; /* for messages */
+	bool inner; /* not a file of its own (a trigger): errors get no line for programs */
 	char *text; /* NUL-terminated */
 	size_t len;
 	size_t *starts; /* offset of each line */
@@ -51,7 +53,10 @@ int source_error_kind(struct error *err, enum error_kind kind, const struct dock
 int source_verror(struct error *err, enum error_kind kind, const struct dockerfile_source *src,
 		  int line, int column, const char *fmt, va_list ap)
 	__attribute__((format(printf, 6, 0)));
-/* Gives an error that has no place yet (from expansion, say) its place; keeps kind, number, status. */
+/*
+ * Gives an error that has no place yet (from expansion, say) its place; keeps kind, number, status. One that has one
+ * is left alone: whoever knew better was first.
+ */
 int source_error_place(struct error *err, const struct dockerfile_source *src, int line,
 		       int column);
 

@@ -256,6 +256,13 @@ static size_t edit_distance(const char *a, const char *b)
 	return rows[la % 3][lb];
 }
 
+const char *word_suggest_near(const char *written, const char *const *choices, size_t n)
+{
+	const char *near = word_suggest(written, choices, n);
+
+	return near && edit_distance(written, near) * 3 <= strlen(written) ? near : NULL;
+}
+
 const char *word_suggest(const char *written, const char *const *choices, size_t n)
 {
 	const char *match = NULL;

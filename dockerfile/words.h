@@ -64,5 +64,7 @@ int words_csv(struct words *out, const char *text, struct error *err);
  * to be a typing error (edit distance, case ignored); else NULL.
  */
 const char *word_suggest(const char *written, const char *const *choices, size_t n);
+/* The same among names that people chose: of three letters at most one may be wrong, so that short names are not guessed. */
+const char *word_suggest_near(const char *written, const char *const *choices, size_t n);
 
 CLEANUP_RELEASE(words)

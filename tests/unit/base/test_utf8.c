@@ -50,9 +50,31 @@ static void decodes_as_rfc_3629(void **state)
 	}
 }
 
+/* Expected values: Python's unicodedata.east_asian_width() and category(). */
+static void widths(void **state)
+{
+	static const struct {
+		uint32_t code;
+		int width;
+	} rows[] = {
+		{'a', 1},    {0xe9, 1},    {0x301, 0},  {0x200d, 0},   {0x4e2d, 2},
+		{0xac00, 2}, {0xff21, 2},  {0xff71, 1}, {0x1f600, 2},  {0x2500, 1},
+		{0x3042, 2}, {0x20000, 2}, {0xfe0f, 0}, {0x10ffff, 1}, {0x1100, 2},
+		{0x303f, 1}, {0x2b50, 2},  {0x2614, 2}, {0x2600, 1},   {0xe0100, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (utf8_width(rows[i].code) != rows[i].width)
+			fail_msg("U+%04X: %d", rows[i].code, utf8_width(rows[i].code));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(decodes_as_rfc_3629)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(decodes_as_rfc_3629),
+		cmocka_unit_test(widths),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

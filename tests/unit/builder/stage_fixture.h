@@ -34,5 +34,6 @@ static inline void stage_fixture_release(struct stage_fixture *s)
 	stage_bases_release(&s->build.bases);
 	platform_release(&s->build.host_platform);
 	platform_release(&s->build.target_platform);
+	strbuf_release(&s->build.certificates);
 	dockerfile_free(s->build.file);
 }

@@ -2,144 +2,230 @@
 
 #include "testing.h"
 
-/* "Rule LINE message" a line, for the rules asked for (all when NULL). */
-static void show_warnings(struct strbuf *out, const char *text)
+static void config_is_read(void **state)
 {
-	AUTO_PTR(dockerfile) file = NULL;
-
-	assert_int_equal(dockerfile_parse(&file, "D", text, strlen(text), NULL), 0);
-	for (size_t i = 0; i < file->warnings.n; i++)
-		strbuf_printf(out, "%s%s %d %s", i ? "|" : "", file->warnings.items[i].rule,
-			      file->warnings.items[i].line, file->warnings.items[i].message);
-}
-
-static void rules(void **state)
-{
-	static const struct row rows[] = {
-		{"FROM a\nCMD [\"x\"]", ""},
-		{"FROM a AS Build", "StageNameCasing 1 Stage name 'Build' should be lowercase"},
-		{"FROM a as b", "FromAsCasing 1 'as' and 'FROM' keywords' casing do not match"},
-		{"from a AS b", "FromAsCasing 1 'AS' and 'from' keywords' casing do not match"},
-		{"from a as b", ""},
-		{"From a As b",
-		 "ConsistentInstructionCasing 1 Command 'From' should match the case of "
-		 "the command majority (uppercase)"},
-		{"FROM a\nRUN b \\\n\n c", "NoEmptyContinuation 4 Empty continuation line"},
-		{"from a\nrun b\nCOPY c d",
-		 "ConsistentInstructionCasing 3 Command 'COPY' should match the case of the command "
-		 "majority (lowercase)"},
-		{"FROM a\nrun b",
-		 "ConsistentInstructionCasing 2 Command 'run' should match the case of the command "
-		 "majority (uppercase)"},
-		{"FROM a AS x\nFROM b AS X",
-		 "DuplicateStageName 2 Duplicate stage name \"x\", stage names should be unique|"
-		 "StageNameCasing 2 Stage name 'X' should be lowercase"},
-		{"FROM a AS scratch",
-		 "ReservedStageName 1 Stage name should not use the same name as reserved stage "
-		 "\"scratch\""},
-		{"FROM a\nCMD b",
-		 "JSONArgsRecommended 2 JSON arguments recommended for CMD to prevent unintended "
-		 "behavior related to OS signals"},
-		{"FROM a\nENTRYPOINT b",
-		 "JSONArgsRecommended 2 JSON arguments recommended for ENTRYPOINT to prevent "
-		 "unintended behavior related to OS signals"},
-		{"FROM a\nSHELL [\"x\"]\nCMD b", ""},
-		{"FROM a\nMAINTAINER b",
-		 "MaintainerDeprecated 2 Maintainer instruction is deprecated "
-		 "in favor of using label"},
-		{"FROM a\nCMD [\"b\"]\nCMD [\"c\"]",
-		 "MultipleInstructionsDisallowed 2 Multiple CMD instructions should not be used in "
-		 "the same stage because only the last one will be used"},
-		{"FROM a\nHEALTHCHECK NONE\nFROM b\nHEALTHCHECK NONE", ""},
-		{"FROM a\nENV b c",
-		 "LegacyKeyValueFormat 2 \"ENV key=value\" should be used instead of "
-		 "legacy \"ENV key value\" format"},
-		{"FROM a\nLABEL b c", "LegacyKeyValueFormat 2 \"LABEL key=value\" should be used "
-				      "instead of legacy \"LABEL key value\" format"},
-		{"FROM a\nARG API_KEY",
-		 "SecretsUsedInArgOrEnv 2 Do not use ARG or ENV instructions for "
-		 "sensitive data (ARG \"API_KEY\")"},
-		{"FROM a\nENV my_Password=x",
-		 "SecretsUsedInArgOrEnv 2 Do not use ARG or ENV instructions for sensitive data "
-		 "(ENV \"my_Password\")"},
-		{"FROM a\nENV PUBLIC_KEY=x TOKEN_FILE=y KEYBOARD=z PASSWD_VERSION=1 MONKEY=1", ""},
-		{"FROM a\nLABEL token=x", ""},
-		{"FROM a\nEXPOSE 80/TCP",
-		 "ExposeProtoCasing 2 Defined protocol '80/TCP' in EXPOSE instruction should be "
-		 "lowercase"},
-		{"FROM a\nEXPOSE 8080:80",
-		 "ExposeInvalidFormat 2 EXPOSE instruction should not define an IP address or "
-		 "host-port mapping, found '8080:80'"},
+	static const struct {
+		const char *text;
+		const char *skip, *experimental; /* "A B"; "all" */
+		bool error;
+	} rows[] = {
+		{"", "", "", false},
+		{"skip=A,B", "A B", "", false},
+		{"error=true", "", "", true},
+		{"skip=all; Error=TRUE ", "all", "", true},
+		{"error=false", "", "", false},
+		{"error=0;skip= a , B ;experimental=C", "a B", "C", false},
+		{"experimental=all", "", "all", false},
+		{"skip=;", "", "", false},
 	};
-	size_t bad = 0;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		AUTO(strbuf) out = STRBUF_INIT;
+		AUTO(check_config) config = {0};
+		AUTO_FREE char *skip = NULL, *experimental = NULL;
 
-		show_warnings(&out, rows[i].text);
-		if (strcmp(out.buf, rows[i].expected) == 0)
-			continue;
-		bad++;
-		print_error("%s\n  expected %s\n  got      %s\n", rows[i].text, rows[i].expected,
-			    out.buf);
+		assert_int_equal(check_config_parse(&config, rows[i].text, NULL), 0);
+		skip = strlist_join(&config.skip, " ");
+		experimental = strlist_join(&config.experimental, " ");
+		assert_string_equal(skip, rows[i].skip);
+		assert_string_equal(experimental, rows[i].experimental);
+		assert_int_equal(config.skip_all, strcmp(skip, "all") == 0);
+		assert_int_equal(config.experimental_all, strcmp(experimental, "all") == 0);
+		assert_int_equal(config.error, rows[i].error);
 	}
-	assert_int_equal(bad, 0);
+}
+
+static void wrong_options_are_refused(void **state)
+{
+	static const struct row rows[] = {
+		{"skp=A", "invalid check option \"skp\" (did you mean skip?)"},
+		{"error", "invalid check option \"error\""},
+		{"warn=all", "invalid check option \"warn\""},
+		{"error=yes", "failed to parse check option \"error=yes\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(check_config) config = {0};
+		AUTO(check_list) list = CHECK_LIST_INIT;
+		AUTO(error) err = ERROR_INIT;
+		AUTO(error) usage = ERROR_INIT;
+		AUTO_FREE char *text = xstrfmt("# check=%s\nFROM a\n", rows[i].text);
+		AUTO_PTR(dockerfile) file = NULL;
+
+		assert_int_equal(check_config_parse(&config, rows[i].text, &err), -1);
+		assert_int_equal(err.kind, ERROR_SYNTAX);
+		assert_non_null(strstr(err.message, rows[i].expected));
+		error_clear(&err);
+		assert_int_equal(dockerfile_parse(&file, "D", text, strlen(text), &err), -1);
+		assert_true(str_starts(err.message, "D:1:1: "));
+		assert_non_null(strstr(err.message, rows[i].expected));
+		assert_int_equal(check_override(&list, rows[i].text, &usage), -1);
+		assert_int_equal(usage.kind, ERROR_USAGE);
+		assert_true(str_starts(usage.message, "--build-arg BUILDKIT_DOCKERFILE_CHECK: "));
+	}
+}
+
+/* "Rule LINE|Rule LINE" */
+static void show(struct strbuf *out, const struct check_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		strbuf_printf(out, "%s%s %d", i ? "|" : "",
+			      check_rule_info(list->items[i].rule)->name,
+			      list->items[i].line_first);
+}
+
+static void fill(struct check_list *list)
+{
+	check_add_line(list, CHECK_UNDEFINED_VAR, 7, "late");
+	check_add_line(list, CHECK_MAINTAINER, 3, "b");
+	check_add_line(list, CHECK_CACHE_MOUNT, 5, "suggested");
+	check_add_line(list, CHECK_JSON_ARGS, 3, "a");
+	check_add_line(list, CHECK_DEFINITION_DESCRIPTION, 1, "experimental");
 }
 
 static void silenced(void **state)
 {
-	static const struct row rows[] = {
-		{"# check=skip=MaintainerDeprecated\nFROM a\nMAINTAINER b\nENV c d",
-		 "LegacyKeyValueFormat 4"},
-		{"# check=skip=all\nFROM a as X\nMAINTAINER b", ""},
-		{"# check=error=true;skip=maintainerdeprecated, LegacyKeyValueFormat\nFROM a\n"
-		 "MAINTAINER b\nENV c d",
-		 ""},
-		/* For one instruction. */
-		{"FROM a\n# check=skip=LegacyKeyValueFormat\nENV c d\nENV e f",
-		 "LegacyKeyValueFormat 4"},
-		{"FROM a\n# check=skip=NoEmptyContinuation\nRUN b \\\n\n c\nRUN d \\\n\n e",
-		 "NoEmptyContinuation 8"},
-		{"FROM a\n# check=skip=JSONArgsRecommended\n\nCMD b", ""},
+	static const struct {
+		const char *options, *comment; /* the comment is of lines 3 to 4 */
+		const char *left;
+	} rows[] = {
+		{"", NULL,
+		 "JSONArgsRecommended 3|MaintainerDeprecated 3|CacheMountRecommended 5|UndefinedVar "
+		 "7"},
+		{"skip=all", NULL, ""},
+		{"skip=all;experimental=all", NULL, "InvalidDefinitionDescription 1"},
+		{"skip=UndefinedVar,cachemountrecommended;experimental=InvalidDefinitionDescription",
+		 NULL,
+		 "InvalidDefinitionDescription 1|JSONArgsRecommended 3|MaintainerDeprecated 3"},
+		{"", "skip=MaintainerDeprecated,UndefinedVar",
+		 "JSONArgsRecommended 3|CacheMountRecommended 5|UndefinedVar 7"},
+		{"skip=UndefinedVar", "skip=all", "CacheMountRecommended 5"},
+		{"", "skip",
+		 "JSONArgsRecommended 3|MaintainerDeprecated 3|CacheMountRecommended 5|UndefinedVar "
+		 "7"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(check_list) list = CHECK_LIST_INIT;
 		AUTO(strbuf) out = STRBUF_INIT;
 
-		show_warnings(&out, rows[i].text);
-		if (*rows[i].expected
-			    ? strncmp(out.buf, rows[i].expected, strlen(rows[i].expected)) != 0 ||
-				      strchr(out.buf, '|')
-			    : out.len > 0)
-			fail_msg("%s: %s", rows[i].text, out.buf);
+		assert_int_equal(check_config_parse(&list.config, rows[i].options, NULL), 0);
+		if (rows[i].comment)
+			check_add_comment(&list, 3, 4, rows[i].comment);
+		fill(&list);
+		check_finish(&list);
+		check_finish(&list);
+		show(&out, &list);
+		assert_string_equal(out.buf, rows[i].left);
 	}
 }
 
-static void options(void **state)
+static void options_can_be_replaced(void **state)
 {
+	AUTO(check_list) list = CHECK_LIST_INIT;
+	AUTO(strbuf) out = STRBUF_INIT;
+
 	(void)state;
-	assert_true(check_is_error("error=true"));
-	assert_true(check_is_error("skip=all; Error=TRUE "));
-	assert_false(check_is_error("error=false"));
-	assert_false(check_is_error("skip=error"));
-	assert_false(check_is_error(NULL));
-	assert_true(check_skips("skip=A,B", "B"));
-	assert_true(check_skips("error=true;skip= a ", "A"));
-	assert_false(check_skips("skip=AB", "A"));
-	assert_false(check_skips("skip=", "A"));
-	assert_false(check_skips(NULL, "A"));
+	assert_int_equal(check_config_parse(&list.config, "skip=all;error=true", NULL), 0);
+	assert_int_equal(check_override(&list, "skip=MaintainerDeprecated", NULL), 0);
+	fill(&list);
+	check_finish(&list);
+	assert_int_equal(check_count(&list, CHECK_WARNING), 2);
+	assert_int_equal(check_count(&list, CHECK_SUGGESTION), 1);
+	assert_int_equal(check_enforce(&list, NULL), 0);
+	show(&out, &list);
+	assert_string_equal(out.buf,
+			    "JSONArgsRecommended 3|CacheMountRecommended 5|UndefinedVar 7");
+}
+
+static void warnings_may_be_errors(void **state)
+{
+	AUTO(check_list) list = CHECK_LIST_INIT;
+	AUTO(error) err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(check_config_parse(&list.config, "error=true", NULL), 0);
+	check_add_line(&list, CHECK_CACHE_MOUNT, 1, "suggestions never fail");
+	assert_int_equal(check_enforce(&list, &err), 0);
+	fill(&list);
+	fill(&list);
+	check_finish(&list);
+	assert_int_equal(check_enforce(&list, &err), -1);
+	assert_int_equal(err.kind, ERROR_SYNTAX);
+	assert_true(str_starts(err.message, "lint violation found for rules: JSONArgsRecommended, "
+					    "MaintainerDeprecated, UndefinedVar\n"));
+}
+
+static void messages_are_one_printable_line(void **state)
+{
+	AUTO(check_list) list = CHECK_LIST_INIT;
+
+	(void)state;
+	check_add_line(&list, CHECK_MAINTAINER, 1, "a\n\x1b[2J");
+	assert_string_equal(list.items[0].message, "a\\x0a\\x1b[2J");
+	check_add_line(NULL, CHECK_MAINTAINER, 1, "dropped");
 	check_list_release(NULL);
-	check_add(NULL, "Rule", 1, "dropped");
+	check_config_release(NULL);
+}
+
+/* The names and pages of docker's documentation (dockerfile.md 15); those without a page are not docker's. */
+static void the_table(void **state)
+{
+	static const char *const names[] = {"StageNameCasing",
+					    "FromAsCasing",
+					    "NoEmptyContinuation",
+					    "ConsistentInstructionCasing",
+					    "DuplicateStageName",
+					    "ReservedStageName",
+					    "JSONArgsRecommended",
+					    "MaintainerDeprecated",
+					    "UndefinedArgInFrom",
+					    "WorkdirRelativePath",
+					    "UndefinedVar",
+					    "MultipleInstructionsDisallowed",
+					    "LegacyKeyValueFormat",
+					    "InvalidBaseImagePlatform",
+					    "RedundantTargetPlatform",
+					    "SecretsUsedInArgOrEnv",
+					    "InvalidDefaultArgInFrom",
+					    "FromPlatformFlagConstDisallowed",
+					    "CopyIgnoredFile",
+					    "InvalidDefinitionDescription",
+					    "ExposeProtoCasing",
+					    "ExposeInvalidFormat",
+					    "SyntaxIgnored",
+					    "CopyUnwantedFiles",
+					    "CacheMountRecommended"};
+	AUTO_FREE char *url = check_rule_url(CHECK_JSON_ARGS);
+
+	(void)state;
+	assert_int_equal(ARRAY_SIZE(names), N_CHECK_RULES);
+	for (int i = 0; i < N_CHECK_RULES; i++) {
+		const struct check_rule_info *rule = check_rule_info((enum check_rule)i);
+
+		assert_string_equal(rule->name, names[i]);
+		assert_true(strlen(rule->description) > 20);
+		assert_int_equal(rule->experimental, i == CHECK_DEFINITION_DESCRIPTION);
+		assert_true(!rule->page ==
+			    (i >= CHECK_SYNTAX_IGNORED || i == CHECK_BASE_IMAGE_PLATFORM));
+	}
+	assert_string_equal(url,
+			    "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/");
+	assert_null(check_rule_url(CHECK_CACHE_MOUNT));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rules),
+		cmocka_unit_test(config_is_read),
+		cmocka_unit_test(wrong_options_are_refused),
 		cmocka_unit_test(silenced),
-		cmocka_unit_test(options),
+		cmocka_unit_test(options_can_be_replaced),
+		cmocka_unit_test(warnings_may_be_errors),
+		cmocka_unit_test(messages_are_one_printable_line),
+		cmocka_unit_test(the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@ static void stages_and_globals(void **state)
 	(void)state;
 	assert_int_equal(parse(&file, text, NULL), 0);
 	assert_string_equal(file->syntax, "docker/dockerfile:1");
-	assert_string_equal(file->check, "skip=A");
+	assert_true(strlist_has(&file->warnings.config.skip, "A"));
 	assert_int_equal(file->escape, '\\');
 	assert_int_equal(file->n_globals, 2);
 	assert_int_equal(file->n_stages, 3);
@@ -80,8 +80,8 @@ static void other_frontends_are_not_fetched(void **state)
 		assert_int_equal(parse(&file, text, NULL), 0);
 		assert_int_equal(file->warnings.n, rows[i].warnings);
 		if (rows[i].warnings) {
-			assert_string_equal(file->warnings.items[0].rule, "SyntaxIgnored");
-			assert_int_equal(file->warnings.items[0].line, 1);
+			assert_int_equal(file->warnings.items[0].rule, CHECK_SYNTAX_IGNORED);
+			assert_int_equal(file->warnings.items[0].line_first, 1);
 			assert_non_null(strstr(file->warnings.items[0].message, rows[i].syntax));
 		}
 	}
