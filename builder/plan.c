@@ -107,6 +107,16 @@ static void add_environment(struct step_key *k, const struct run_plan *p)
 	}
 }
 
+/* "NAME:ADDRESS" or "NAME=ADDRESS"; addresses may be those of this machine. */
+static void add_hosts(struct step_key *k, const struct strlist *hosts)
+{
+	AUTO(strlist) names = STRLIST_INIT;
+
+	for (size_t i = 0; hosts && i < hosts->n; i++)
+		strlist_addn(&names, hosts->items[i], strcspn(hosts->items[i], ":="));
+	step_key_add_list(k, "--add-host", &names);
+}
+
 static void add_mount(struct step_key *k, const struct run_mount *m, const char *target,
 		      const struct mount_input *input)
 {
@@ -144,6 +154,7 @@ void plan_run(struct step_key *k, const struct run_plan *p)
 	/* Its part is a note that every step has. */
 	sha256_frame_str(&k->hash, "platform");
 	sha256_frame_str(&k->hash, platform);
+	add_hosts(k, p->hosts);
 	step_key_add_int(k, "number of mounts", NULL, (int64_t)p->n_mounts);
 	for (size_t i = 0; i < p->n_mounts; i++)
 		add_mount(k, &p->mounts[i], p->targets[i], &p->inputs[i]);

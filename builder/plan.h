@@ -62,6 +62,7 @@ struct run_plan {
 	const char *cwd, *user, *hostname, *script;
 	bool network; /* none or the host's */
 	const struct platform *platform;
+	const struct strlist *hosts;      /* --add-host: the names count, as with BuildKit */
 	const struct run_mount *mounts;   /* expanded */
 	char *const *targets;             /* absolute, of each mount; NULL items allowed */
 	const struct mount_input *inputs; /* of each mount */

@@ -35,6 +35,7 @@ static void fill_key(struct run_step *r, struct step_key *k)
 		.script = r->step.ins->run.script,
 		.network = r->network,
 		.platform = &st->config.platform,
+		.hosts = st->build->options->add_hosts,
 		.mounts = r->mounts.given,
 		.targets = r->mounts.targets,
 		.inputs = r->mounts.inputs,

@@ -28,6 +28,7 @@ SAME = [
     ("an ARG below", BASE, BASE + "ARG LATER=1\n"),
     ("a proxy", BASE, BASE, (), ("--build-arg", "HTTPS_PROXY=http://other.example:1")),
     ("an undeclared build argument", BASE, BASE, (), ("--build-arg", "X=1")),
+    ("another address of a host", BASE, BASE, ("--add-host", "h:10.0.0.1"), ("--add-host", "h:10.0.0.2")),
 ]
 AGAIN = [
     ("the command", BASE, f"FROM tiny\nRUN true && {RANDOM}\n"),
@@ -42,6 +43,9 @@ AGAIN = [
     ("network", BASE, f"FROM tiny\nRUN --network=none {RANDOM}\n"),
     ("a mount", BASE, f"FROM tiny\nRUN --mount=type=tmpfs,target=/t {RANDOM}\n"),
     ("--no-cache", BASE, BASE, (), ("--no-cache",)),
+    ("one host more", BASE, BASE, (), ("--add-host", "h:10.0.0.1")),
+    ("another host", BASE, BASE, ("--add-host", "h:10.0.0.1"), ("--add-host", "i:10.0.0.1")),
+    ("--network", BASE, BASE, (), ("--network", "none")),
 ]
 
 
