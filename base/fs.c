@@ -103,9 +103,9 @@ static int sync_dir_fd(int fd)
 	return fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? -1 : 0;
 }
 
-int fs_fsync_dir(const char *path, struct error *err)
+int fs_fsync_dir(int dirfd, const char *path, struct error *err)
 {
-	AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return error_errno(err, "open folder %s", path);

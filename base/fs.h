@@ -33,7 +33,8 @@ int fs_mkdir_p(const char *path, mode_t mode, struct error *err);
  * the first error.
  */
 int fs_remove_tree(int dirfd, const char *name, struct error *err);
-int fs_fsync_dir(const char *path, struct error *err);
+/* What was created, renamed or removed in the folder dirfd/path lasts from now on. */
+int fs_fsync_dir(int dirfd, const char *path, struct error *err);
 /* A new folder "prefix" + random in dir, mode 0700; *path is free()d by the caller. */
 int fs_make_temp_dir(const char *dir, const char *prefix, char **path, struct error *err);
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "base/limits.h"
 #include "oci/store.h"
 
@@ -234,15 +235,6 @@ int ingest_copy(struct ingest *in, int fd, const char *name, struct error *err)
 	}
 }
 
-static int fsync_folder(struct store *s, const char *name, struct error *err)
-{
-	AUTO_FD int fd = openat(store_dirfd(s), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || fsync(fd) < 0)
-		return error_errno(err, "make the folder %s/%s durable", store_root(s), name);
-	return 0;
-}
-
 static int move_into_place(struct ingest *in, const struct digest *d, struct error *err)
 {
 	const char *folder = digest_is_sha512(d) ? "blobs/sha512" : "blobs/sha256";
@@ -255,11 +247,13 @@ static int move_into_place(struct ingest *in, const struct digest *d, struct err
 		if (errno != ENOENT || (mkdirat(dirfd, folder, 0755) < 0 && errno != EEXIST) ||
 		    renameat(dirfd, in->name, dirfd, path) < 0)
 			return store_write_failed(in->store, d->text, path, err);
-		if (fsync_folder(in->store, "blobs", err) < 0)
-			return -1;
+		if (fs_fsync_dir(dirfd, "blobs", err) < 0)
+			return error_wrap(err, "store %s", d->text);
 	}
 	forget(in, false);
-	return fsync_folder(in->store, folder, err);
+	if (fs_fsync_dir(dirfd, folder, err) < 0)
+		return error_wrap(err, "store %s", d->text);
+	return 0;
 }
 
 /* ERROR_CORRUPT when the bytes are not the promised ones. */

@@ -171,12 +171,11 @@ static void trim_unnamed(struct image_index *index)
 
 static int write_index(struct store *s, const struct image_index *index, struct error *err)
 {
-	AUTO_FD int blobs = openat(s->dirfd, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO(strbuf) text = STRBUF_INIT;
 
 	/* What another process renamed into place and did not live to sync becomes durable before its name does. */
-	if (blobs < 0 || fsync(blobs) < 0)
-		return error_errno(err, "make the folder %s/blobs/sha256 durable", s->root);
+	if (fs_fsync_dir(s->dirfd, "blobs/sha256", err) < 0)
+		return error_wrap(err, "write %s/index.json", s->root);
 	image_index_write(index, &text);
 	if (text.len > LIMIT_MANIFEST_BYTES)
 		return error_set(err, ERROR_SYSTEM, "%s/index.json would grow beyond %u bytes",

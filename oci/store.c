@@ -90,10 +90,30 @@ static int make_folders(struct store *s, struct error *err)
 	return 0;
 }
 
+/*
+ * The folders on the way to the store, some of which were perhaps just made. One above its parent that cannot be synced is
+ * not ours, so it was there.
+ */
+static int sync_above(const struct store *s, struct error *err)
+{
+	AUTO_FREE char *dir = path_dir(s->root);
+
+	if (fs_fsync_dir(AT_FDCWD, dir, err) < 0)
+		return -1;
+	while (strcmp(dir, "/") != 0) {
+		char *parent = path_dir(dir);
+
+		free(dir);
+		dir = parent;
+		if (fs_fsync_dir(AT_FDCWD, dir, NULL) < 0)
+			return 0;
+	}
+	return 0;
+}
+
 /* oci-layout is written last: a folder that has it is whole. */
 static int make_layout(struct store *s, struct error *err)
 {
-	AUTO_FREE char *parent = path_dir(s->root);
 	AUTO_FD int lock = -1;
 	bool missing;
 
@@ -102,14 +122,15 @@ static int make_layout(struct store *s, struct error *err)
 		return -1;
 	if (!missing)
 		return 0;
-	if (make_folders(s, err) < 0)
+	/* Syncing blobs/sha256 makes its own name last on some file systems only. */
+	if (make_folders(s, err) < 0 || fs_fsync_dir(s->dirfd, "blobs", err) < 0)
 		return -1;
 	if (faccessat(s->dirfd, "index.json", F_OK, 0) < 0 &&
 	    store_write_file(s, "index.json", EMPTY_INDEX, strlen(EMPTY_INDEX), true, err) < 0)
 		return -1;
 	if (store_write_file(s, "oci-layout", LAYOUT_TEXT, strlen(LAYOUT_TEXT), true, err) < 0)
 		return -1;
-	return fs_fsync_dir(parent, err);
+	return sync_above(s, err);
 }
 
 int store_open(struct store **out, const char *root, struct error *err)

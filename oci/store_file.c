@@ -139,10 +139,9 @@ static int fsync_parent(struct store *s, const char *name, struct error *err)
 {
 	const char *slash = strrchr(name, '/');
 	AUTO_FREE char *folder = slash ? xstrndup(name, (size_t)(slash - name)) : xstrdup(".");
-	AUTO_FD int fd = openat(s->dirfd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0 || fsync(fd) < 0)
-		return store_write_failed(s, "a file", name, err);
+	if (fs_fsync_dir(s->dirfd, folder, err) < 0)
+		return error_wrap(err, "write %s/%s", s->root, name);
 	return 0;
 }
 

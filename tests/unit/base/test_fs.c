@@ -79,8 +79,8 @@ static void mkdir_p_makes_what_is_missing(void **state)
 	assert_error(fs_mkdir_p(in_scratch("p/file/x"), 0755, err), ERROR_SYSTEM,
 		     "Not a directory");
 	assert_error(fs_mkdir_p("", 0755, err), ERROR_NOT_FOUND, "create folder");
-	assert_ok(fs_fsync_dir(in_scratch("p"), err));
-	assert_error(fs_fsync_dir(in_scratch("q"), err), ERROR_NOT_FOUND, "q");
+	assert_ok(fs_fsync_dir(AT_FDCWD, in_scratch("p"), err));
+	assert_error(fs_fsync_dir(AT_FDCWD, in_scratch("q"), err), ERROR_NOT_FOUND, "q");
 }
 
 static void temp_dirs_are_private(void **state)
