@@ -34,8 +34,9 @@ struct build {
 	struct strbuf certificates; /* the host's for RUN, once a step needed them: fixed then */
 	struct strlist keys; /* of steps being made: a second stage waits for the same step */
 	size_t steps, cached;
-	bool stopping; /* a stage failed: failure is why (stop.h) ... */
-	bool killing;  /* ... and the processes of others are ended */
+	bool said_owners; /* that RUN cannot change the owner of files here */
+	bool stopping;    /* a stage failed: failure is why (stop.h) ... */
+	bool killing;     /* ... and the processes of others are ended */
 	struct error failure;
 	int *processes; /* pidfds of steps that run */
 	size_t n_processes, cap_processes;

@@ -140,6 +140,25 @@ static int report_failure(struct run_step *r, const struct run_result *result, c
 	return -1;
 }
 
+/* Such a step cannot tell: its chown succeeds. Once a build is enough. */
+static void warn_of_owners(struct build *b)
+{
+	bool said;
+
+	if (sandbox_mode(b->options->sandbox, NULL) != SANDBOX_ROOTLESS_SINGLE)
+		return;
+	pthread_mutex_lock(&b->lock);
+	said = b->said_owners;
+	b->said_owners = true;
+	pthread_mutex_unlock(&b->lock);
+	if (!said)
+		report_log(
+			b->options->reporter, LOG_WARNING,
+			"there is one user id only in this sandbox: what RUN makes belongs to root, and chown "
+			"in a RUN changes nothing (COPY --chown does; \"slipway doctor\" shows how to get "
+			"more ids)");
+}
+
 static int run_process(struct run_step *r, struct rootfs *fs, struct run_env *env,
 		       struct error *err)
 {
@@ -162,8 +181,10 @@ static int run_process(struct run_step *r, struct rootfs *fs, struct run_env *en
 	};
 	struct run_result result = {.status = 0};
 	AUTO(error) local = ERROR_INIT;
-	int done = rootfs_run(fs, &spec, &result, &local);
+	int done;
 
+	warn_of_owners(st->build);
+	done = rootfs_run(fs, &spec, &result, &local);
 	build_process_remove(st->build, r->process);
 	output_end(&r->output);
 	/* Whatever became of it, it was not of its own doing. */

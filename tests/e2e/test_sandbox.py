@@ -60,6 +60,35 @@ CMD ["cat", "/both"]
     assert slipway("run", "m:1").ok().out == "f\none\n"
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("fixture", MODES)
+def test_a_chown_that_is_dropped_is_said_once(request, fixture, context, tiny):
+    slipway = request.getfixturevalue(fixture)
+    top = context({"Dockerfile": """FROM tiny AS one
+RUN echo 1 > /one && chown 1000:4 /one
+FROM tiny
+RUN echo 2 > /two && chown 1000:4 /two
+COPY --from=one /one /one
+COPY --chown=1000:4 f /given
+RUN chown 7:7 /given && stat -c %u:%g /two >&2
+""", "f": "f\n"})
+    options = ["-t", "m:1", "--progress", "plain", "--build-context", f"tiny=oci-layout:{tiny}"]
+
+    def warnings_of(result):
+        return [line for line in result.ok().err.splitlines() if line.startswith("WARNING: ") and "chown" in line]
+
+    built = slipway.build(top, *options)
+    warnings = warnings_of(built)
+    tree = read_layout(slipway.root, "m:1").verify().tree()
+    owners = [(tree[name].uid, tree[name].gid) for name in ("one", "two", "given")]
+    if fixture == "slipway_single":
+        assert len(warnings) == 1 and "one user id" in warnings[0] and "slipway doctor" in warnings[0], str(built)
+        assert owners == [(0, 0), (0, 0), (1000, 4)]
+    else:
+        assert warnings == [] and owners == [(1000, 4), (1000, 4), (7, 7)], str(built)
+    assert warnings_of(slipway.build(top, *options)) == [], "nothing ran, nothing was dropped"
+
+
 def test_users_and_owners(step):
     tree = step("touch /root-made && su nobody -s /bin/sh -c 'id -u > /tmp/nobody; touch /x 2>/dev/null || echo no >> "
                 "/tmp/nobody' && touch /given && chown 1000:4 /given && chmod 4755 /given && touch /big && "
