@@ -131,9 +131,9 @@ static int report_failure(struct run_step *r, const struct run_result *result, c
 	AUTO_FREE char *command = strlist_join(&r->argv, " ");
 
 	error_set(err, ERROR_STEP,
-		  "process \"%s\" did not complete successfully: exit code: %d%s%s%s", command,
-		  result->status, result->oom ? " (the kernel killed it for want of memory)" : "",
-		  why ? ": " : "", why ? why : "");
+		  "process \"%s\" did not complete successfully: exit code: %d%s%s%s%s%s", command,
+		  result->status, result->oom ? " (" : "", oom_text(result->oom),
+		  result->oom ? ")" : "", why ? ": " : "", why ? why : "");
 	if (err)
 		err->status = result->status;
 	output_tail(&r->output, &r->step.hint);

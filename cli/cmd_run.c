@@ -307,7 +307,8 @@ static int run_image(struct app *a, const struct image *image, const struct run_
 	if (rootfs_run(fs, &spec, &result, err) < 0)
 		return -1;
 	if (result.oom)
-		report_log(a->reporter, LOG_WARNING, "the container was killed: out of memory");
+		report_log(a->reporter, LOG_WARNING, "the container failed: %s",
+			   oom_text(result.oom));
 	*status = result.status;
 	return 0;
 }

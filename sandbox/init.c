@@ -22,6 +22,24 @@ static void enter_cgroups(const struct orders *o)
 	}
 }
 
+/*
+ * When memory runs out the kernel is to choose among the step's processes, not slipway or what else runs here. The least
+ * that a service manager set stays.
+ */
+static void offer_to_oom_killer(void)
+{
+	static const char wanted[] = "500";
+	char text[16] = "";
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (read(fd, text, sizeof(text) - 1) > 0 &&
+	    strtol(text, NULL, 10) < strtol(wanted, NULL, 10))
+		(void)!pwrite(fd, wanted, sizeof(wanted) - 1, 0);
+	close(fd);
+}
+
 /* Without this process slipway's step would live on after slipway was killed. */
 static void die_with_parent(int control_fd)
 {
@@ -113,6 +131,7 @@ static int run(struct orders *o)
 	pid_t pid;
 
 	enter_cgroups(o);
+	offer_to_oom_killer();
 	join_userns(o);
 	die_with_parent(o->control_fd);
 	if (o->flags & FLAG_NETNS)

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "oci/layer_writer.h"
+#include "sandbox/oom.h"
 #include "sandbox/sandbox.h"
 
 struct rootfs_layer {
@@ -92,8 +93,8 @@ struct run_spec {
 };
 
 struct run_result {
-	int status; /* exit code, or 128 + signal */
-	bool oom;   /* killed by the kernel for memory */
+	int status;        /* exit code, or 128 + signal */
+	enum oom_kill oom; /* whether the kernel killed it for want of memory */
 };
 
 /*

@@ -301,13 +301,13 @@ int rootfs_run(struct rootfs *fs, const struct run_spec *spec, struct run_result
 		.step_outputs = {-1, -1},
 		.userns_fd = -1,
 	};
-	struct oom_watch oom;
+	AUTO(oom_watch) oom = {.file = NULL};
 	int code;
 
 	memset(result, 0, sizeof(*result));
 	if (cancel_check(fs->sb->cancel, err) < 0 || prepare(&r, err) < 0)
 		return -1;
-	oom_watch_start(&oom);
+	oom_watch_start(&oom, r.cgroup, "");
 	if (start(&r, err) < 0)
 		return -1;
 	fs->fresh = false;
@@ -322,7 +322,8 @@ int rootfs_run(struct rootfs *fs, const struct run_spec *spec, struct run_result
 	};
 
 	code = run_loop(&loop, result, err);
-	result->oom = code == 0 && result->status == 128 + SIGKILL && oom_watch_hit(&oom);
+	if (code == 0)
+		result->oom = oom_watch_end(&oom, result->status);
 	/* The forwarder uses a socket that goes with the process. */
 	forward_free(take_ptr(r.forward));
 	if (code == 0)

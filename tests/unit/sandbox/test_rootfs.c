@@ -10,7 +10,7 @@ static void runs_a_command(void **state)
 	run_script(fs, "echo out; echo err >&2; exit 3", &o);
 	assert_int_equal(o.r, 0);
 	assert_int_equal(o.result.status, 3);
-	assert_false(o.result.oom);
+	assert_int_equal(o.result.oom, OOM_NONE);
 	assert_string_equal(o.out.buf, "out\n");
 	assert_string_equal(o.err.buf, "err\n");
 	rootfs_free(fs);

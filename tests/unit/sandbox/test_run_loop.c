@@ -78,7 +78,7 @@ static void reports_signals_as_exit_codes(void **state)
 	assert_int_equal(term.result.status, 128 + SIGTERM);
 	run_script(fs, "kill -KILL $$", &kill9);
 	assert_int_equal(kill9.result.status, 128 + SIGKILL);
-	assert_false(kill9.result.oom);
+	assert_int_equal(kill9.result.oom, OOM_NONE);
 	rootfs_free(fs);
 }
 
