@@ -22,7 +22,7 @@ EPOCH = ["--build-arg", "SOURCE_DATE_EPOCH=1000000000", "--timestamp", "10000000
 # What fsck may find after a cut: builds see the damage too, and make it again.
 HARMLESS = ("is half-made", "cache record ", "the index of a layer is damaged", "the store has problems")
 
-pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="needs: strace")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("strace"), reason="needs: strace")]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def build(context, tiny):
 
 @pytest.fixture
 def cuts(slipway, count):
-    return Cuts(slipway, count(24, None))
+    return Cuts(slipway, count(8, None))
 
 
 def digest(slipway, name="app:1"):
