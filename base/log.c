@@ -1,8 +1,10 @@
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/time.h"
 
 void report_log(struct reporter *r, enum log_level level, const char *fmt, ...)
 {
@@ -76,4 +78,25 @@ bool cancel_requested(const struct cancel *c)
 int cancel_check(const struct cancel *c, struct error *err)
 {
 	return cancel_requested(c) ? error_set(err, ERROR_CANCELLED, "cancelled") : 0;
+}
+
+int cancel_sleep(const struct cancel *c, int64_t ns, struct error *err)
+{
+	int64_t until = time_monotonic_ns() + ns;
+
+	for (;;) {
+		int64_t left = until - time_monotonic_ns();
+		int fd = c ? c->wake_fd : -1;
+		struct pollfd wake = {.fd = fd, .events = POLLIN};
+		/* Without a descriptor to wake us the flag is looked at ten times a second. */
+		int64_t ms = (left + 999999) / 1000000;
+
+		if (cancel_check(c, err) < 0)
+			return -1;
+		if (left <= 0)
+			return 0;
+		if (fd < 0 && ms > 100)
+			ms = 100;
+		poll(&wake, 1, ms > 60000 ? 60000 : (int)ms);
+	}
 }

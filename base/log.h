@@ -59,3 +59,5 @@ void cancel_note(struct cancel *c, int signal);
 bool cancel_requested(const struct cancel *c); /* NULL: never */
 /* ERROR_CANCELLED "cancelled" when requested. */
 int cancel_check(const struct cancel *c, struct error *err);
+/* Waits so many nanoseconds; ERROR_CANCELLED at a signal. */
+int cancel_sleep(const struct cancel *c, int64_t ns, struct error *err);

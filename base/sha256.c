@@ -160,6 +160,14 @@ void sha256_frame_int(struct sha256 *h, int64_t v)
 	update_length(h, (uint64_t)v);
 }
 
+void sha1_hex(const void *data, size_t len, char out[SHA1_HEX_SIZE])
+{
+	uint8_t raw[EVP_MAX_MD_SIZE];
+
+	must(EVP_Digest(data, len, raw, NULL, EVP_sha1(), NULL));
+	hex(raw, (SHA1_HEX_SIZE - 1) / 2, out);
+}
+
 void sha512_update(struct sha512 *h, const void *data, size_t len)
 {
 	update(&h->ctx, &h->active, &md512, data, len);

@@ -39,6 +39,10 @@ void sha256_frame(struct sha256 *h, const void *data, size_t len);
 void sha256_frame_str(struct sha256 *h, const char *s); /* NULL differs from "" */
 void sha256_frame_int(struct sha256 *h, int64_t v);
 
+/* SHA-1 (FIPS 180-4): for file names that others chose, never for trust. */
+#define SHA1_HEX_SIZE 41
+void sha1_hex(const void *data, size_t len, char out[SHA1_HEX_SIZE]);
+
 struct sha512 {
 	void *ctx;
 	bool active;

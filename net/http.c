@@ -323,7 +323,8 @@ static void set_request(struct exchange *x, const struct url *url, const struct 
 	curl_easy_setopt(c, CURLOPT_URL, x->req->url);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	/* A proxy's 127.0.0.1 is not ours. NULL: what no_proxy says. */
-	curl_easy_setopt(c, CURLOPT_NOPROXY, url_host_is_loopback(url->host) ? "*" : NULL);
+	curl_easy_setopt(c, CURLOPT_NOPROXY,
+			 x->h->o.no_proxy || url_host_is_loopback(url->host) ? "*" : NULL);
 	curl_easy_setopt(c, CURLOPT_READDATA, x);
 	curl_easy_setopt(c, CURLOPT_SEEKDATA, x);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, x);

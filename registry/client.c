@@ -1,6 +1,5 @@
 #include "registry/client.h"
 
-#include <poll.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -187,23 +186,7 @@ bool host_fall_back(struct registry_host *h, const struct url *tried, const stru
 
 int client_sleep(struct registry_client *c, int64_t ns, struct error *err)
 {
-	int64_t until = time_monotonic_ns() + ns;
-
-	for (;;) {
-		int64_t left = until - time_monotonic_ns();
-		int fd = c->o.cancel ? c->o.cancel->wake_fd : -1;
-		struct pollfd wake = {.fd = fd, .events = POLLIN};
-		/* Without a descriptor to wake us the flag is looked at ten times a second. */
-		int64_t ms = (left + 999999) / 1000000;
-
-		if (cancel_check(c->o.cancel, err) < 0)
-			return -1;
-		if (left <= 0)
-			return 0;
-		if (fd < 0 && ms > 100)
-			ms = 100;
-		poll(&wake, 1, ms > 60000 ? 60000 : (int)ms);
-	}
+	return cancel_sleep(c->o.cancel, ns, err);
 }
 
 void host_pause(struct registry_host *h, int64_t delay_ns)

@@ -1,0 +1,25 @@
+/* Services: where they are in a region, and how they are spoken to. */
+#pragma once
+
+#include "aws/aws.h"
+
+enum aws_service { AWS_ECR, AWS_ECR_PUBLIC, AWS_STS };
+enum aws_protocol { AWS_JSON, AWS_QUERY };
+
+struct aws_service_info {
+	const char *name;         /* "ECR" */
+	const char *signing_name; /* of the signature's scope */
+	const char *target;       /* JSON: prefix of X-Amz-Target; query: the API's version */
+	enum aws_protocol protocol;
+};
+const struct aws_service_info *aws_service_info(enum aws_service s);
+
+/*
+ * The URL of the service, without a slash at the end: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile's, else the
+ * region's own host, with AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT; free(). ERROR_UNSUPPORTED for a region
+ * that the service is not in.
+ */
+int aws_endpoint(struct aws *a, enum aws_service s, const char *region, char **url,
+		 struct error *err);
+/* "amazonaws.com", "amazonaws.com.cn", ...: of the partition that the region is in. */
+const char *aws_region_suffix(const char *region);
