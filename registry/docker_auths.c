@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
-#include "registry/base64.h"
+#include "base/base64.h"
 
 #define DOCKER_HUB_KEY "https://index.docker.io/v1/"
 

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/time.h"
-#include "registry/base64.h"
+#include "base/base64.h"
 #include "registry/policy.h"
 #include "registry/remote_error.h"
 #include "registry/retry.h"
