@@ -19,6 +19,7 @@ void app_init(struct app *a, char **envp, struct cancel *cancel)
 	a->terminal = terminal_new(STDERR_FILENO, isatty(STDERR_FILENO), !a->env.no_color,
 				   a->env.verbose);
 	a->reporter = terminal_reporter(a->terminal);
+	a->aws = aws_login_new(&a->env, a->reporter, cancel);
 	a->docker_config = (struct docker_config_options){
 		.files = &a->env.auth_files,
 		.helper_env = a->env.envp,
@@ -30,6 +31,7 @@ void app_init(struct app *a, char **envp, struct cancel *cancel)
 void app_release(struct app *a)
 {
 	registry_client_free(a->registry);
+	aws_login_free(a->aws);
 	sandbox_free(a->sandbox);
 	lease_free(a->lease);
 	store_free(a->store);
@@ -68,8 +70,28 @@ static int get_login(void *arg, const char *host, const char *repository, struct
 		     bool *found, struct error *err)
 {
 	struct app *a = arg;
+	AUTO(error) local = ERROR_INIT;
 
-	return docker_config_get(&a->docker_config, host, repository, out, found, err);
+	if (!aws_login_is_for(host))
+		return docker_config_get(&a->docker_config, host, repository, out, found, err);
+	/* Docker's file holds tokens of ECR long after their 12 hours: it is asked when AWS's own sources know nothing. */
+	if (aws_login_get(a->aws, host, out, found, &local) == 0 && *found)
+		return 0;
+	if (local.kind != ERROR_NONE && local.kind != ERROR_DENIED)
+		return error_move(err, &local);
+	if (docker_config_get(&a->docker_config, host, repository, out, found, err) < 0)
+		return -1;
+	return *found || local.kind == ERROR_NONE ? 0 : error_move(err, &local);
+}
+
+static int make_repository(void *arg, const char *host, const char *repository, bool *made,
+			   struct error *err)
+{
+	struct app *a = arg;
+
+	*made = false;
+	return a->no_create_repo ? 0
+				 : aws_login_make_repository(a->aws, host, repository, made, err);
 }
 
 static int make_registry(struct app *a, struct error *err)
@@ -78,6 +100,8 @@ static int make_registry(struct app *a, struct error *err)
 		.reporter = a->reporter,
 		.cancel = a->cancel,
 		.login = {.get = get_login, .arg = a},
+		.repositories = {.make = make_repository, .arg = a},
+		.connect_to = &a->env.connect_to,
 		.insecure = &a->insecure,
 		.ca_file = a->env.ca_file,
 		.ca_dir = a->env.ca_dir,

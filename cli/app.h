@@ -1,6 +1,6 @@
 /*
  * What every command needs, made when first asked for: the environment (read once), the store, the registry client, the
- * sandbox, the terminal. Here, and only here, the siblings meet: registry fills the builder's image_source, docker_config the
+ * sandbox, the terminal. Here, and only here, the siblings meet: registry fills the builder's image_source, docker_config and aws the
  * registry's login_source.
  */
 #pragma once
@@ -12,6 +12,7 @@
 #include "base/strlist.h"
 #include "base/strmap.h"
 #include "builder/build.h"
+#include "cli/aws_login.h"
 #include "cli/environment.h"
 #include "cli/terminal.h"
 #include "oci/lease.h"
@@ -32,6 +33,8 @@ struct app {
 	pthread_mutex_t lock;   /* of registry */
 	struct registry_client *registry;
 	struct docker_config_options docker_config;
+	struct aws_login *aws;
+	bool no_create_repo; /* --no-create-repo of the command */
 	struct sandbox *sandbox;
 };
 

@@ -368,6 +368,8 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 		{0, "no-cache", OPTION_FLAG, NULL, "Do not use the build cache", &f.no_cache},
 		{0, "no-cache-filter", OPTION_LIST, "STAGE[,STAGE]",
 		 "Do not use the build cache for these stages", &f.no_cache_filter},
+		{0, "no-create-repo", OPTION_FLAG, NULL,
+		 "With --push: do not make a repository that ECR lacks", &a->no_create_repo},
 		{0, "no-stat-cache", OPTION_FLAG, NULL, "Hash every context file again",
 		 &f.no_stat_cache},
 		{'o', "output", OPTION_LIST, "SPEC",

@@ -59,6 +59,8 @@ int cmd_push(struct app *a, int argc, char **argv, struct error *err)
 	struct option options[] = {
 		{0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",
 		 "Allow plain HTTP and unverified TLS for this registry", &a->insecure},
+		{0, "no-create-repo", OPTION_FLAG, NULL, "Do not make a repository that ECR lacks",
+		 &a->no_create_repo},
 		{0, "progress", OPTION_STRING, "KIND", "auto, tty, plain, json or quiet",
 		 &progress},
 		{'q', "quiet", OPTION_FLAG, NULL, "Print only the name", &quiet},

@@ -100,6 +100,8 @@ void environment_init(struct environment *e, char **envp)
 	fs_no_openat2 = get_set(e, "SLIPWAY_TEST_NO_OPENAT2") != NULL;
 	find_auth_files(e);
 	find_proxies(e);
+	if (get_set(e, "SLIPWAY_CONNECT_TO"))
+		strlist_split(&e->connect_to, get_set(e, "SLIPWAY_CONNECT_TO"), ' ');
 	strlist_addf(&e->certs_dirs, "%s/.config/containers/certs.d", e->home);
 	strlist_addf(&e->certs_dirs, "%s/.docker/certs.d", e->home);
 	strlist_add(&e->certs_dirs, "/etc/containers/certs.d");
@@ -115,6 +117,7 @@ void environment_release(struct environment *e)
 	free(e->source_date_epoch);
 	free(e->sandbox_mode);
 	strlist_release(&e->auth_files);
+	strlist_release(&e->connect_to);
 	strlist_release(&e->certs_dirs);
 	strmap_release(&e->proxy);
 }

@@ -14,6 +14,7 @@ struct environment {
 	struct strlist certs_dirs; /* .../certs.d */
 	char *ca_file, *ca_dir;    /* SSL_CERT_FILE, SSL_CERT_DIR; NULL when not set */
 	struct strmap proxy;       /* HTTP_PROXY and kin, as set */
+	struct strlist connect_to; /* SLIPWAY_CONNECT_TO: "HOST:PORT:OTHER:PORT", blanks between */
 	char *source_date_epoch;   /* NULL when not set */
 	char *sandbox_mode;        /* SLIPWAY_SANDBOX, NULL when not set */
 	bool no_color, verbose;

@@ -23,6 +23,7 @@ struct http {
 	CURL *curl;
 	struct http_options o;
 	struct strbuf trusted; /* PEM text that replaces curl's own file; empty: not needed */
+	struct curl_slist *connect_to;
 	char reason[CURL_ERROR_SIZE];
 };
 
@@ -206,6 +207,14 @@ static int on_transfer(void *arg, curl_off_t down_total, curl_off_t down, curl_o
 	return 0;
 }
 
+static void append_line(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+
+	if (longer)
+		*list = longer;
+}
+
 /* ---- one struct http ----------------------------------------------------- */
 
 static int set_trust(struct http *h, struct error *err)
@@ -255,6 +264,7 @@ static void set_options(struct http *h)
 	curl_easy_setopt(
 		c, CURLOPT_CONNECTTIMEOUT_MS,
 		(long)(o->connect_timeout_ms > 0 ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS));
+	curl_easy_setopt(c, CURLOPT_CONNECT_TO, h->connect_to);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->reason);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, o->user_agent ? o->user_agent : "slipway");
 	curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
@@ -281,6 +291,8 @@ int http_new(struct http **out, const struct http_options *o, struct error *err)
 		return error_set(err, ERROR_SYSTEM, "libcurl cannot be set up: %s",
 				 curl_easy_strerror(curl_ready));
 	h->o = *o;
+	for (size_t i = 0; o->connect_to && i < o->connect_to->n; i++)
+		append_line(&h->connect_to, o->connect_to->items[i]);
 	set_options(h);
 	if (set_trust(h, err) < 0)
 		return -1;
@@ -293,6 +305,7 @@ void http_free(struct http *h)
 	if (!h)
 		return;
 	curl_easy_cleanup(h->curl);
+	curl_slist_free_all(h->connect_to);
 	strbuf_release(&h->trusted);
 	free(h);
 }
@@ -332,28 +345,20 @@ static void set_request(struct exchange *x, const struct url *url, const struct 
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, x);
 }
 
-static void append_header(struct curl_slist **list, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(*list, line);
-
-	if (longer)
-		*list = longer;
-}
-
 static struct curl_slist *make_headers(const struct http_request *req, bool expect)
 {
 	struct curl_slist *list = NULL;
 	bool typed = req->body_len < 0;
 
 	for (size_t i = 0; req->headers && i < req->headers->n; i++) {
-		append_header(&list, req->headers->items[i]);
+		append_line(&list, req->headers->items[i]);
 		typed |= strncasecmp(req->headers->items[i], "Content-Type:", 13) == 0;
 	}
 	/* Else curl calls every body a web form. */
 	if (!typed)
-		append_header(&list, "Content-Type:");
+		append_line(&list, "Content-Type:");
 	if (!expect)
-		append_header(&list, "Expect:");
+		append_line(&list, "Expect:");
 	return list;
 }
 

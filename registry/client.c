@@ -75,6 +75,7 @@ struct registry_host *host_new(struct registry_client *c, const char *name, cons
 		.user_agent = "slipway/" SLIPWAY_VERSION,
 		.ca_file = c->o.ca_file,
 		.ca_dir = c->o.ca_dir,
+		.connect_to = c->o.connect_to,
 		.extra_ca_files = &h->ca_files,
 		.client_cert = h->client_cert,
 		.client_key = h->client_key,

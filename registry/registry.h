@@ -11,12 +11,22 @@
 #include "oci/reference.h"
 #include "oci/store.h"
 
+/* A repository that a push misses: made where its registry has a way to (aws/ecr). */
+struct repository_maker {
+	/* *made false: not a registry where that can be done. */
+	int (*make)(void *arg, const char *host, const char *repository, bool *made,
+		    struct error *err);
+	void *arg;
+};
+
 struct registry_options {
 	struct reporter *reporter;
 	const struct cancel *cancel;
 	struct login_source login;
+	struct repository_maker repositories;
 	const struct strlist *insecure; /* --insecure-registry HOST[:PORT] */
 	const char *ca_file, *ca_dir;   /* SSL_CERT_FILE, SSL_CERT_DIR */
+	const struct strlist *connect_to; /* as in net/http.h */
 	const struct strlist
 		*certs_dirs; /* folders like /etc/docker/certs.d: HOST:PORT/{*.crt,*.cert,*.key} */
 	struct pool *pool;   /* at most 4 blobs of it at a time */

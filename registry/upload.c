@@ -122,14 +122,29 @@ static int try_mounts(const struct upload *u, bool *mounted, char **from, struct
 	return 0;
 }
 
+/* After an answer of 404: *made when the repository was missing and is there now. */
+static int make_repository(const struct upload *u, const struct http_response *res, bool *made,
+			   struct error *err)
+{
+	const struct repository_maker *maker = &u->host->client->o.repositories;
+	const struct image_ref *repo = u->job->repository;
+
+	*made = false;
+	if (res->status != 404 || !maker->make || !remote_has_code(res, "NAME_UNKNOWN"))
+		return 0;
+	return maker->make(maker->arg, repo->host, repo->path, made, err);
+}
+
 static int open_session(const struct upload *u, struct http_response *res, struct url *final,
 			struct error *err)
 {
 	AUTO_FREE char *path = xstrfmt("/v2/%s/blobs/uploads/", u->job->repository->path);
 	struct registry_request r = upload_request(u, "POST", path);
+	bool made;
 
 	r.http.body_len = 0;
-	if (registry_send(&r, res, final, err) < 0)
+	if (registry_send(&r, res, final, err) < 0 || make_repository(u, res, &made, err) < 0 ||
+	    (made && registry_send(&r, res, final, err) < 0))
 		return -1;
 	if (res->status != 202)
 		return remote_error(err, u->what, u->job->repository->host, res);

@@ -14,7 +14,7 @@ MAY_INCLUDE = {
     "builder": {"dockerfile", "oci", "sandbox", "base"},
     "registry": {"net", "oci", "base"},
     "aws": {"net", "base"},
-    "cli": {"builder", "registry", "sandbox", "dockerfile", "oci", "net", "base"},
+    "cli": {"aws", "builder", "registry", "sandbox", "dockerfile", "oci", "net", "base"},
 }
 # A header of the library, and the files that wrap it.
 LIBRARIES = [

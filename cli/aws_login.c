@@ -1,0 +1,109 @@
+#include "cli/aws_login.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "aws/ecr.h"
+#include "base/alloc.h"
+
+struct aws_login {
+	pthread_mutex_t lock; /* one call at a time */
+	const struct environment *env;
+	struct reporter *reporter;
+	const struct cancel *cancel;
+	struct aws *aws;
+};
+
+static const char *get_variable(void *arg, const char *name)
+{
+	return environment_get(arg, name);
+}
+
+struct aws_login *aws_login_new(const struct environment *e, struct reporter *reporter,
+				const struct cancel *cancel)
+{
+	struct aws_login *l = xcalloc(1, sizeof(*l));
+
+	pthread_mutex_init(&l->lock, NULL);
+	l->env = e;
+	l->reporter = reporter;
+	l->cancel = cancel;
+	return l;
+}
+
+void aws_login_free(struct aws_login *l)
+{
+	if (!l)
+		return;
+	aws_free(l->aws);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+bool aws_login_is_for(const char *host)
+{
+	struct ecr_host parsed;
+
+	return ecr_host_parse(&parsed, host);
+}
+
+/* Under the lock. */
+static struct aws *get_aws(struct aws_login *l)
+{
+	const struct environment *e = l->env;
+	const struct aws_options o = {
+		.env = get_variable,
+		.arg = (void *)(uintptr_t)e,
+		.envp = e->envp,
+		.home = e->home,
+		.http = {.ca_file = e->ca_file, .ca_dir = e->ca_dir, .connect_to = &e->connect_to},
+		.reporter = l->reporter,
+		.cancel = l->cancel,
+	};
+
+	if (!l->aws)
+		l->aws = aws_new(&o);
+	return l->aws;
+}
+
+int aws_login_get(struct aws_login *l, const char *host, struct login *out, bool *found,
+		  struct error *err)
+{
+	AUTO(error) local = ERROR_INIT;
+	struct ecr_host parsed;
+	int64_t expires;
+	int r;
+
+	*found = false;
+	if (!ecr_host_parse(&parsed, host))
+		return 0;
+	pthread_mutex_lock(&l->lock);
+	r = ecr_login(get_aws(l), &parsed, out, &expires, &local);
+	pthread_mutex_unlock(&l->lock);
+	*found = r == 0;
+	if (r == 0)
+		return 0;
+	if (!parsed.is_public || local.kind != ERROR_DENIED)
+		return error_move(err, &local);
+	report_log(l->reporter, LOG_DEBUG, "%s: without a login: %s", host, local.message);
+	return 0;
+}
+
+int aws_login_make_repository(struct aws_login *l, const char *host, const char *repository,
+			      bool *made, struct error *err)
+{
+	struct ecr_host parsed;
+	int r;
+
+	*made = false;
+	if (!ecr_host_parse(&parsed, host))
+		return 0;
+	pthread_mutex_lock(&l->lock);
+	r = ecr_create_repository(get_aws(l), &parsed, repository, err);
+	pthread_mutex_unlock(&l->lock);
+	if (r < 0)
+		return error_wrap(err, "make the repository %s", repository);
+	*made = true;
+	report_log(l->reporter, LOG_INFO, "made the repository %s at %s", repository, host);
+	return 0;
+}
