@@ -29,8 +29,8 @@ def binary():
                           check=True, capture_output=True, text=True).stdout.strip()
 
 
-def make_certificates(folder):
-    """ca.crt and a server certificate of it for 127.0.0.1 and localhost: server.crt, server.key."""
+def make_certificates(folder, names=()):
+    """ca.crt and a server certificate of it for 127.0.0.1, localhost and more names: server.crt, server.key."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -41,7 +41,8 @@ def make_certificates(folder):
     openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-days", 30, "-subj", "/CN=test CA",
             "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    (folder / "server.ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n"
+    more = "".join(f",DNS:{name}" for name in names)
+    (folder / "server.ext").write_text(f"subjectAltName=IP:127.0.0.1,DNS:localhost{more}\n"
                                        "basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n")
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
             "-out", "server.crt", "-days", 30, "-extfile", "server.ext")
@@ -56,10 +57,10 @@ def free_port():
 class Registry:
     """A running registry; stop() and start() keep port and data."""
 
-    def __init__(self, folder, tls=True, login=True):
+    def __init__(self, folder, tls=True, login=True, user=USER, password=PASSWORD, names=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.tls, self.user, self.password = tls, USER if login else None, PASSWORD if login else None
+        self.tls, self.user, self.password = tls, user if login else None, password if login else None
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"{'https' if tls else 'http'}://{self.host}"
@@ -68,11 +69,11 @@ class Registry:
         self.ca = self.certs / "ca.crt"
         self.process = None
         if tls:
-            make_certificates(self.folder / "tls")
+            make_certificates(self.folder / "tls", names)
             self.certs.mkdir(exist_ok=True)
             shutil.copy(self.folder / "tls/ca.crt", self.ca)
         if login:
-            hashed = subprocess.run(["htpasswd", "-Bbn", "-C", "4", USER, PASSWORD], check=True,
+            hashed = subprocess.run(["htpasswd", "-Bbn", "-C", "4", user, password], check=True,
                                     capture_output=True).stdout
             (self.folder / "htpasswd").write_bytes(hashed)
         self._write_config()
