@@ -22,10 +22,11 @@
 struct http;
 
 struct http_options {
-	const char *user_agent;               /* "slipway/0.1.0" */
-	const char *ca_file;                  /* SSL_CERT_FILE, or NULL for the system's */
-	const char *ca_dir;                   /* SSL_CERT_DIR or NULL */
-	const struct strlist *connect_to; /* "HOST:PORT:OTHER:PORT": connect there instead; NULL: none */
+	const char *user_agent; /* "slipway/0.1.0" */
+	const char *ca_file;    /* SSL_CERT_FILE, or NULL for the system's */
+	const char *ca_dir;     /* SSL_CERT_DIR or NULL */
+	const struct strlist
+		*connect_to; /* "HOST:PORT:OTHER:PORT": connect there instead; NULL: none */
 	const struct strlist *extra_ca_files; /* certs.d: trusted besides the others; NULL: none */
 	const char *client_cert, *client_key;
 	bool skip_verify;       /* --insecure-registry */

@@ -24,8 +24,8 @@ struct registry_options {
 	const struct cancel *cancel;
 	struct login_source login;
 	struct repository_maker repositories;
-	const struct strlist *insecure; /* --insecure-registry HOST[:PORT] */
-	const char *ca_file, *ca_dir;   /* SSL_CERT_FILE, SSL_CERT_DIR */
+	const struct strlist *insecure;   /* --insecure-registry HOST[:PORT] */
+	const char *ca_file, *ca_dir;     /* SSL_CERT_FILE, SSL_CERT_DIR */
 	const struct strlist *connect_to; /* as in net/http.h */
 	const struct strlist
 		*certs_dirs; /* folders like /etc/docker/certs.d: HOST:PORT/{*.crt,*.cert,*.key} */
