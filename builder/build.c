@@ -15,33 +15,35 @@
 
 #define MIN_JOBS 4
 
-static int make_stages(struct build *b, struct error *err)
+static int make_stages(struct build_target *t, struct error *err)
 {
-	b->stages = xcalloc((size_t)b->file->n_stages, sizeof(struct stage *));
-	for (int i = 0; i < b->plan.n_order; i++) {
-		int index = b->plan.order[i];
-		const struct plan_stage *planned = &b->plan.stages[index];
+	t->stages = xcalloc((size_t)t->file->n_stages, sizeof(*t->stages));
+	for (int i = 0; i < t->plan.n_order; i++) {
+		int index = t->plan.order[i];
+		const struct plan_stage *planned = &t->plan.stages[index];
 		struct stage *st;
 
-		if (stage_new(&b->stages[index], b, index, err) < 0)
+		if (stage_new(&t->stages[index], t, index, err) < 0)
 			return -1;
-		st = b->stages[index];
+		st = t->stages[index];
 		for (size_t d = 0; d < planned->n_dependencies; d++)
 			st->waiting += planned->dependencies[d].stage != STAGE_NONE;
 	}
-	for (int i = b->plan.target; i != STAGE_NONE; i = b->plan.stages[i].base)
-		b->stages[i]->on_target = true;
+	for (int i = t->plan.target; i != STAGE_NONE; i = t->plan.stages[i].base)
+		t->stages[i]->on_target = true;
 	return 0;
 }
 
 static int stage_job(void *arg, struct error *err);
 
 /* Starts the stages that waited for nothing but this one. */
-static void stage_done(struct build *b, int done)
+static void stage_done(struct build_target *t, int done)
 {
-	for (int i = 0; i < b->plan.n_order; i++) {
-		int index = b->plan.order[i];
-		const struct plan_stage *planned = &b->plan.stages[index];
+	struct build *b = t->build;
+
+	for (int i = 0; i < t->plan.n_order; i++) {
+		int index = t->plan.order[i];
+		const struct plan_stage *planned = &t->plan.stages[index];
 		size_t met = 0;
 		bool ready;
 
@@ -50,12 +52,22 @@ static void stage_done(struct build *b, int done)
 		if (!met)
 			continue;
 		pthread_mutex_lock(&b->lock);
-		b->stages[index]->waiting -= met;
-		ready = b->stages[index]->waiting == 0;
+		t->stages[index]->waiting -= met;
+		ready = t->stages[index]->waiting == 0;
 		pthread_mutex_unlock(&b->lock);
 		if (ready)
-			group_run(b->group, stage_job, b->stages[index]);
+			group_run(b->group, stage_job, t->stages[index]);
 	}
+}
+
+/* Of several platforms the message tells which one it was. */
+static int build_stage(struct stage *st, struct error *err)
+{
+	AUTO_FREE char *where = xstrndup(st->where, strcspn(st->where, " "));
+
+	if (stage_build(st, err) < 0)
+		return *where ? error_wrap(err, "%s", where) : -1;
+	return 0;
 }
 
 static int stage_job(void *arg, struct error *err)
@@ -63,28 +75,56 @@ static int stage_job(void *arg, struct error *err)
 	struct stage *st = arg;
 	AUTO(error) local = ERROR_INIT;
 
-	if (stage_build(st, &local) < 0) {
+	if (build_stage(st, &local) < 0) {
 		build_stop(st->build, &local);
 		return error_set(err, ERROR_CANCELLED, "a stage failed");
 	}
-	stage_done(st->build, st->source->index);
+	stage_done(st->target, st->source->index);
 	return 0;
 }
 
 static int run_in_turn(struct build *b, struct error *err)
 {
-	for (int i = 0; i < b->plan.n_order; i++)
-		if (stage_build(b->stages[b->plan.order[i]], err) < 0)
-			return -1;
+	for (size_t k = 0; k < b->n_targets; k++) {
+		const struct build_target *t = &b->targets[k];
+
+		for (int i = 0; i < t->plan.n_order; i++)
+			if (build_stage(t->stages[t->plan.order[i]], err) < 0)
+				return -1;
+	}
 	return 0;
+}
+
+static size_t count_stages(const struct build *b)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < b->n_targets; k++)
+		n += (size_t)b->targets[k].plan.n_order;
+	return n;
 }
 
 /* Steps wait for networks and for each other more than for a CPU. */
 static size_t default_jobs(const struct build *b)
 {
 	size_t jobs = pool_cpus() > MIN_JOBS ? pool_cpus() : MIN_JOBS;
+	size_t stages = count_stages(b);
 
-	return jobs < (size_t)b->plan.n_order ? jobs : (size_t)b->plan.n_order;
+	return jobs < stages ? jobs : stages;
+}
+
+static void start_ready(struct build *b, const struct build_target *t)
+{
+	for (int i = 0; i < t->plan.n_order; i++) {
+		int index = t->plan.order[i];
+		const struct plan_stage *planned = &t->plan.stages[index];
+		size_t needs = 0;
+
+		for (size_t d = 0; d < planned->n_dependencies; d++)
+			needs += planned->dependencies[d].stage != STAGE_NONE;
+		if (!needs)
+			group_run(b->group, stage_job, t->stages[index]);
+	}
 }
 
 /* No job ever waits for another one: a stage is queued when all it needs is done. */
@@ -93,21 +133,13 @@ static int run_stages(struct build *b, struct error *err)
 	size_t jobs = b->options->jobs ? b->options->jobs : default_jobs(b);
 	AUTO_PTR(pool) pool = NULL;
 
-	if (b->plan.n_order == 1 || jobs == 1)
+	if (count_stages(b) == 1 || jobs == 1)
 		return run_in_turn(b, err);
 	pool = pool_new(jobs);
 	group_init(&b->own_group, pool);
 	b->group = &b->own_group;
-	for (int i = 0; i < b->plan.n_order; i++) {
-		int index = b->plan.order[i];
-		const struct plan_stage *planned = &b->plan.stages[index];
-		size_t needs = 0;
-
-		for (size_t d = 0; d < planned->n_dependencies; d++)
-			needs += planned->dependencies[d].stage != STAGE_NONE;
-		if (!needs)
-			group_run(b->group, stage_job, b->stages[index]);
-	}
+	for (size_t k = 0; k < b->n_targets; k++)
+		start_ready(b, &b->targets[k]);
 	/* Jobs end in any order; the failure is the one that came first. */
 	if (group_wait(b->group, NULL) < 0)
 		return error_move(err, &b->failure);
@@ -140,12 +172,13 @@ static bool is_declared(const struct dockerfile *file, const char *name)
 static void report_unused_args(const struct build *b)
 {
 	const struct strmap *args = b->options->build_args;
+	const struct dockerfile *file = b->targets[0].file;
 
 	for (size_t i = 0; args && i < args->n; i++)
-		if (!is_declared(b->file, args->entries[i].key))
+		if (!is_declared(file, args->entries[i].key))
 			report_log(b->options->reporter, LOG_WARNING,
 				   "--build-arg %s: %s has no ARG of this name",
-				   args->entries[i].key, b->file->source.name);
+				   args->entries[i].key, file->source.name);
 }
 
 static bool has_stage(const struct dockerfile *file, const char *name)
@@ -159,18 +192,19 @@ static bool has_stage(const struct dockerfile *file, const char *name)
 static void report_unknown_stages(const struct build *b)
 {
 	const struct strlist *names = b->options->no_cache_stages;
+	const struct dockerfile *file = b->targets[0].file;
 
 	for (size_t i = 0; names && i < names->n; i++)
-		if (!has_stage(b->file, names->items[i]))
+		if (!has_stage(file, names->items[i]))
 			report_log(b->options->reporter, LOG_WARNING,
 				   "--no-cache-filter %s: %s has no stage of this name",
-				   names->items[i], b->file->source.name);
+				   names->items[i], file->source.name);
 }
 
 /* Last, where people look; suggestions are --check's. */
-static void report_warnings(const struct build *b)
+static void report_warnings(const struct build *b, const struct check_list *list)
 {
-	const struct check_list *list = &b->file->warnings;
+	const char *name = b->targets[0].file->source.name;
 
 	report_unused_args(b);
 	report_unknown_stages(b);
@@ -179,30 +213,48 @@ static void report_warnings(const struct build *b)
 		const struct check_rule_info *rule = check_rule_info(w->rule);
 
 		if (rule->level == CHECK_WARNING)
-			report_log(b->options->reporter, LOG_WARNING, "%s:%d: %s: %s",
-				   b->file->source.name, w->line_first, rule->name, w->message);
+			report_log(b->options->reporter, LOG_WARNING, "%s:%d: %s: %s", name,
+				   w->line_first, rule->name, w->message);
 	}
+}
+
+static int prepare_target(struct build_target *t, struct error *err)
+{
+	if (check_stages(t, false, err) < 0)
+		return -1;
+	check_finish(&t->file->warnings);
+	return check_enforce(&t->file->warnings, err);
 }
 
 /* Everything that can be wrong without a step being made, before the first one is. */
 static int prepare(struct build *b, struct error *err)
 {
-	int result;
-
-	if (build_read(b, err) < 0)
+	if (build_read(b, err) < 0 || build_plan(b, false, err) < 0)
 		return -1;
-	result = build_plan(b, false, err);
-	if (result == 0)
-		result = check_stages(b, false, err);
-	check_finish(&b->file->warnings);
-	return result == 0 ? check_enforce(&b->file->warnings, err) : -1;
+	for (size_t i = 0; i < b->n_targets; i++)
+		if (prepare_target(&b->targets[i], err) < 0 || make_stages(&b->targets[i], err) < 0)
+			return -1;
+	return 0;
 }
 
-static int carry_out(struct build *b, struct build_result *out, struct error *err)
+static int finish(struct build *b, struct build_result *out, struct error *err)
 {
-	if (prepare(b, err) < 0 || make_stages(b, err) < 0 || run_stages(b, err) < 0)
-		return -1;
-	return build_finish(b, &out->image, err);
+	AUTO(build_result) done = {.n_images = 0};
+
+	done.images = xcalloc(b->n_targets, sizeof(struct image *));
+	for (size_t i = 0; i < b->n_targets; i++, done.n_images++)
+		if (build_finish(&b->targets[i], &done.images[i], err) < 0)
+			return -1;
+	done.image = done.images[0];
+	if (b->n_targets > 1 || b->options->index) {
+		if (build_finish_index(b, &done, err) < 0)
+			return -1;
+	} else {
+		descriptor_copy(&done.descriptor, &done.image->descriptor);
+	}
+	*out = done;
+	done = (struct build_result){.n_images = 0};
+	return 0;
 }
 
 int build_run(struct build_result *out, struct store *s, const struct build_options *o,
@@ -212,11 +264,14 @@ int build_run(struct build_result *out, struct store *s, const struct build_opti
 	int result;
 
 	build_init(&b, s, o);
-	result = carry_out(&b, out, err);
-	if (b.file) {
-		report_warnings(&b);
-		out->checks = b.file->warnings;
-		b.file->warnings = (struct check_list)CHECK_LIST_INIT;
+	result = prepare(&b, err);
+	if (result == 0)
+		result = run_stages(&b, err);
+	if (result == 0)
+		result = finish(&b, out, err);
+	if (b.targets[0].file) {
+		build_take_checks(&b, &out->checks);
+		report_warnings(&b, &out->checks);
 	}
 	out->steps = b.steps;
 	out->cached = b.cached;
@@ -227,7 +282,10 @@ void build_result_release(struct build_result *r)
 {
 	if (!r)
 		return;
-	image_free(r->image);
+	for (size_t i = 0; i < r->n_images; i++)
+		image_free(r->images[i]);
+	free(r->images);
+	descriptor_release(&r->descriptor);
 	check_list_release(&r->checks);
-	*r = (struct build_result){.image = NULL};
+	*r = (struct build_result){.images = NULL};
 }

@@ -61,8 +61,12 @@ struct build_options {
 	const char *target;               /* NULL: last stage */
 	const struct strmap *build_args;  /* a NULL value: declared without one */
 	const struct strmap *labels;      /* --label */
-	const struct strmap *annotations; /* --annotation, of the manifest */
-	const struct platform *platform;  /* NULL: the host's */
+	const struct strmap *annotations; /* --annotation, of the manifests */
+	const struct strmap *index_annotations;
+	const struct platform
+		*platforms; /* of the result, each once; with several it is an index */
+	size_t n_platforms; /* 0: the host's, or what the base image is made for */
+	bool index;         /* an index even for one platform */
 	const struct build_named_context *named_contexts;
 	size_t n_named_contexts;
 	const struct build_secret *secrets;
@@ -90,7 +94,12 @@ struct build_options {
 };
 
 struct build_result {
-	struct image *image; /* saved: config and manifest are in the store, every layer too */
+	struct image **
+		images; /* one a platform, saved: config and manifest are in the store, every layer too */
+	size_t n_images;
+	struct image *image; /* a view of the first */
+	struct descriptor
+		descriptor; /* what names point at: the image's manifest, or the index of several */
 	size_t steps, cached;
 	struct check_list checks; /* what the rules say of the file: also of a build that failed */
 };
@@ -100,6 +109,9 @@ struct build_result {
  * ERROR_SYNTAX (Dockerfile, with place), ERROR_STEP (a RUN; status is its exit code, the message ends with
  * "exit code: N"), and what sources and store report. Nothing is named: the caller tags, and
  * holds a lease (oci/lease.h) from before the build until then.
+ *
+ * Of several platforms all stages run together; what does not depend on the target's (FROM --platform=$BUILDPLATFORM) has equal
+ * keys and is made once. The index lists the manifests in the order of the platforms.
  */
 int build_run(struct build_result *out, struct store *s, const struct build_options *o,
 	      struct error *err);

@@ -66,20 +66,57 @@ static void fill_manifest(const struct build *b, const struct stage *target, str
 		strmap_copy(&m->annotations, b->options->annotations);
 }
 
-int build_finish(struct build *b, struct image **out, struct error *err)
+/*
+ * An image that was asked for by platform is of that one, whatever its last stage was FROM; what the base says more of the same
+ * architecture (a variant) stays.
+ */
+static void set_platform(const struct build_target *t, struct image_config *config)
 {
-	struct stage *target = b->stages[b->plan.target];
+	const struct platform *want = &t->platform;
+	struct platform *is = &config->platform;
+	AUTO(platform) old = *is;
+	bool same = is->os && is->arch && strcmp(is->os, want->os) == 0 &&
+		    strcmp(is->arch, want->arch) == 0;
+
+	platform_copy(is, t->build->options->n_platforms ? want : &old);
+	if (same && !is->variant)
+		is->variant = xstrdup_null(old.variant);
+	if (same && !is->os_version)
+		is->os_version = xstrdup_null(old.os_version);
+	platform_normalize(is);
+}
+
+int build_finish(struct build_target *t, struct image **out, struct error *err)
+{
+	struct build *b = t->build;
+	struct stage *target = t->stages[t->plan.target];
 	AUTO_PTR(image) image = image_new();
 
 	if (stack_fetch(&target->stack, err) < 0)
 		return -1;
 	stage_announce(target);
 	image_config_copy(&image->config, &target->config);
+	set_platform(t, &image->config);
 	set_labels(b, &image->config);
 	set_times(b, target, &image->config);
 	fill_manifest(b, target, &image->manifest);
 	if (image_save(image, b->store, err) < 0)
 		return error_wrap(err, "write the image");
 	*out = take_ptr(image);
+	return 0;
+}
+
+int build_finish_index(const struct build *b, struct build_result *r, struct error *err)
+{
+	AUTO(image_index) index = {.n_manifests = 0};
+	AUTO(strbuf) text = STRBUF_INIT;
+
+	for (size_t i = 0; i < r->n_images; i++)
+		image_index_add(&index, &r->images[i]->descriptor);
+	if (b->options->index_annotations)
+		strmap_copy(&index.annotations, b->options->index_annotations);
+	image_index_write(&index, &text);
+	if (store_put(b->store, MEDIA_OCI_INDEX, text.buf, text.len, &r->descriptor, err) < 0)
+		return error_wrap(err, "write the image index");
 	return 0;
 }

@@ -12,27 +12,37 @@
 
 struct stage;
 
-struct build {
-	const struct build_options *options;
-	struct store *store;
+/* The file as one platform of the result reads it: variables and images differ, and with them what is needed. */
+struct build_target {
+	struct build *build;
+	struct platform platform;
 	struct dockerfile *file;
 	struct strmap globals;
 	struct stage_bases bases;
 	struct graph_plan plan;
-	struct platform target_platform, host_platform;
+	struct stage **stages; /* one a stage of the file; NULL: not needed */
+};
+
+struct build {
+	const struct build_options *options;
+	struct store *store;
+	struct build_target *targets; /* one a platform of the result */
+	size_t n_targets;
+	struct platform host_platform;
 	int64_t epoch;        /* SOURCE_DATE_EPOCH, < 0: not set */
 	int64_t folder_mtime; /* of folders that slipway makes */
 	struct layer_options layer_options;
 	struct named_contexts contexts;
 	struct base_images images;
-	struct stage **stages; /* one a stage of the file; NULL: not needed */
-	struct group *group;   /* of stages at work (own_group); NULL: one after the other */
+	struct group *group; /* of stages at work (own_group); NULL: one after the other */
 	struct group own_group;
 
 	pthread_mutex_t lock;
 	pthread_cond_t key_done;
 	struct strbuf certificates; /* the host's for RUN, once a step needed them: fixed then */
 	struct strlist keys; /* of steps being made: a second stage waits for the same step */
+	struct strmap
+		made; /* keys of the steps that this build made: not made twice, whatever no_cache says */
 	size_t steps, cached;
 	bool said_owners; /* that RUN cannot change the owner of files here */
 	bool stopping;    /* a stage failed: failure is why (stop.h) ... */

@@ -1,7 +1,5 @@
 #include "builder/check.h"
 
-#include <string.h>
-
 #include "builder/check_stage.h"
 #include "builder/prepare.h"
 
@@ -11,7 +9,10 @@ static int look(struct build *b, struct error *err)
 
 	if (build_read(b, err) < 0 || build_plan(b, all, err) < 0)
 		return -1;
-	return check_stages(b, all, err);
+	for (size_t i = 0; i < b->n_targets; i++)
+		if (check_stages(&b->targets[i], all, err) < 0)
+			return -1;
+	return 0;
 }
 
 int build_check(struct check_list *out, struct store *s, const struct build_options *o,
@@ -22,13 +23,8 @@ int build_check(struct check_list *out, struct store *s, const struct build_opti
 
 	build_init(&b, s, o);
 	result = look(&b, err);
-	if (!b.file)
+	if (!b.targets[0].file)
 		return result;
-	check_finish(&b.file->warnings);
-	if (result == 0)
-		result = check_enforce(&b.file->warnings, err);
-	check_list_release(out);
-	*out = b.file->warnings;
-	memset(&b.file->warnings, 0, sizeof(b.file->warnings));
-	return result;
+	build_take_checks(&b, out);
+	return result == 0 ? check_enforce(out, err) : -1;
 }

@@ -9,10 +9,10 @@
 #include "builder/remote_source.h"
 
 /* Which path an exception takes back below a folder cannot be told from the pattern: as docker, no rule then. */
-static void check_ignored(struct build *b, const struct instruction *at,
+static void check_ignored(struct build_target *t, const struct instruction *at,
 			  const struct instruction *ready)
 {
-	const struct ignore *ignore = b->options->context->ignore;
+	const struct ignore *ignore = t->build->options->context->ignore;
 
 	if (!ignore_count(ignore) || ignore_has_exceptions(ignore))
 		return;
@@ -24,7 +24,7 @@ static void check_ignored(struct build *b, const struct instruction *at,
 		if (remote_kind_of(source) != REMOTE_NONE ||
 		    !ignore_match(ignore, absolute + 1, NULL))
 			continue;
-		check_add(&b->file->warnings, CHECK_COPY_IGNORED, at,
+		check_add(&t->file->warnings, CHECK_COPY_IGNORED, at,
 			  "Attempting to %s file \"%s\" that is excluded by .dockerignore",
 			  ready->kind == INSTRUCTION_ADD ? "Add" : "Copy", clean);
 	}
@@ -50,11 +50,11 @@ static bool is_taken(const struct context *c, const struct ignore *excludes, con
 }
 
 /* What nearly every project has beside its sources, and no image should. */
-static void check_unwanted(struct build *b, const struct instruction *at,
+static void check_unwanted(struct build_target *t, const struct instruction *at,
 			   const struct instruction *ready)
 {
 	static const char *const names[] = {".git", "node_modules", ".env"};
-	const struct context *context = b->options->context;
+	const struct context *context = t->build->options->context;
 	AUTO_PTR(ignore) excludes = NULL;
 	AUTO(strlist) found = STRLIST_INIT;
 	AUTO_FREE char *joined = NULL;
@@ -68,15 +68,16 @@ static void check_unwanted(struct build *b, const struct instruction *at,
 	if (!found.n)
 		return;
 	joined = strlist_join(&found, ", ");
-	check_add(&b->file->warnings, CHECK_COPY_UNWANTED, at,
+	check_add(&t->file->warnings, CHECK_COPY_UNWANTED, at,
 		  "%s of the whole context takes in %s: name %s in .dockerignore",
 		  instruction_name(ready->kind), joined, found.n == 1 ? "it" : "them");
 }
 
-void check_copy(struct build *b, const struct instruction *at, const struct instruction *ready)
+void check_copy(struct build_target *t, const struct instruction *at,
+		const struct instruction *ready)
 {
-	if (ready->copy.from || !b->options->context)
+	if (ready->copy.from || !t->build->options->context)
 		return;
-	check_ignored(b, at, ready);
-	check_unwanted(b, at, ready);
+	check_ignored(t, at, ready);
+	check_unwanted(t, at, ready);
 }

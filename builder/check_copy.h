@@ -4,4 +4,5 @@
 #include "builder/build_state.h"
 
 /* copy: of an expanded COPY or ADD; at: where a finding stands. */
-void check_copy(struct build *b, const struct instruction *at, const struct instruction *ready);
+void check_copy(struct build_target *t, const struct instruction *at,
+		const struct instruction *ready);

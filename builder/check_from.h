@@ -3,5 +3,5 @@
 
 #include "builder/build_state.h"
 
-/* Once b->file and b->globals are there; a FROM that does not expand is left to the build to report. */
-void check_from(struct build *b);
+/* Once t->file and t->globals are there; a FROM that does not expand is left to the build to report. */
+void check_from(struct build_target *t);

@@ -21,7 +21,7 @@ struct checked {
 };
 
 struct walk {
-	struct build *b;
+	struct build_target *t;
 	struct checked *stages; /* one a stage of the file */
 	struct checked *at;
 	const struct dockerfile_stage *source;
@@ -29,7 +29,7 @@ struct walk {
 
 static void walk_release(struct walk *w)
 {
-	for (int i = 0; w->stages && i < w->b->file->n_stages; i++) {
+	for (int i = 0; w->stages && i < w->t->file->n_stages; i++) {
 		image_config_release(&w->stages[i].config);
 		scope_release(&w->stages[i].scope);
 		platform_release(&w->stages[i].platform);
@@ -48,7 +48,7 @@ static void check_platform(struct walk *w, const char *name, const struct image_
 	AUTO_FREE char *asked = platform_format(&w->at->platform);
 
 	check_add(
-		&w->b->file->warnings, CHECK_BASE_IMAGE_PLATFORM, &w->source->from,
+		&w->t->file->warnings, CHECK_BASE_IMAGE_PLATFORM, &w->source->from,
 		"Base image %s was pulled with platform \"%s\", expected \"%s\" for current build",
 		name, is, asked);
 }
@@ -57,7 +57,7 @@ static int begin_from_image(struct walk *w, const char *name, struct error *err)
 {
 	struct base_image *image;
 
-	if (base_image_get(&w->b->images, name, &w->at->platform, &image, err) < 0)
+	if (base_image_get(&w->t->build->images, name, &w->at->platform, &image, err) < 0)
 		return stage_error_place(err, &w->source->from);
 	check_platform(w, name, &image->image->config);
 	image_config_copy(&w->at->config, &image->image->config);
@@ -66,14 +66,14 @@ static int begin_from_image(struct walk *w, const char *name, struct error *err)
 
 static int begin(struct walk *w, int index, struct error *err)
 {
-	const char *name = w->b->bases.items[index].name;
-	int base = w->b->plan.stages[index].base;
+	const char *name = w->t->bases.items[index].name;
+	int base = w->t->plan.stages[index].base;
 	const struct checked *parent = base == STAGE_NONE ? NULL : &w->stages[base];
 
 	w->at = &w->stages[index];
-	w->source = &w->b->file->stages[index];
+	w->source = &w->t->file->stages[index];
 	image_config_init(&w->at->config);
-	if (stage_platform(&w->at->platform, w->b, index, err) < 0)
+	if (stage_platform(&w->at->platform, w->t, index, err) < 0)
 		return -1;
 	if (parent) {
 		image_config_copy(&w->at->config, &parent->config);
@@ -85,7 +85,7 @@ static int begin(struct walk *w, int index, struct error *err)
 		image_config_set_env(&w->at->config, "PATH", STAGE_DEFAULT_PATH);
 	w->at->rules.has_shell = w->at->config.shell.n > 0 || (parent && parent->rules.has_shell);
 	scope_start(&w->at->scope, parent ? &parent->scope : NULL, &w->at->config.env,
-		    w->b->file->escape);
+		    w->t->file->escape);
 	return 0;
 }
 
@@ -101,7 +101,7 @@ static void check_undefined(struct walk *w, const struct instruction *at)
 		const char *name = scope->undefined.items[i];
 		const char *near = word_suggest(name, names, env->n);
 
-		check_add(&w->b->file->warnings, CHECK_UNDEFINED_VAR, at,
+		check_add(&w->t->file->warnings, CHECK_UNDEFINED_VAR, at,
 			  "Usage of undefined variable '$%s'%s%s%s", name,
 			  near ? " (did you mean $" : "", near ? near : "", near ? "?)" : "");
 	}
@@ -111,11 +111,11 @@ static void check_undefined(struct walk *w, const struct instruction *at)
 /* The names of one ARG line see each other: they are declared one by one. */
 static int declare(struct walk *w, const struct instruction *ins, struct error *err)
 {
-	const struct build *b = w->b;
+	const struct build_target *t = w->t;
 	const char *value;
 
 	for (size_t i = 0; i < ins->pairs.n; i++)
-		if (scope_declare(&w->at->scope, ins, i, b->options->build_args, &b->globals,
+		if (scope_declare(&w->at->scope, ins, i, t->build->options->build_args, &t->globals,
 				  &value, err) < 0)
 			return stage_error_place(err, ins);
 	return 0;
@@ -140,22 +140,22 @@ static int visit(struct walk *w, const struct instruction *ins, struct error *er
 
 	if (arg ? declare(w, ins, err) < 0 : instruction_expand(&ready, ins, &scope, err) < 0)
 		return -1;
-	check_instruction(&w->b->file->warnings, &w->at->rules, at, ins, arg ? ins : &ready,
+	check_instruction(&w->t->file->warnings, &w->at->rules, at, ins, arg ? ins : &ready,
 			  &scope);
 	check_undefined(w, at);
 	if (ins->kind == INSTRUCTION_ENV)
 		set_env(w, &ready);
 	if (ins->kind == INSTRUCTION_COPY || ins->kind == INSTRUCTION_ADD)
-		check_copy(w->b, at, &ready);
+		check_copy(w->t, at, &ready);
 	if (ins->kind == INSTRUCTION_RUN)
-		check_run(&w->b->file->warnings, at, &ready.run);
+		check_run(&w->t->file->warnings, at, &ready.run);
 	return 0;
 }
 
 static int walk_all(struct walk *w, bool all, struct error *err)
 {
-	for (int i = 0; i < w->b->file->n_stages; i++) {
-		if (!all && !w->b->plan.stages[i].needed)
+	for (int i = 0; i < w->t->file->n_stages; i++) {
+		if (!all && !w->t->plan.stages[i].needed)
 			continue;
 		if (begin(w, i, err) < 0)
 			return -1;
@@ -166,12 +166,12 @@ static int walk_all(struct walk *w, bool all, struct error *err)
 	return 0;
 }
 
-int check_stages(struct build *b, bool all, struct error *err)
+int check_stages(struct build_target *t, bool all, struct error *err)
 {
 	AUTO(walk)
 	w = {
-		.b = b,
-		.stages = xcalloc((size_t)b->file->n_stages, sizeof(*w.stages)),
+		.t = t,
+		.stages = xcalloc((size_t)t->file->n_stages, sizeof(*w.stages)),
 	};
 
 	return walk_all(&w, all, err);

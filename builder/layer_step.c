@@ -34,6 +34,23 @@ static void give_key(struct build *b, const char *key)
 	pthread_mutex_unlock(&b->lock);
 }
 
+static bool was_made(struct build *b, const char *key)
+{
+	bool made;
+
+	pthread_mutex_lock(&b->lock);
+	made = strmap_has(&b->made, key);
+	pthread_mutex_unlock(&b->lock);
+	return made;
+}
+
+static void note_made(struct build *b, const char *key)
+{
+	pthread_mutex_lock(&b->lock);
+	strmap_set(&b->made, key, NULL);
+	pthread_mutex_unlock(&b->lock);
+}
+
 struct lookup {
 	struct layer_step *step;
 	const struct layer_step_ops *ops;
@@ -216,6 +233,7 @@ static int make(struct lookup *l, struct error *err)
 	if (l->step->unstable)
 		return 0;
 	put(l);
+	note_made(b, l->key.hex);
 	return keep_parts(l, err);
 }
 
@@ -233,7 +251,9 @@ static int resolve(struct lookup *l, struct error *err)
 		return keep_parts_of_hit(l, err) < 0 ? -1 : 1;
 
 	claim_key(b, l->key.hex);
-	if (!l->step->stage->no_cache && cache_get(b->store, l->key.hex, &l->found))
+	/* What this build itself made is no old cache: another platform's stage shares it even with --no-cache. */
+	if ((!l->step->stage->no_cache || was_made(b, l->key.hex)) &&
+	    cache_get(b->store, l->key.hex, &l->found))
 		result = 1;
 	else
 		result = make(l, err);

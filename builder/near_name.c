@@ -16,22 +16,22 @@ static bool try_names(const char *what, const char *name, const char *const *nam
 	return near != NULL;
 }
 
-int near_name_hint(struct build *b, int at, const char *name, struct error *err)
+int near_name_hint(struct build_target *t, int at, const char *name, struct error *err)
 {
 	static const char *const images[] = {
 		"alpine", "amazonlinux", "busybox", "centos",   "debian", "fedora",
 		"golang", "nginx",       "node",    "php",      "python", "redis",
 		"ruby",   "rust",        "ubuntu",  "postgres", "mysql",  "scratch"};
-	const struct named_contexts *contexts = &b->contexts;
-	size_t n_max = (size_t)b->file->n_stages + contexts->n + 1, n = 0;
+	const struct named_contexts *contexts = &t->build->contexts;
+	size_t n_max = (size_t)t->file->n_stages + contexts->n + 1, n = 0;
 	AUTO_FREE const char **names = xcalloc(n_max, sizeof(*names));
 	AUTO_FREE char *bare = xstrndup(name, strcspn(name, ":@"));
 
 	if (!err || err->kind == ERROR_CANCELLED)
 		return -1;
 	for (int i = 0; i < at; i++)
-		if (b->file->stages[i].name)
-			names[n++] = b->file->stages[i].name;
+		if (t->file->stages[i].name)
+			names[n++] = t->file->stages[i].name;
 	if (try_names("stage", name, names, n, err))
 		return -1;
 	for (n = 0; n < contexts->n; n++)

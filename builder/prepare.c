@@ -16,25 +16,41 @@
 void build_init(struct build *b, struct store *s, const struct build_options *o)
 {
 	*b = (struct build){.options = o, .store = s, .epoch = -1};
+	platform_host(&b->host_platform);
+	b->n_targets = o->n_platforms ? o->n_platforms : 1;
+	b->targets = xcalloc(b->n_targets, sizeof(*b->targets));
+	for (size_t i = 0; i < b->n_targets; i++) {
+		b->targets[i].build = b;
+		platform_copy(&b->targets[i].platform,
+			      o->n_platforms ? &o->platforms[i] : &b->host_platform);
+	}
 	pthread_mutex_init(&b->lock, NULL);
 	strbuf_init(&b->certificates);
 	pthread_cond_init(&b->key_done, NULL);
 }
 
+static void release_target(struct build_target *t)
+{
+	for (int i = 0; t->stages && i < t->file->n_stages; i++)
+		stage_free(t->stages[i]);
+	free(t->stages);
+	graph_plan_release(&t->plan);
+	stage_bases_release(&t->bases);
+	strmap_release(&t->globals);
+	platform_release(&t->platform);
+	dockerfile_free(t->file);
+}
+
 void build_release(struct build *b)
 {
-	for (int i = 0; b->stages && i < b->file->n_stages; i++)
-		stage_free(b->stages[i]);
-	free(b->stages);
+	for (size_t i = 0; i < b->n_targets; i++)
+		release_target(&b->targets[i]);
+	free(b->targets);
 	base_images_release(&b->images);
 	named_contexts_release(&b->contexts);
-	graph_plan_release(&b->plan);
-	stage_bases_release(&b->bases);
-	strmap_release(&b->globals);
 	strlist_release(&b->keys);
-	platform_release(&b->target_platform);
+	strmap_release(&b->made);
 	platform_release(&b->host_platform);
-	dockerfile_free(b->file);
 	error_release(&b->failure);
 	free(b->processes);
 	pthread_cond_destroy(&b->key_done);
@@ -53,7 +69,7 @@ static int find_epoch(struct build *b, struct error *err)
 	if (b->epoch >= 0)
 		return 0;
 	if (!text)
-		text = strmap_get(&b->globals, "SOURCE_DATE_EPOCH");
+		text = strmap_get(&b->targets[0].globals, "SOURCE_DATE_EPOCH");
 	if (!text || !*text)
 		return 0;
 	errno = 0;
@@ -65,32 +81,38 @@ static int find_epoch(struct build *b, struct error *err)
 	return 0;
 }
 
-static int override_checks(struct build *b, struct error *err)
+static int override_checks(struct build_target *t, struct error *err)
 {
-	const struct strmap *args = b->options->build_args;
+	const struct strmap *args = t->build->options->build_args;
 	const char *options = args ? strmap_get(args, "BUILDKIT_DOCKERFILE_CHECK") : NULL;
 
-	return options ? check_override(&b->file->warnings, options, err) : 0;
+	return options ? check_override(&t->file->warnings, options, err) : 0;
+}
+
+static int read_target(struct build_target *t, struct error *err)
+{
+	const struct build_options *o = t->build->options;
+	AUTO_FREE char *target = platform_format(&t->platform);
+	AUTO_FREE char *host = platform_format(&t->build->host_platform);
+
+	if (dockerfile_parse(&t->file, o->dockerfile_name, o->dockerfile, o->dockerfile_len, err) <
+		    0 ||
+	    override_checks(t, err) < 0 ||
+	    graph_eval_globals(&t->globals, t->file, o->build_args, target, host, o->target, err) <
+		    0)
+		return -1;
+	check_from(t);
+	return graph_expand_bases(&t->bases, t->file, &t->globals, err);
 }
 
 int build_read(struct build *b, struct error *err)
 {
 	const struct build_options *o = b->options;
-	AUTO_FREE char *target = NULL, *host = NULL;
 
-	platform_host(&b->host_platform);
-	platform_copy(&b->target_platform, o->platform ? o->platform : &b->host_platform);
-	target = platform_format(&b->target_platform);
-	host = platform_format(&b->host_platform);
-	if (dockerfile_parse(&b->file, o->dockerfile_name, o->dockerfile, o->dockerfile_len, err) <
-		    0 ||
-	    override_checks(b, err) < 0 ||
-	    graph_eval_globals(&b->globals, b->file, o->build_args, target, host, o->target, err) <
-		    0)
-		return -1;
-	check_from(b);
-	if (graph_expand_bases(&b->bases, b->file, &b->globals, err) < 0 ||
-	    find_epoch(b, err) < 0 || named_contexts_init(&b->contexts, b->store, o, err) < 0)
+	for (size_t i = 0; i < b->n_targets; i++)
+		if (read_target(&b->targets[i], err) < 0)
+			return -1;
+	if (find_epoch(b, err) < 0 || named_contexts_init(&b->contexts, b->store, o, err) < 0)
 		return -1;
 	base_images_init(&b->images, &b->contexts);
 	b->folder_mtime = b->epoch >= 0 ? b->epoch : FOLDER_MTIME;
@@ -103,9 +125,12 @@ int build_read(struct build *b, struct error *err)
 	return 0;
 }
 
-static int look_up(struct build *b, int index, const struct stage_dependency *d,
-		   const struct platform *platform, struct base_image **out, struct error *err)
+/* What a stage copies from an image goes into the result: it is the target's, whatever the stage runs on. */
+static int look_up(struct build_target *t, int index, const struct stage_dependency *d,
+		   struct base_image **out, struct error *err)
 {
+	struct build *b = t->build;
+	AUTO(platform) platform = {.os = NULL};
 	const struct named_context *nc = named_context_find(&b->contexts, d->name);
 
 	*out = NULL;
@@ -114,31 +139,32 @@ static int look_up(struct build *b, int index, const struct stage_dependency *d,
 	    : nc                       ? nc->kind == NAMED_FOLDER
 				       : strcmp(d->name, "scratch") == 0)
 		return 0;
-	if (base_image_get(&b->images, d->name, platform, out, err) == 0)
+	if (d->kind != DEPENDENCY_FROM)
+		platform_copy(&platform, &t->platform);
+	else if (stage_platform(&platform, t, index, err) < 0)
+		return -1;
+	if (base_image_get(&b->images, d->name, &platform, out, err) == 0)
 		return 0;
 	if (err && err->kind == ERROR_USAGE)
 		err->kind = ERROR_SYNTAX;
 	instruction_error_at(err, d->instruction, d->name);
-	return near_name_hint(b, index, d->name, err);
+	return near_name_hint(t, index, d->name, err);
 }
 
 /* Looks at the images that a stage names. *more: its base has triggers, which may need further stages. */
-static int read_images(struct build *b, int index, bool *more, struct error *err)
+static int read_images(struct build_target *t, int index, bool *more, struct error *err)
 {
-	const struct plan_stage *planned = &b->plan.stages[index];
-	AUTO(platform) platform = {.os = NULL};
+	const struct plan_stage *planned = &t->plan.stages[index];
 	const struct strlist *triggers = NULL;
 	const char *origin = NULL;
 
-	if (stage_platform(&platform, b, index, err) < 0)
-		return -1;
 	for (size_t i = 0; i < planned->n_dependencies; i++) {
 		const struct stage_dependency *d = &planned->dependencies[i];
 		struct base_image *image;
 
 		if (d->stage != STAGE_NONE)
 			continue;
-		if (look_up(b, index, d, &platform, &image, err) < 0)
+		if (look_up(t, index, d, &image, err) < 0)
 			return -1;
 		if (image && d->kind == DEPENDENCY_FROM) {
 			triggers = &image->image->config.on_build;
@@ -148,26 +174,50 @@ static int read_images(struct build *b, int index, bool *more, struct error *err
 	if (!triggers || !triggers->n)
 		return 0;
 	*more = true;
-	return dockerfile_add_triggers(b->file, index, triggers, origin, err);
+	return dockerfile_add_triggers(t->file, index, triggers, origin, err);
 }
 
-int build_plan(struct build *b, bool all, struct error *err)
+static int plan_target(struct build_target *t, bool all, struct error *err)
 {
-	AUTO_FREE bool *read = xcalloc((size_t)b->file->n_stages, sizeof(*read));
+	AUTO_FREE bool *read = xcalloc((size_t)t->file->n_stages, sizeof(*read));
 	bool more = true;
 
 	while (more) {
 		more = false;
-		graph_plan_release(&b->plan);
-		if (graph_plan(&b->plan, b->file, b->options->target, &b->bases, err) < 0)
+		graph_plan_release(&t->plan);
+		if (graph_plan(&t->plan, t->file, t->build->options->target, &t->bases, err) < 0)
 			return -1;
-		for (int i = 0; i < b->file->n_stages; i++) {
-			if (read[i] || (!all && !b->plan.stages[i].needed))
+		for (int i = 0; i < t->file->n_stages; i++) {
+			if (read[i] || (!all && !t->plan.stages[i].needed))
 				continue;
-			if (read_images(b, i, &more, err) < 0)
+			if (read_images(t, i, &more, err) < 0)
 				return -1;
 			read[i] = true;
 		}
 	}
 	return 0;
+}
+
+int build_plan(struct build *b, bool all, struct error *err)
+{
+	for (size_t i = 0; i < b->n_targets; i++)
+		if (plan_target(&b->targets[i], all, err) < 0)
+			return -1;
+	return 0;
+}
+
+void build_take_checks(struct build *b, struct check_list *out)
+{
+	check_list_release(out);
+	for (size_t i = 0; i < b->n_targets && b->targets[i].file; i++) {
+		struct check_list *list = &b->targets[i].file->warnings;
+
+		check_finish(list);
+		if (i == 0) {
+			*out = *list;
+			*list = (struct check_list)CHECK_LIST_INIT;
+		} else {
+			check_list_merge(out, list);
+		}
+	}
 }

@@ -19,9 +19,9 @@ int build_source_find(struct stage *st, const char *from, struct build_source *o
 	*out = (struct build_source){.folder = NULL};
 	if (!from)
 		return source_of_context(st, NULL, out, err);
-	index = graph_find_stage(b->file, st->source->index, from);
+	index = graph_find_stage(st->target->file, st->source->index, from);
 	if (index != STAGE_NONE) {
-		out->stack = &b->stages[index]->stack;
+		out->stack = &st->target->stages[index]->stack;
 		return 0;
 	}
 	nc = named_context_find(&b->contexts, from);
@@ -29,7 +29,8 @@ int build_source_find(struct stage *st, const char *from, struct build_source *o
 		return source_of_context(st, nc, out, err);
 	if (!nc && strcmp(from, "scratch") == 0)
 		return error_set(err, ERROR_SYNTAX, "--from=scratch: there is nothing in scratch");
-	if (base_image_get(&b->images, from, &st->platform, &image, err) < 0)
+	/* What goes into the result is the target's, whatever this stage runs on. */
+	if (base_image_get(&b->images, from, &st->target->platform, &image, err) < 0)
 		return -1;
 	out->stack = &image->stack;
 	return 0;

@@ -11,24 +11,40 @@
 #include "builder/steps.h"
 #include "builder/stop.h"
 
-static bool is_scratch(const struct build *b, int index)
+static bool is_scratch(const struct build_target *t, int index)
 {
-	return strcmp(b->bases.items[index].name, "scratch") == 0;
+	return strcmp(t->bases.items[index].name, "scratch") == 0;
 }
 
-static char *make_label(const struct build *b, const struct dockerfile_stage *source)
+static char *make_label(const struct build_target *t, const struct dockerfile_stage *source)
 {
-	if (b->file->n_stages == 1)
+	if (t->file->n_stages == 1)
 		return xstrdup("");
 	if (source->name)
 		return xstrfmt("%s ", source->name);
 	return xstrfmt("stage-%d ", source->index);
 }
 
-/* As docker counts: the FROM of an image, and what makes layers. */
-static int count_steps(const struct build *b, const struct dockerfile_stage *source)
+/* As buildx shows it. */
+static char *make_where(const struct build_target *t, const struct platform *platform)
 {
-	int n = b->plan.stages[source->index].base == STAGE_NONE && !is_scratch(b, source->index);
+	AUTO_FREE char *here = platform_format(platform);
+	AUTO_FREE char *there = platform_format(&t->platform);
+	const char *rest = there;
+
+	if (t->build->n_targets < 2)
+		return xstrdup("");
+	if (strcmp(here, there) == 0)
+		return xstrfmt("%s ", here);
+	if (strcmp(platform->os, t->platform.os) == 0)
+		rest = strchr(there, '/') + 1;
+	return xstrfmt("%s->%s ", here, rest);
+}
+
+/* As docker counts: the FROM of an image, and what makes layers. */
+static int count_steps(const struct build_target *t, const struct dockerfile_stage *source)
+{
+	int n = t->plan.stages[source->index].base == STAGE_NONE && !is_scratch(t, source->index);
 
 	for (size_t i = 0; i < source->n_instructions; i++)
 		n += step_is_shown(&source->instructions[i]);
@@ -50,30 +66,36 @@ int stage_error_place(struct error *err, const struct instruction *ins)
 	return instruction_error_place(err, ins);
 }
 
-int stage_platform(struct platform *out, const struct build *b, int index, struct error *err)
+int stage_platform(struct platform *out, const struct build_target *t, int index, struct error *err)
 {
-	const char *given = b->bases.items[index].platform;
+	const char *given = t->bases.items[index].platform;
+	AUTO(platform) parsed = {.os = NULL};
 
-	if (given && platform_parse(out, given, err) < 0)
-		return stage_error_place(err, &b->file->stages[index].from);
-	if (!given)
-		platform_copy(out, &b->target_platform);
+	if (given && platform_parse(&parsed, given, err) < 0)
+		return stage_error_place(err, &t->file->stages[index].from);
+	/* scratch is of no platform but the target's, whatever its FROM says. */
+	platform_copy(out, given && !is_scratch(t, index) ? &parsed : &t->platform);
 	return 0;
 }
 
-int stage_new(struct stage **out, struct build *b, int index, struct error *err)
+int stage_new(struct stage **out, struct build_target *t, int index, struct error *err)
 {
 	AUTO_PTR(stage) st = xcalloc(1, sizeof(*st));
+	const struct build *b = t->build;
 
-	st->build = b;
-	st->source = &b->file->stages[index];
-	st->label = make_label(b, st->source);
+	st->build = t->build;
+	st->target = t;
+	st->source = &t->file->stages[index];
+	st->label = make_label(t, st->source);
 	image_config_init(&st->config);
 	stack_init(&st->stack, b->store);
-	st->total = count_steps(b, st->source);
+	st->total = count_steps(t, st->source);
 	st->no_cache = is_without_cache(b->options, st->source);
-	if (stage_platform(&st->platform, b, index, err) < 0)
+	if (t->plan.stages[index].base != STAGE_NONE)
+		platform_copy(&st->platform, &t->stages[t->plan.stages[index].base]->platform);
+	else if (stage_platform(&st->platform, t, index, err) < 0)
 		return -1;
+	st->where = make_where(t, &st->platform);
 	*out = take_ptr(st);
 	return 0;
 }
@@ -83,6 +105,7 @@ void stage_free(struct stage *st)
 	if (!st)
 		return;
 	free(st->label);
+	free(st->where);
 	platform_release(&st->platform);
 	image_config_release(&st->config);
 	scope_release(&st->scope);
@@ -103,7 +126,7 @@ char *stage_next_prefix(struct stage *st)
 	int width = snprintf(NULL, 0, "%d", st->total);
 
 	st->number++;
-	return xstrfmt("[%s%*d/%d] ", st->label, width, st->number, st->total);
+	return xstrfmt("[%s%s%*d/%d] ", st->where, st->label, width, st->number, st->total);
 }
 
 void stage_add_history(struct stage *st, const char *created_by)
@@ -152,8 +175,8 @@ static int start_from_image(struct stage *st, struct error *err)
 	AUTO_FREE char *prefix = NULL;
 	int id;
 
-	if (base_image_get(&b->images, b->bases.items[st->source->index].name, &st->platform,
-			   &st->base, err) < 0)
+	if (base_image_get(&b->images, st->target->bases.items[st->source->index].name,
+			   &st->platform, &st->base, err) < 0)
 		return stage_error_place(err, &st->source->from);
 	config = &st->base->image->config;
 	image_config_copy(&st->config, config);
@@ -181,19 +204,17 @@ static void start_from_stage(struct stage *st, const struct stage *parent)
 	st->announced = parent->announced;
 	st->made = parent->made;
 	st->made_in = parent->made_in;
-	platform_release(&st->platform);
-	platform_copy(&st->platform, &parent->platform);
 }
 
 static int start(struct stage *st, struct error *err)
 {
-	struct build *b = st->build;
-	int from = b->plan.stages[st->source->index].base;
-	const struct stage *parent = from == STAGE_NONE ? NULL : b->stages[from];
+	const struct build_target *t = st->target;
+	int from = t->plan.stages[st->source->index].base;
+	const struct stage *parent = from == STAGE_NONE ? NULL : t->stages[from];
 
 	if (parent)
 		start_from_stage(st, parent);
-	else if (is_scratch(b, st->source->index))
+	else if (is_scratch(t, st->source->index))
 		st->config.working_dir = xstrdup("/");
 	else if (start_from_image(st, err) < 0)
 		return -1;
@@ -201,7 +222,7 @@ static int start(struct stage *st, struct error *err)
 		platform_copy(&st->config.platform, &st->platform);
 	if (!image_config_get_env(&st->config, "PATH"))
 		image_config_set_env(&st->config, "PATH", STAGE_DEFAULT_PATH);
-	scope_start(&st->scope, parent ? &parent->scope : NULL, &st->config.env, b->file->escape);
+	scope_start(&st->scope, parent ? &parent->scope : NULL, &st->config.env, t->file->escape);
 	return 0;
 }
 
@@ -257,10 +278,11 @@ static void open_log(struct stage *st)
 {
 	const struct build *b = st->build;
 	const struct context *context = b->options->context;
-	AUTO_FREE char *platform = platform_format(&st->config.platform);
+	AUTO_FREE char *own = platform_format(&st->config.platform);
+	AUTO_FREE char *platform = xstrfmt("%s%s%s", own, *st->where ? " of " : "", st->where);
 	const struct step_log_place place = {
 		.context = context && !context->temporary ? context->path : "-",
-		.dockerfile = b->file->source.name,
+		.dockerfile = st->target->file->source.name,
 		.stage = st->label,
 		.platform = platform,
 	};

@@ -13,8 +13,10 @@
 
 struct stage {
 	struct build *build;
+	struct build_target *target; /* whose file it is part of */
 	struct dockerfile_stage *source;
 	char *label; /* "build ", "stage-1 ", or "" when the file has one stage */
+	char *where; /* "linux/amd64->arm64 ": its platform and the target's, when there are several; else "" */
 	struct platform platform;
 	struct image_config config; /* entries of its history without a time get the image's */
 	struct scope scope;
@@ -33,8 +35,10 @@ struct stage {
 };
 
 /* What the FROM of a stage asks for. */
-int stage_platform(struct platform *out, const struct build *b, int index, struct error *err);
-int stage_new(struct stage **out, struct build *b, int index, struct error *err);
+int stage_platform(struct platform *out, const struct build_target *t, int index,
+		   struct error *err);
+/* After the stage that it is FROM. */
+int stage_new(struct stage **out, struct build_target *t, int index, struct error *err);
 void stage_free(struct stage *st);
 /* Carries out everything. Errors have their place in the Dockerfile. */
 int stage_build(struct stage *st, struct error *err);
@@ -43,7 +47,7 @@ int stage_build(struct stage *st, struct error *err);
 int stage_error_place(struct error *err, const struct instruction *ins);
 /* "/" when unset. */
 const char *stage_working_dir(const struct stage *st);
-/* "[build 2/5] ", counting on. */
+/* "[build 2/5] ", or of several platforms "[linux/arm64 build 2/5] ", counting on. */
 char *stage_next_prefix(struct stage *st);
 /* An entry for an instruction that makes no layer. */
 void stage_add_history(struct stage *st, const char *created_by);

@@ -161,31 +161,49 @@ void app_print_error(struct app *a, const struct error *err)
 	fprintf(stderr, "slipway: %s\n", text.buf);
 }
 
-int app_load_image(struct app *a, const char *name, struct image **out, struct error *err)
+int app_load_image(struct app *a, const char *name, const char *platform, struct descriptor *top,
+		   struct image **out, struct error *err)
 {
 	AUTO(descriptor) found = {0};
+	AUTO(platform) want = {0};
 
+	if (platform && platform_parse(&want, platform, err) < 0)
+		return error_wrap(err, "--platform");
 	if (app_store(a, err) < 0 || layout_find_text(a->store, name, &found, err) < 0)
 		return -1;
-	return image_load(out, a->store, &found, NULL, err);
+	if ((platform ? image_load(out, a->store, &found, &want, err)
+		      : image_load_any(out, a->store, &found, err)) < 0)
+		return error_wrap(err, "image %s", name);
+	if (platform && !platform_match(&want, &(*out)->config.platform)) {
+		AUTO_FREE char *is = platform_format(&(*out)->config.platform);
+
+		image_free(*out);
+		*out = NULL;
+		return error_set(err, ERROR_NOT_FOUND, "image %s is for %s, not for %s", name, is,
+				 platform);
+	}
+	if (top)
+		descriptor_copy(top, &found);
+	return 0;
 }
 
-/* Is the named image here, for this platform and with all its layers? */
+/* Is the named image here, for this platform (NULL: the host's, else any) and with all its layers? */
 static bool find_complete(struct app *a, const char *name, const struct platform *platform,
 			  struct image **out)
 {
 	AUTO(descriptor) found = {0};
-	struct image *image = NULL;
+	AUTO_PTR(image) image = NULL;
 	size_t missing;
 
-	if (layout_find_text(a->store, name, &found, NULL) < 0 ||
-	    image_load(&image, a->store, &found, platform, NULL) < 0)
+	if (layout_find_text(a->store, name, &found, NULL) < 0)
 		return false;
-	if (!image_complete(image, a->store, &missing)) {
-		image_free(image);
+	if ((platform ? image_load(&image, a->store, &found, platform, NULL)
+		      : image_load_any(&image, a->store, &found, NULL)) < 0)
 		return false;
-	}
-	*out = image;
+	if ((platform && !platform_match(platform, &image->config.platform)) ||
+	    !image_complete(image, a->store, &missing))
+		return false;
+	*out = take_ptr(image);
 	return true;
 }
 

@@ -49,8 +49,12 @@ struct pool *app_pool(struct app *a);
 
 /* The last word of a command that failed. */
 void app_print_error(struct app *a, const struct error *err);
-/* An image by name, ID or digest in the store; platform NULL: the host's. */
-int app_load_image(struct app *a, const char *name, struct image **out, struct error *err);
+/*
+ * An image by name, ID or digest in the store, and what the name points at (may be NULL). platform: as an option gives it; NULL:
+ * the host's, else any that is here.
+ */
+int app_load_image(struct app *a, const char *name, const char *platform, struct descriptor *top,
+		   struct image **out, struct error *err);
 /* As app_load_image; when it is not here it is pulled from its registry first. */
 int app_need_image(struct app *a, const char *name, const struct platform *platform,
 		   struct image **out, struct error *err);

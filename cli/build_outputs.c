@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "cli/csv.h"
 #include "cli/output_file.h"
 #include "oci/archive.h"
@@ -138,54 +139,112 @@ bool output_list_wants_image(const struct output_list *l)
 	return l->n == 0;
 }
 
+int output_list_check(const struct output_list *l, const struct platform_list *platforms,
+		      struct error *err)
+{
+	AUTO_FREE char *list = platform_list_format(platforms);
+
+	for (size_t i = 0; i < l->n && platforms->n > 1; i++) {
+		if (l->items[i].kind != OUTPUT_DOCKER)
+			continue;
+		error_set(
+			err, ERROR_UNSUPPORTED,
+			"--output type=docker: an archive for docker load holds one platform, not %s",
+			list);
+		return error_hint(err, "use type=oci, or build one platform at a time");
+	}
+	return 0;
+}
+
+/* The folder of one platform, as buildx names it: "linux_arm_v7"; NULL: the result is for one platform. */
+static char *platform_folder(const struct build_result *result, size_t i)
+{
+	char *text;
+
+	if (!media_is_index(result->descriptor.media_type))
+		return NULL;
+	text = platform_format(&result->images[i]->config.platform);
+	for (char *p = text; *p; p++)
+		if (*p == '/')
+			*p = '_';
+	return text;
+}
+
+static int write_tar(struct app *a, const struct build_result *result, int fd, struct error *err)
+{
+	AUTO_FREE struct export_part *parts = xcalloc(result->n_images, sizeof(*parts));
+	AUTO(strlist) folders = STRLIST_INIT;
+
+	for (size_t i = 0; i < result->n_images; i++) {
+		char *folder = platform_folder(result, i);
+
+		parts[i].image = result->images[i];
+		if (folder) {
+			strlist_take(&folders, folder);
+			parts[i].folder = folder;
+		}
+	}
+	return export_tar(a->store, parts, result->n_images, fd, err);
+}
+
 /* One archive or tar to an open descriptor. */
-static int write_stream(struct app *a, const struct output_spec *spec, const struct image *image,
-			const struct image_ref *refs, size_t n_refs, int fd, struct error *err)
+static int write_stream(struct app *a, const struct output_spec *spec,
+			const struct build_result *result, const struct image_ref *refs,
+			size_t n_refs, int fd, struct error *err)
 {
 	struct archive_item item = {.n_refs = n_refs};
-	int result;
+	int done;
 
 	if (spec->kind == OUTPUT_TAR)
-		return export_tar(a->store, image, fd, err);
+		return write_tar(a, result, fd, err);
 	item.refs = xcalloc(n_refs + 1, sizeof(*item.refs));
 	for (size_t i = 0; i < n_refs; i++)
 		image_ref_copy(&item.refs[i], &refs[i]);
-	descriptor_copy(&item.descriptor, &image->descriptor);
-	result = archive_save(a->store, &item, 1,
-			      spec->kind == OUTPUT_OCI ? ARCHIVE_OCI : ARCHIVE_HYBRID, fd, err);
+	descriptor_copy(&item.descriptor, &result->descriptor);
+	done = archive_save(a->store, &item, 1,
+			    spec->kind == OUTPUT_OCI ? ARCHIVE_OCI : ARCHIVE_HYBRID, fd, err);
 	for (size_t i = 0; i < n_refs; i++)
 		image_ref_release(&item.refs[i]);
 	free(item.refs);
 	descriptor_release(&item.descriptor);
-	return result;
+	return done;
 }
 
-static int write_one(struct app *a, const struct output_spec *spec, const struct image *image,
-		     const struct image_ref *refs, size_t n_refs, struct error *err)
+static int write_folders(struct app *a, const struct output_spec *spec,
+			 const struct build_result *result, struct error *err)
 {
-	AUTO(output_file) file = OUTPUT_FILE_INIT;
-	uint64_t skipped = 0;
+	for (size_t i = 0; i < result->n_images; i++) {
+		AUTO_FREE char *folder = platform_folder(result, i);
+		AUTO_FREE char *path = folder ? path_join(spec->dest, folder) : xstrdup(spec->dest);
+		uint64_t skipped = 0;
 
-	if (spec->kind == OUTPUT_IMAGE)
-		return 0;
-	if (spec->kind == OUTPUT_LOCAL) {
-		if (export_folder(a->store, image, spec->dest, &skipped, err) < 0)
+		if (export_folder(a->store, result->images[i], path, &skipped, err) < 0)
 			return -1;
 		if (skipped)
 			report_log(a->reporter, LOG_WARNING,
 				   "%s: %" PRIu64 " device nodes were left out (not allowed here)",
-				   spec->dest, skipped);
-		return 0;
+				   path, skipped);
 	}
+	return 0;
+}
+
+static int write_one(struct app *a, const struct output_spec *spec,
+		     const struct build_result *result, const struct image_ref *refs, size_t n_refs,
+		     struct error *err)
+{
+	AUTO(output_file) file = OUTPUT_FILE_INIT;
+
+	if (spec->kind == OUTPUT_LOCAL)
+		return write_folders(a, spec, result, err);
 	if (strcmp(spec->dest, "-") == 0)
-		return write_stream(a, spec, image, refs, n_refs, STDOUT_FILENO, err);
+		return write_stream(a, spec, result, refs, n_refs, STDOUT_FILENO, err);
 	if (output_file_open(&file, spec->dest, 0666 & ~a->env.umask, err) < 0 ||
-	    write_stream(a, spec, image, refs, n_refs, file.fd, err) < 0)
+	    write_stream(a, spec, result, refs, n_refs, file.fd, err) < 0)
 		return -1;
 	return output_file_commit(&file, err);
 }
 
-int output_list_write(struct app *a, const struct output_list *l, const struct image *image,
+int output_list_write(struct app *a, const struct output_list *l, const struct build_result *result,
 		      const struct image_ref *refs, size_t n_refs, struct error *err)
 {
 	for (size_t i = 0; i < l->n; i++) {
@@ -196,7 +255,7 @@ int output_list_write(struct app *a, const struct output_list *l, const struct i
 			continue;
 		step = report_step_begin(a->reporter, "exporting to %s%s%s", kind_names[spec->kind],
 					 spec->dest ? " " : "", spec->dest ? spec->dest : "");
-		if (write_one(a, spec, image, refs, n_refs, err) < 0) {
+		if (write_one(a, spec, result, refs, n_refs, err) < 0) {
 			report_step_end(a->reporter, step, STEP_STATUS_FAILED, err);
 			return error_wrap(err, "output type=%s", kind_names[spec->kind]);
 		}

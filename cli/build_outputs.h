@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/app.h"
+#include "cli/build_platforms.h"
 
 enum output_kind { OUTPUT_IMAGE, OUTPUT_OCI, OUTPUT_DOCKER, OUTPUT_TAR, OUTPUT_LOCAL };
 
@@ -24,8 +25,11 @@ int output_list_add(struct output_list *l, const char *text, struct error *err);
 void output_list_release(struct output_list *l);
 /* Does the result belong into the store under its names? (no output given, or one of type=image) */
 bool output_list_wants_image(const struct output_list *l);
-/* Writes every output that is a file or folder. */
-int output_list_write(struct app *a, const struct output_list *l, const struct image *image,
+/* ERROR_UNSUPPORTED for what cannot hold an index of these platforms. */
+int output_list_check(const struct output_list *l, const struct platform_list *platforms,
+		      struct error *err);
+/* Writes every output that is a file or folder; a folder of its own a platform when the result is an index. */
+int output_list_write(struct app *a, const struct output_list *l, const struct build_result *result,
 		      const struct image_ref *refs, size_t n_refs, struct error *err);
 
 CLEANUP_RELEASE(output_list)

@@ -23,8 +23,8 @@ static const struct command_usage usage = {
 
 struct build_flags {
 	struct strlist tags, args, contexts, secrets, labels, annotations, outputs, add_hosts;
-	struct strlist cache_from, cache_to, ssh, no_cache_filter;
-	const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress;
+	struct strlist cache_from, cache_to, ssh, no_cache_filter, platforms;
+	const char *file, *target, *network, *iidfile, *metadata_file, *progress;
 	const char *compression, *provenance, *sbom;
 	int64_t timestamp;
 	bool no_cache, pull, push, load, quiet, explain, no_stat_cache, check, rm;
@@ -36,6 +36,7 @@ static void build_flags_release(struct build_flags *f)
 		&f->tags,       &f->args,        &f->contexts, &f->secrets,
 		&f->labels,     &f->annotations, &f->outputs,  &f->add_hosts,
 		&f->cache_from, &f->cache_to,    &f->ssh,      &f->no_cache_filter,
+		&f->platforms,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
@@ -167,16 +168,41 @@ static int find_network(const struct build_flags *f, struct build_options *o, st
 	return 0;
 }
 
-static int write_id_file(const char *path, const struct image *image, struct error *err)
+/* --platform, else DOCKER_DEFAULT_PLATFORM as docker reads it, else the host's. */
+static int find_platforms(struct app *a, const struct build_flags *f, const struct build_inputs *in,
+			  struct platform_list *out, struct build_options *o, struct error *err)
 {
-	const char *id = image->manifest.config.digest.text;
+	const char *index = strmap_get(&in->build_args, "BUILDKIT_MULTI_PLATFORM");
+
+	for (size_t i = 0; i < f->platforms.n; i++)
+		if (platform_list_add(out, f->platforms.items[i], err) < 0)
+			return -1;
+	if (!f->platforms.n && a->env.default_platform &&
+	    platform_list_add(out, a->env.default_platform, err) < 0)
+		return error_wrap(err, "DOCKER_DEFAULT_PLATFORM");
+	o->platforms = out->items;
+	o->n_platforms = out->n;
+	o->index = index && (strcmp(index, "1") == 0 || strcasecmp(index, "true") == 0);
+	return 0;
+}
+
+/* What --iidfile and -q tell: the ID of an image is its configuration's digest, several have the index's. */
+static const struct digest *result_id(const struct build_result *r)
+{
+	return media_is_index(r->descriptor.media_type) ? &r->descriptor.digest
+							: &r->image->manifest.config.digest;
+}
+
+static int write_id_file(const char *path, const struct build_result *result, struct error *err)
+{
+	const char *id = result_id(result)->text;
 
 	if (fs_write_file_atomic(path, id, strlen(id), 0644, err) < 0)
 		return error_wrap(err, "--iidfile");
 	return 0;
 }
 
-static int write_metadata(const char *path, const struct image *image,
+static int write_metadata(const char *path, const struct build_result *result,
 			  const struct build_refs *refs, struct error *err)
 {
 	AUTO(strlist) names = STRLIST_INIT;
@@ -187,12 +213,13 @@ static int write_metadata(const char *path, const struct image *image,
 	for (size_t i = 0; i < refs->n; i++)
 		strlist_take(&names, image_ref_full(&refs->items[i]));
 	joined = strlist_join(&names, ",");
-	json_object_set_new(out, "containerimage.config.digest",
-			    json_string(image->manifest.config.digest.text));
+	if (!media_is_index(result->descriptor.media_type))
+		json_object_set_new(out, "containerimage.config.digest",
+				    json_string(result_id(result)->text));
 	json_object_set_new(out, "containerimage.descriptor",
-			    descriptor_to_json(&image->descriptor));
+			    descriptor_to_json(&result->descriptor));
 	json_object_set_new(out, "containerimage.digest",
-			    json_string(image->descriptor.digest.text));
+			    json_string(result->descriptor.digest.text));
 	if (names.n)
 		json_object_set_new(out, "image.name", json_text(joined));
 	json_write_pretty(out, &text);
@@ -201,16 +228,16 @@ static int write_metadata(const char *path, const struct image *image,
 	return 0;
 }
 
-static int name_image(struct app *a, const struct image *image, const struct build_refs *refs,
+static int name_image(struct app *a, const struct descriptor *image, const struct build_refs *refs,
 		      struct error *err)
 {
 	if (!refs->n)
-		return layout_add(a->store, &image->descriptor, err);
+		return layout_add(a->store, image, err);
 	for (size_t i = 0; i < refs->n; i++) {
 		AUTO_FREE char *name = image_ref_full(&refs->items[i]);
 		int step = report_step_begin(a->reporter, "naming to %s", name);
 
-		if (layout_tag(a->store, &refs->items[i], &image->descriptor, err) < 0) {
+		if (layout_tag(a->store, &refs->items[i], image, err) < 0) {
 			report_step_end(a->reporter, step, STEP_STATUS_FAILED, err);
 			return -1;
 		}
@@ -221,7 +248,8 @@ static int name_image(struct app *a, const struct image *image, const struct bui
 
 /* Names, files, archives, push: everything after the image exists. */
 static int finish(struct app *a, const struct build_flags *f, const struct output_list *outputs,
-		  const struct build_refs *refs, const struct image *image, struct error *err)
+		  const struct build_refs *refs, const struct build_result *result,
+		  struct error *err)
 {
 	bool push = f->push;
 
@@ -230,16 +258,16 @@ static int finish(struct app *a, const struct build_flags *f, const struct outpu
 	if (push && !refs->n)
 		return error_set(err, ERROR_USAGE, "--push needs a name: add -t NAME");
 	if ((f->load || push || output_list_wants_image(outputs)) &&
-	    name_image(a, image, refs, err) < 0)
+	    name_image(a, &result->descriptor, refs, err) < 0)
 		return -1;
-	if (output_list_write(a, outputs, image, refs->items, refs->n, err) < 0)
+	if (output_list_write(a, outputs, result, refs->items, refs->n, err) < 0)
 		return -1;
 	for (size_t i = 0; push && i < refs->n; i++)
-		if (push_image(a, &refs->items[i], &image->descriptor, f->quiet, err) < 0)
+		if (push_image(a, &refs->items[i], &result->descriptor, f->quiet, err) < 0)
 			return -1;
-	if (f->iidfile && write_id_file(f->iidfile, image, err) < 0)
+	if (f->iidfile && write_id_file(f->iidfile, result, err) < 0)
 		return -1;
-	return f->metadata_file ? write_metadata(f->metadata_file, image, refs, err) : 0;
+	return f->metadata_file ? write_metadata(f->metadata_file, result, refs, err) : 0;
 }
 
 static int build(struct app *a, const struct build_flags *f, const char *context,
@@ -247,7 +275,7 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 		 struct error *err)
 {
 	AUTO(build_inputs) in;
-	AUTO(platform) platform = {0};
+	AUTO(platform_list) platforms = {0};
 	AUTO(build_result) result = {0};
 	AUTO(strlist) no_cache_stages = STRLIST_INIT;
 	struct build_options o = {
@@ -268,18 +296,10 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	for (size_t i = 0; i < f->no_cache_filter.n; i++)
 		strlist_split(&no_cache_stages, f->no_cache_filter.items[i], ',');
 	if (read_inputs(a, f, context, &in, err) < 0 || find_epoch(a, f, &in, &o, err) < 0 ||
-	    find_compression(f, outputs, &o, err) < 0 || find_network(f, &o, err) < 0)
+	    find_compression(f, outputs, &o, err) < 0 || find_network(f, &o, err) < 0 ||
+	    find_platforms(a, f, &in, &platforms, &o, err) < 0 ||
+	    output_list_check(outputs, &platforms, err) < 0)
 		return -1;
-	if (f->platform) {
-		if (strchr(f->platform, ','))
-			return error_set(
-				err, ERROR_UNSUPPORTED,
-				"--platform %s: one platform a build; several are not supported yet",
-				f->platform);
-		if (platform_parse(&platform, f->platform, err) < 0)
-			return -1;
-		o.platform = &platform;
-	}
 	build_inputs_find_ca(a, &in);
 	if (app_store(a, err) < 0 || app_sandbox(a, err) < 0)
 		return -1;
@@ -300,14 +320,13 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	o.fetch = app_fetch_source(a);
 	o.pool = app_pool(a);
 	if (build_run(&result, a->store, &o, err) < 0 ||
-	    finish(a, f, outputs, refs, result.image, err) < 0)
+	    finish(a, f, outputs, refs, &result, err) < 0)
 		return -1;
 	terminal_finish(a->terminal);
 	if (f->quiet)
-		printf("%s\n", result.image->manifest.config.digest.text);
+		printf("%s\n", result_id(&result)->text);
 	else
-		report_log(a->reporter, LOG_INFO, "image %s",
-			   result.image->manifest.config.digest.text);
+		report_log(a->reporter, LOG_INFO, "image %s", result_id(&result)->text);
 	return 0;
 }
 
@@ -375,7 +394,8 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 		{'o', "output", OPTION_LIST, "SPEC",
 		 "type=image|registry|oci|docker|tar|local[,dest=PATH][,name=NAME][,push=true]",
 		 &f.outputs},
-		{0, "platform", OPTION_STRING, "OS/ARCH", "Build for this platform", &f.platform},
+		{0, "platform", OPTION_LIST, "OS/ARCH[,OS/ARCH...]",
+		 "Build for this platform; for several the result is an image index", &f.platforms},
 		{0, "progress", OPTION_STRING, "KIND", "auto, tty, plain, json or quiet",
 		 &f.progress},
 		{0, "provenance", OPTION_STRING, "BOOL", "Only false", &f.provenance},

@@ -48,9 +48,12 @@ int cmd_history(struct app *a, int argc, char **argv, struct error *err)
 	AUTO(strlist) args = STRLIST_INIT;
 	AUTO_PTR(image) image = NULL;
 	AUTO(table) t = {.columns = 5};
+	const char *platform = NULL;
 	bool no_trunc = false, quiet = false;
 	struct option options[] = {
 		{0, "no-trunc", OPTION_FLAG, NULL, "Do not shorten the output", &no_trunc},
+		{0, "platform", OPTION_STRING, "OS/ARCH",
+		 "Choose this platform of a multi-platform image", &platform},
 		{'q', "quiet", OPTION_FLAG, NULL, "Print only IDs", &quiet},
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
@@ -59,7 +62,7 @@ int cmd_history(struct app *a, int argc, char **argv, struct error *err)
 
 	if (parsed != 0)
 		return parsed < 0 ? -1 : 0;
-	if (app_load_image(a, args.items[0], &image, err) < 0)
+	if (app_load_image(a, args.items[0], platform, NULL, &image, err) < 0)
 		return -1;
 	layer = image->manifest.n_layers;
 	table_add(&t, (const char *[]){"IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"});

@@ -61,7 +61,7 @@ static void fill_image(struct app *a, struct row *r, const struct descriptor *d)
 {
 	AUTO_PTR(image) image = NULL;
 
-	if (image_load(&image, a->store, d, NULL, NULL) < 0)
+	if (image_load_any(&image, a->store, d, NULL) < 0)
 		return;
 	r->id = image->manifest.config.digest;
 	for (size_t i = 0; i < image->manifest.n_layers; i++)

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "cli/cmd.h"
 #include "oci/layout.h"
 
@@ -37,8 +38,35 @@ static void set_text(json_t *object, const char *key, const char *value)
 	json_object_set_new(object, key, json_text(value ? value : ""));
 }
 
+/* What an index lists, in the words of docker's API. */
+static int add_manifests(struct app *a, json_t *object, const struct descriptor *top,
+			 struct error *err)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+	AUTO(image_index) index = {0};
+	json_t *list;
+
+	if (store_read_blob(a->store, &top->digest, top->size, &text, LIMIT_MANIFEST_BYTES, err) <
+		    0 ||
+	    image_index_parse(&index, text.buf, text.len, top->media_type, top->digest.text, err) <
+		    0)
+		return -1;
+	list = json_array();
+	for (size_t i = 0; i < index.n_manifests; i++) {
+		const struct descriptor *d = &index.manifests[i];
+		bool here = store_has(a->store, &d->digest, d->size);
+
+		json_array_append_new(list, json_pack("{s:s, s:o, s:b}", "ID", d->digest.text,
+						      "Descriptor", descriptor_to_json(d),
+						      "Available", here));
+	}
+	json_object_set_new(object, "Manifests", list);
+	return 0;
+}
+
 /* The shape of docker inspect, as far as an image on disk has these things. */
-static int inspect_one(struct app *a, const char *name, json_t *out, struct error *err)
+static int inspect_one(struct app *a, const char *name, const char *platform, json_t *out,
+		       struct error *err)
 {
 	AUTO(descriptor) top = {0};
 	AUTO_PTR(image) image = NULL;
@@ -47,8 +75,7 @@ static int inspect_one(struct app *a, const char *name, json_t *out, struct erro
 	json_t *object, *names, *layers, *config_part;
 	int64_t size = 0;
 
-	if (app_store(a, err) < 0 || layout_find_text(a->store, name, &top, err) < 0 ||
-	    image_load(&image, a->store, &top, NULL, err) < 0)
+	if (app_load_image(a, name, platform, &top, &image, err) < 0)
 		return -1;
 	if (store_read_blob(a->store, &image->manifest.config.digest, image->manifest.config.size,
 			    &text, 16u << 20, err) < 0 ||
@@ -78,6 +105,10 @@ static int inspect_one(struct app *a, const char *name, json_t *out, struct erro
 	json_object_set_new(object, "RootFS",
 			    json_pack("{s:s, s:o}", "Type", "layers", "Layers", layers));
 	json_object_set_new(object, "Descriptor", descriptor_to_json(&image->descriptor));
+	if (media_is_index(top.media_type) && add_manifests(a, object, &top, err) < 0) {
+		json_decref(object);
+		return -1;
+	}
 	json_array_append_new(out, object);
 	return 0;
 }
@@ -87,12 +118,14 @@ int cmd_inspect(struct app *a, int argc, char **argv, struct error *err)
 	AUTO(strlist) args = STRLIST_INIT;
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO_JSON *out = json_array();
-	const char *type = NULL;
+	const char *type = NULL, *platform = NULL;
 	struct option options[] = {
 		{'f', "format", OPTION_REFUSED, NULL,
 		 "there are no templates; pick from the JSON, as in: slipway inspect app | jq -r "
 		 "'.[0].Config.Cmd'",
 		 NULL},
+		{0, "platform", OPTION_STRING, "OS/ARCH",
+		 "Choose this platform of a multi-platform image", &platform},
 		{0, "type", OPTION_STRING, "TYPE", "Only \"image\" is known", &type},
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
@@ -103,7 +136,7 @@ int cmd_inspect(struct app *a, int argc, char **argv, struct error *err)
 		return error_set(err, ERROR_USAGE,
 				 "--type %s is not known: only images can be inspected", type);
 	for (size_t i = 0; i < args.n; i++)
-		if (inspect_one(a, args.items[i], out, err) < 0)
+		if (inspect_one(a, args.items[i], platform, out, err) < 0)
 			return -1;
 	json_write_pretty(out, &text);
 	fputs(text.buf, stdout);

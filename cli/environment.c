@@ -94,6 +94,7 @@ void environment_init(struct environment *e, char **envp)
 	e->ca_file = xstrdup_null(get_set(e, "SSL_CERT_FILE"));
 	e->ca_dir = xstrdup_null(get_set(e, "SSL_CERT_DIR"));
 	e->source_date_epoch = xstrdup_null(get_set(e, "SOURCE_DATE_EPOCH"));
+	e->default_platform = xstrdup_null(get_set(e, "DOCKER_DEFAULT_PLATFORM"));
 	e->sandbox_mode = xstrdup_null(get_set(e, "SLIPWAY_SANDBOX"));
 	e->no_color = get_set(e, "NO_COLOR") != NULL;
 	e->verbose = get_set(e, "SLIPWAY_VERBOSE") != NULL;
@@ -115,6 +116,7 @@ void environment_release(struct environment *e)
 	free(e->ca_file);
 	free(e->ca_dir);
 	free(e->source_date_epoch);
+	free(e->default_platform);
 	free(e->sandbox_mode);
 	strlist_release(&e->auth_files);
 	strlist_release(&e->connect_to);

@@ -16,6 +16,7 @@ struct environment {
 	struct strmap proxy;       /* HTTP_PROXY and kin, as set */
 	struct strlist connect_to; /* SLIPWAY_CONNECT_TO: "HOST:PORT:OTHER:PORT", blanks between */
 	char *source_date_epoch;   /* NULL when not set */
+	char *default_platform;    /* DOCKER_DEFAULT_PLATFORM, NULL when not set */
 	char *sandbox_mode;        /* SLIPWAY_SANDBOX, NULL when not set */
 	bool no_color, verbose;
 	mode_t umask; /* the user's, for files outside the store */

@@ -236,6 +236,35 @@ void check_finish(struct check_list *list)
 		qsort(list->items, list->n, sizeof(*list->items), by_line);
 }
 
+static bool has_warning(const struct check_list *list, const struct check_warning *w)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (list->items[i].rule == w->rule && list->items[i].line_first == w->line_first &&
+		    list->items[i].column == w->column &&
+		    strcmp(list->items[i].message, w->message) == 0)
+			return true;
+	return false;
+}
+
+void check_list_merge(struct check_list *out, struct check_list *from)
+{
+	size_t i;
+
+	for (i = 0; i < from->n; i++) {
+		struct check_warning *w = &from->items[i];
+
+		if (out->n == MAX_WARNINGS || has_warning(out, w))
+			continue;
+		GROW(out->items, out->n + 1, out->cap);
+		out->items[out->n++] = *w;
+		w->message = NULL;
+	}
+	check_list_release(from);
+	check_finish(out);
+}
+
 size_t check_count(const struct check_list *list, enum check_level level)
 {
 	size_t i, n = 0;

@@ -111,6 +111,8 @@ int check_override(struct check_list *list, const char *text, struct error *err)
 void check_add_comment(struct check_list *list, int line_first, int line_last, const char *text);
 /* Drops what is silenced, and sorts. May be called again after more was added. */
 void check_finish(struct check_list *list);
+/* What from found and out has not; from is empty then. */
+void check_list_merge(struct check_list *out, struct check_list *from);
 /* How many warnings, or suggestions, there are. */
 size_t check_count(const struct check_list *list, enum check_level level);
 /* After check_finish(): ERROR_SYNTAX "lint violation found for rules: A, B" when "error=true" asks for it. */

@@ -207,18 +207,29 @@ static int walk(struct export *x, const struct tree_node *n, const char *path, s
 	return 0;
 }
 
-int export_tar(struct store *s, const struct image *image, int out_fd, struct error *err)
+static int add_part(struct tar_writer *tar, struct store *s, const struct export_part *part,
+		    struct error *err)
 {
 	AUTO(export) x = {0};
+
+	if (export_open(&x, s, part->image, err) < 0)
+		return -1;
+	x.tar = tar;
+	return walk(&x, tree_root(x.tree), part->folder ? part->folder : "", err);
+}
+
+int export_tar(struct store *s, const struct export_part *parts, size_t n, int out_fd,
+	       struct error *err)
+{
 	AUTO_PTR(tar_writer) tar = NULL;
 	struct fd_sink out;
 
 	fd_sink_init(&out, out_fd, "the tar");
-	if (export_open(&x, s, image, err) < 0 || tar_writer_open(&tar, &out.sink, err) < 0)
+	if (tar_writer_open(&tar, &out.sink, err) < 0)
 		return -1;
-	x.tar = tar;
-	if (walk(&x, tree_root(x.tree), "", err) < 0)
-		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (add_part(tar, s, &parts[i], err) < 0)
+			return -1;
 	return tar_writer_finish(tar, err);
 }
 

@@ -6,8 +6,14 @@
 
 #include "oci/image.h"
 
-/* A tar in the order of entry_compare(), to a descriptor; deterministic. */
-int export_tar(struct store *s, const struct image *image, int out_fd, struct error *err);
+struct export_part {
+	const struct image *image;
+	const char *folder; /* of the tar that it goes into; NULL: the top */
+};
+
+/* A tar, each part in the order of entry_compare(), to a descriptor; deterministic. */
+int export_tar(struct store *s, const struct export_part *parts, size_t n, int out_fd,
+	       struct error *err);
 /*
  * Files into a folder (created when missing), owned by whoever runs this, with modes and times of the image; existing files are
  * replaced, a folder in the way of a file is an error. Devices are skipped unless root. *skipped counts what could not be made.

@@ -16,6 +16,9 @@ void image_free(struct image *i);
 /* d may be an index: the manifest for the platform (NULL: the host's) is taken, depth LIMIT_INDEX_DEPTH. */
 int image_load(struct image **out, struct store *s, const struct descriptor *d,
 	       const struct platform *platform, struct error *err);
+/* The host's platform, or of an index that lists none for it the first image that is here: to look at, not to run. */
+int image_load_any(struct image **out, struct store *s, const struct descriptor *d,
+		   struct error *err);
 /*
  * The first half of image_load: walks from d through indexes to the manifest for the platform; *out describes it, text
  * holds its verified bytes.

@@ -189,7 +189,8 @@ static void options_of_the_image(void **state)
 	assert_ok(platform_parse(&platform, "linux/arm64", err));
 	b.o.labels = &labels;
 	b.o.annotations = &annotations;
-	b.o.platform = &platform;
+	b.o.platforms = &platform;
+	b.o.n_platforms = 1;
 	b.o.target = "ONE";
 	r = build(&b, "FROM scratch AS one\nLABEL l=file\nARG TARGETARCH\nENV T=$TARGETARCH\n"
 		      "COPY a.txt /arm\nFROM nowhere AS two\n");

@@ -19,8 +19,8 @@ static int try_init(struct try *t, struct build_fixture *f, const struct build_o
 	*t = (struct try){.m = {.n = 0}};
 	stage_fixture_init(&t->s, f, o, run);
 	output_init(&t->output, NULL);
-	assert_ok(instruction_expand(&t->ins, &t->s.build.file->stages[0].instructions[0], &scope,
-				     err));
+	assert_ok(instruction_expand(
+		&t->ins, &t->s.build.targets[0].file->stages[0].instructions[0], &scope, err));
 	return run_mounts_init(&t->m, t->s.stage, &t->ins, failure);
 }
 
