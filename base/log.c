@@ -72,12 +72,20 @@ void cancel_note(struct cancel *c, int signal)
 
 bool cancel_requested(const struct cancel *c)
 {
-	return c && __atomic_load_n(&c->signal, __ATOMIC_ACQUIRE) != 0;
+	for (; c; c = c->parent)
+		if (__atomic_load_n(&c->signal, __ATOMIC_ACQUIRE) != 0)
+			return true;
+	return false;
 }
 
 int cancel_check(const struct cancel *c, struct error *err)
 {
-	return cancel_requested(c) ? error_set(err, ERROR_CANCELLED, "cancelled") : 0;
+	if (cancel_requested(c))
+		return error_set(err, ERROR_CANCELLED, "cancelled");
+	for (; c; c = c->parent)
+		if (c->deadline_ns && time_monotonic_ns() > c->deadline_ns)
+			return error_set(err, ERROR_CANCELLED, "out of time");
+	return 0;
 }
 
 int cancel_sleep(const struct cancel *c, int64_t ns, struct error *err)
@@ -88,14 +96,15 @@ int cancel_sleep(const struct cancel *c, int64_t ns, struct error *err)
 		int64_t left = until - time_monotonic_ns();
 		int fd = c ? c->wake_fd : -1;
 		struct pollfd wake = {.fd = fd, .events = POLLIN};
-		/* Without a descriptor to wake us the flag is looked at ten times a second. */
+		/* Without a descriptor to wake us, or with a deadline, we look ten times a second. */
+		bool looks = fd < 0 || c->deadline_ns;
 		int64_t ms = (left + 999999) / 1000000;
 
 		if (cancel_check(c, err) < 0)
 			return -1;
 		if (left <= 0)
 			return 0;
-		if (fd < 0 && ms > 100)
+		if (looks && ms > 100)
 			ms = 100;
 		poll(&wake, 1, ms > 60000 ? 60000 : (int)ms);
 	}

@@ -53,11 +53,17 @@ struct cancel {
 	volatile int signal; /* 0, or the first signal's number */
 	volatile int count;  /* how many came: 2 means do not wait for anybody */
 	int wake_fd;         /* becomes readable at the first signal; -1 when there is none */
+	/*
+	 * Work that is not worth more than a certain time has a struct of its own, with the wake_fd of its parent: it ends
+	 * with the parent, or at deadline_ns (of time_monotonic_ns(); 0: none).
+	 */
+	const struct cancel *parent;
+	int64_t deadline_ns;
 };
 /* Notes that a signal came (> 0); async-signal-safe. Waking the reader of wake_fd is the caller's part. */
 void cancel_note(struct cancel *c, int signal);
-bool cancel_requested(const struct cancel *c); /* NULL: never */
-/* ERROR_CANCELLED "cancelled" when requested. */
+bool cancel_requested(const struct cancel *c); /* by a signal; NULL: never */
+/* ERROR_CANCELLED: "cancelled" when requested, "out of time" after the deadline. */
 int cancel_check(const struct cancel *c, struct error *err);
 /* Waits so many nanoseconds; ERROR_CANCELLED at a signal. */
 int cancel_sleep(const struct cancel *c, int64_t ns, struct error *err);

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "oci/manifest.h"
+#include "oci/image.h"
 #include "oci/reference.h"
 #include "oci/store.h"
 
@@ -63,3 +63,15 @@ int layout_read_folder(const char *folder, struct image_index *out, struct error
 int layout_import(struct store *s, const char *folder, const char *ref_name,
 		  const struct digest *digest, const struct platform *platform,
 		  struct descriptor *out, struct error *err);
+/* The same without the layers, each of which may then be had alone. */
+int layout_import_documents(struct store *s, const char *folder, const char *ref_name,
+			    const struct digest *digest, const struct platform *platform,
+			    struct descriptor *out, struct error *err);
+int layout_import_blob(struct store *s, const char *folder, const struct descriptor *blob,
+		       struct error *err);
+/*
+ * The inverse: an image of the store as ref_name of the layout in the folder, which is made when missing; blobs that are there
+ * with the right size are not written again, and the image that had the name loses it. Every layer must be in the store.
+ */
+int layout_export(struct store *s, const struct image *image, const char *folder,
+		  const char *ref_name, struct error *err);

@@ -274,9 +274,9 @@ static int walk_to_manifest(const struct import *im, const struct platform *plat
 			 im->folder, LIMIT_INDEX_DEPTH);
 }
 
-/* The manifest comes last: once it is there, so is all it names. */
+/* The manifest comes last: once it is there, so is all that was asked for. */
 static int copy_image(const struct import *im, const struct descriptor *d,
-		      const struct strbuf *text, struct error *err)
+		      const struct strbuf *text, bool layers, struct error *err)
 {
 	AUTO(manifest) m = {0};
 
@@ -289,14 +289,14 @@ static int copy_image(const struct import *im, const struct descriptor *d,
 				 d->digest.text, im->folder, m.config.media_type);
 	if (copy_blob(im, &m.config, err) < 0)
 		return -1;
-	for (size_t i = 0; i < m.n_layers; i++)
+	for (size_t i = 0; layers && i < m.n_layers; i++)
 		if (copy_blob(im, &m.layers[i], err) < 0)
 			return -1;
 	return copy_blob(im, d, err);
 }
 
-int layout_import(struct store *s, const char *folder, const char *ref_name,
-		  const struct digest *digest, const struct platform *platform,
+static int import(struct store *s, const char *folder, const char *ref_name,
+		  const struct digest *digest, const struct platform *platform, bool layers,
 		  struct descriptor *out, struct error *err)
 {
 	AUTO_FD int dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -314,11 +314,36 @@ int layout_import(struct store *s, const char *folder, const char *ref_name,
 		return error_errno(err, "open the OCI layout %s", folder);
 	if (choose(&im, &index, ref_name, digest, platform, &d, err) < 0 ||
 	    walk_to_manifest(&im, platform, &d, &text, err) < 0 ||
-	    copy_image(&im, &d, &text, err) < 0)
+	    copy_image(&im, &d, &text, layers, err) < 0)
 		return -1;
 	strmap_remove(&d.annotations, ANNOTATION_REF_NAME);
 	strmap_remove(&d.annotations, ANNOTATION_IMAGE_NAME);
 	*out = d;
 	memset(&d, 0, sizeof(d));
 	return 0;
+}
+
+int layout_import(struct store *s, const char *folder, const char *ref_name,
+		  const struct digest *digest, const struct platform *platform,
+		  struct descriptor *out, struct error *err)
+{
+	return import(s, folder, ref_name, digest, platform, true, out, err);
+}
+
+int layout_import_documents(struct store *s, const char *folder, const char *ref_name,
+			    const struct digest *digest, const struct platform *platform,
+			    struct descriptor *out, struct error *err)
+{
+	return import(s, folder, ref_name, digest, platform, false, out, err);
+}
+
+int layout_import_blob(struct store *s, const char *folder, const struct descriptor *blob,
+		       struct error *err)
+{
+	AUTO_FD int dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct import im = {.store = s, .folder = folder, .dirfd = dirfd};
+
+	if (dirfd < 0)
+		return error_errno(err, "open the OCI layout %s", folder);
+	return copy_blob(&im, blob, err);
 }

@@ -19,6 +19,8 @@ struct blob_job {
 };
 
 int blob_download(const struct blob_job *job, struct error *err);
+/* From the repositories that are remembered to have it, one after the other; job->repository is not read. */
+int blob_fetch_known(const struct blob_job *job, struct error *err);
 
 enum upload_outcome { UPLOAD_DONE, UPLOAD_PRESENT, UPLOAD_MOUNTED };
 /* *from (free()): the repository it was mounted from. */

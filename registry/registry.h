@@ -32,6 +32,7 @@ struct registry_options {
 	struct pool *pool;   /* at most 4 blobs of it at a time */
 	int max_retries;     /* 0: 6 */
 	int retry_base_ms;   /* 0: 500; tests make it small */
+	int max_pause_ms; /* a registry that asks for a longer pause is given up; 0: any is made */
 	int stall_timeout_ms, answer_timeout_ms; /* as in net/http.h; 0: its defaults */
 };
 
@@ -53,6 +54,21 @@ int registry_fetch_image(struct registry_client *c, struct store *s, const struc
 /* One blob into the store (nothing when it is there), resumed and verified. step: id for progress or 0. */
 int registry_fetch_blob(struct registry_client *c, struct store *s, const struct image_ref *repo,
 			const struct descriptor *blob, int step, struct error *err);
+/*
+ * The same from wherever the blob was seen before. ERROR_NOT_FOUND when no repository is known, else the failure of the last
+ * one that was tried.
+ */
+int registry_fetch_known(struct registry_client *c, struct store *s, const struct descriptor *blob,
+			 int step, struct error *err);
+/* Every layer of an image that is not in the store, so, in parallel. */
+int registry_fetch_missing(struct registry_client *c, struct store *s, const struct image *image,
+			   struct error *err);
+/* Is the blob in that repository? One HEAD, with the rights of a pull. */
+int registry_has_blob(struct registry_client *c, const struct image_ref *repo,
+		      const struct descriptor *blob, bool *there, struct error *err);
+/* Remembers that the blob is in that repository: to mount it from there, or to fetch it when it is needed. */
+void registry_note_blob(struct registry_client *c, struct store *s, const struct image_ref *repo,
+			const struct descriptor *blob);
 /* All layers of an image in parallel. */
 int registry_fetch_layers(struct registry_client *c, struct store *s, const struct image_ref *repo,
 			  const struct image *image, struct error *err);
@@ -74,6 +90,13 @@ int registry_push(struct registry_client *c, struct store *s, const struct image
 int registry_push_blob(struct registry_client *c, struct store *s, const struct image_ref *ref,
 		       const struct descriptor *blob, int step, struct push_result *out,
 		       struct error *err);
+
+/*
+ * A blob that need not be here: is it in the repository of ref, or can the registry mount it there? *placed false: its bytes
+ * have to be sent.
+ */
+int registry_place_blob(struct registry_client *c, struct store *s, const struct image_ref *ref,
+			const struct descriptor *blob, bool *placed, struct error *err);
 
 /* Verifies a login by GET /v2/ (docker login). ERROR_DENIED when refused. */
 int registry_check_login(struct registry_client *c, const char *host, const struct login *l,

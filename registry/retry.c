@@ -137,6 +137,10 @@ int retry_again(struct retry *r, const struct http_response *res, const struct e
 	asked = res ? retry_after_ns(res, time_now()) : -1;
 	if (asked >= 0)
 		delay = asked;
+	/* Who does not want to wait that long has the answer as the result. */
+	if (r->host->client->o.max_pause_ms > 0 &&
+	    delay > r->host->client->o.max_pause_ms * NS_PER_MS)
+		return 0;
 	say(r, res, why, delay);
 	if (res && res->status == 429)
 		host_pause(r->host, delay);

@@ -308,44 +308,41 @@ static int send_bytes(struct upload *u, struct url *first, struct http_response 
 	}
 }
 
-/* A layer that a build did not need here is fetched from where it is known to be. */
-static int fetch_missing(const struct upload *u, struct error *err)
-{
-	const struct blob_job *job = u->job;
-	AUTO(sources) sources = {0};
-	AUTO(error) why = ERROR_INIT;
-
-	sources_get(job->store, &job->blob->digest, &sources);
-	for (size_t i = 0; i < sources.n; i++) {
-		struct blob_job from = *job;
-
-		from.repository = &sources.refs[i];
-		error_clear(&why);
-		if (blob_download(&from, &why) == 0)
-			return 0;
-		if (why.kind == ERROR_CANCELLED)
-			break;
-	}
-	if (why.kind) {
-		error_move(err, &why);
-		return error_wrap(err, "%s: it is not in the store", u->what);
-	}
-	error_set(err, ERROR_NOT_FOUND,
-		  "%s: it is neither in the store nor known to be in a registry", u->what);
-	return error_hint(err, "build or pull the image again");
-}
-
 static int open_blob(struct upload *u, struct error *err)
 {
 	const struct blob_job *job = u->job;
 	int64_t size;
 
+	/* A layer that a build did not need here is fetched from where it is known to be. */
 	if (!store_has(job->store, &job->blob->digest, job->blob->size) &&
-	    fetch_missing(u, err) < 0)
-		return -1;
+	    blob_fetch_known(job, err) < 0)
+		return error_wrap(err, "%s", u->what);
 	if (store_open_blob(job->store, &job->blob->digest, job->blob->size, &u->fd, &size, err) <
 	    0)
 		return error_wrap(err, "%s", u->what);
+	return 0;
+}
+
+/* Without sending it. *session: as try_mounts() leaves it. */
+static int place(struct upload *u, enum upload_outcome *outcome, char **from, struct url *session,
+		 struct http_response *res, struct error *err)
+{
+	const struct blob_job *job = u->job;
+	bool present, mounted = false;
+
+	u->host = client_host(job->client, job->repository);
+	u->what = xstrfmt("push blob %s to %s/%s", job->blob->digest.text, job->repository->host,
+			  job->repository->path);
+	auth_scope_push(&u->scopes, job->repository->path);
+	*from = NULL;
+	*outcome = UPLOAD_PRESENT;
+	if (blob_check_stop(job, err) < 0 || is_present(u, &present, err) < 0)
+		return -1;
+	if (present)
+		return 0;
+	if (try_mounts(u, &mounted, from, session, res, err) < 0)
+		return -1;
+	*outcome = mounted ? UPLOAD_MOUNTED : UPLOAD_DONE;
 	return 0;
 }
 
@@ -355,22 +352,11 @@ int blob_upload(const struct blob_job *job, enum upload_outcome *outcome, char *
 	AUTO(upload) u = {.job = job, .fd = -1};
 	AUTO(http_response) res = {0};
 	AUTO(url) session = {0};
-	bool present, mounted = false;
+	bool present;
 
-	u.host = client_host(job->client, job->repository);
-	u.what = xstrfmt("push blob %s to %s/%s", job->blob->digest.text, job->repository->host,
-			 job->repository->path);
-	auth_scope_push(&u.scopes, job->repository->path);
-	*from = NULL;
-	*outcome = UPLOAD_PRESENT;
-	if (blob_check_stop(job, err) < 0 || is_present(&u, &present, err) < 0)
+	if (place(&u, outcome, from, &session, &res, err) < 0)
 		return -1;
-	if (!present) {
-		if (try_mounts(&u, &mounted, from, &session, &res, err) < 0)
-			return -1;
-		*outcome = mounted ? UPLOAD_MOUNTED : UPLOAD_DONE;
-	}
-	if (!present && !mounted) {
+	if (*outcome == UPLOAD_DONE) {
 		/* An empty blob has no last piece to hold back: its digest is known. */
 		struct digest empty = digest_of("", 0);
 
@@ -382,5 +368,23 @@ int blob_upload(const struct blob_job *job, enum upload_outcome *outcome, char *
 			return -1;
 	}
 	sources_add(job->client, job->store, &job->blob->digest, job->repository);
+	return 0;
+}
+
+int registry_place_blob(struct registry_client *c, struct store *s, const struct image_ref *ref,
+			const struct descriptor *blob, bool *placed, struct error *err)
+{
+	const struct blob_job job = {.client = c, .store = s, .repository = ref, .blob = blob};
+	AUTO(upload) u = {.job = &job, .fd = -1};
+	AUTO(http_response) res = {0};
+	AUTO(url) session = {0};
+	enum upload_outcome outcome;
+	AUTO_FREE char *from = NULL;
+
+	if (place(&u, &outcome, &from, &session, &res, err) < 0)
+		return -1;
+	*placed = outcome != UPLOAD_DONE;
+	if (*placed)
+		sources_add(c, s, &blob->digest, ref);
 	return 0;
 }

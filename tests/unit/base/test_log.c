@@ -1,6 +1,7 @@
 #include "testing.h"
 
 #include "base/log.h"
+#include "base/time.h"
 
 struct recorder {
 	struct reporter reporter;
@@ -96,12 +97,33 @@ static void cancel_is_seen(void **state)
 	assert_error(cancel_check(&c, err), ERROR_CANCELLED, "cancelled");
 }
 
+static void work_with_a_deadline_ends_with_it_or_with_its_parent(void **state)
+{
+	struct cancel parent = {.wake_fd = -1};
+	struct cancel c = {.wake_fd = -1, .parent = &parent};
+	int64_t begin = time_monotonic_ns();
+
+	(void)state;
+	assert_ok(cancel_check(&c, err));
+	c.deadline_ns = begin + 3600 * 1000000000ll;
+	assert_ok(cancel_check(&c, err));
+	c.deadline_ns = begin + 200 * 1000000ll;
+	assert_error(cancel_sleep(&c, 60 * 1000000000ll, err), ERROR_CANCELLED, "out of time");
+	assert_true(time_monotonic_ns() - begin < 30 * 1000000000ll);
+	/* Nobody asked for it. */
+	assert_false(cancel_requested(&c));
+	cancel_note(&parent, 2);
+	assert_true(cancel_requested(&c));
+	assert_error(cancel_check(&c, err), ERROR_CANCELLED, "cancelled");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_reach_the_reporter),
 		cmocka_unit_test(silence_is_allowed),
 		cmocka_unit_test(cancel_is_seen),
+		cmocka_unit_test(work_with_a_deadline_ends_with_it_or_with_its_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

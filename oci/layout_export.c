@@ -1,0 +1,155 @@
+/* Images into layout folders that others read: skopeo, BuildKit, another store of ours. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/path.h"
+#include "oci/layout.h"
+
+#define LAYOUT_TEXT  "{\"imageLayoutVersion\":\"1.0.0\"}"
+#define BUFFER_BYTES ((size_t)256 << 10)
+
+struct folder {
+	struct store *store;
+	const char *path;
+	int dirfd;
+};
+
+static bool has_blob(const struct folder *f, const struct descriptor *d, const char *name)
+{
+	struct stat st;
+
+	return fstatat(f->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size == d->size;
+}
+
+/* Hashed on the way: a blob that is damaged here must not become one that is believed there. */
+static int copy_bytes(int in, int out, const struct descriptor *d, const char *name,
+		      struct error *err)
+{
+	AUTO_FREE char *buf = xmalloc(BUFFER_BYTES);
+	AUTO(digester) digester;
+	struct digest got;
+	ssize_t n;
+
+	digester_init(&digester, &d->digest);
+	while ((n = read(in, buf, BUFFER_BYTES)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err, "read blob %s", d->digest.text);
+		digester_update(&digester, buf, (size_t)n);
+		if (fs_write_all(out, buf, (size_t)n, name, err) < 0)
+			return -1;
+	}
+	got = digester_final(&digester);
+	if (!digest_equal(&got, &d->digest))
+		return error_set(err, ERROR_CORRUPT, "blob %s is damaged in the store",
+				 d->digest.text);
+	if (fsync(out) < 0)
+		return error_errno(err, "write %s", name);
+	return 0;
+}
+
+static int make_blob_folder(const struct folder *f, const char *blob, struct error *err)
+{
+	AUTO_FREE char *whole = path_join(f->path, blob);
+	AUTO_FREE char *dir = path_dir(whole);
+
+	return fs_mkdir_p(dir, 0755, err);
+}
+
+static int put_blob(const struct folder *f, const struct descriptor *d, struct error *err)
+{
+	char name[STORE_BLOB_PATH];
+	AUTO_FREE char *temp = NULL;
+	AUTO_FD int in = -1;
+	AUTO_FD int out = -1;
+	int64_t size;
+
+	store_blob_path(&d->digest, name);
+	if (has_blob(f, d, name))
+		return 0;
+	temp = xstrfmt("%s.%ld.tmp", name, (long)getpid());
+	if (store_open_blob(f->store, &d->digest, d->size, &in, &size, err) < 0 ||
+	    make_blob_folder(f, name, err) < 0)
+		return -1;
+	out = openat(f->dirfd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (out < 0)
+		return error_errno(err, "create %s/%s", f->path, temp);
+	if (copy_bytes(in, out, d, temp, err) < 0) {
+		unlinkat(f->dirfd, temp, 0);
+		return -1;
+	}
+	if (renameat(f->dirfd, temp, f->dirfd, name) < 0)
+		return error_errno(err, "rename %s/%s", f->path, temp);
+	return 0;
+}
+
+static int put_blobs(const struct folder *f, const struct image *image, struct error *err)
+{
+	for (size_t i = 0; i < image->manifest.n_layers; i++)
+		if (put_blob(f, &image->manifest.layers[i], err) < 0)
+			return -1;
+	if (put_blob(f, &image->manifest.config, err) < 0)
+		return -1;
+	return put_blob(f, &image->descriptor, err);
+}
+
+static bool has_name(const struct descriptor *d, const char *name)
+{
+	const char *have = strmap_get(&d->annotations, ANNOTATION_REF_NAME);
+
+	return have && strcmp(have, name) == 0;
+}
+
+static int put_index(const struct folder *f, const struct image *image, const char *ref_name,
+		     struct error *err)
+{
+	AUTO_FREE char *marker = path_join(f->path, "oci-layout");
+	AUTO_FREE char *file = path_join(f->path, "index.json");
+	AUTO(image_index) index = {0};
+	AUTO(descriptor) entry = {0};
+	AUTO(strbuf) text = STRBUF_INIT;
+
+	if (faccessat(f->dirfd, "index.json", F_OK, 0) == 0 &&
+	    layout_read_folder(f->path, &index, err) < 0)
+		return -1;
+	for (size_t i = 0; i < index.n_manifests; i++)
+		if (has_name(&index.manifests[i], ref_name))
+			image_index_remove(&index, i--);
+	descriptor_copy(&entry, &image->descriptor);
+	strmap_clear(&entry.annotations);
+	strmap_set(&entry.annotations, ANNOTATION_REF_NAME, ref_name);
+	image_index_add(&index, &entry);
+	image_index_write(&index, &text);
+	if (fs_write_file_atomic(marker, LAYOUT_TEXT, strlen(LAYOUT_TEXT), 0644, err) < 0)
+		return -1;
+	return fs_write_file_atomic(file, text.buf, text.len, 0644, err);
+}
+
+int layout_export(struct store *s, const struct image *image, const char *folder,
+		  const char *ref_name, struct error *err)
+{
+	struct folder f = {.store = s, .path = folder, .dirfd = -1};
+	AUTO_FD int dirfd = -1;
+
+	if (fs_mkdir_p(folder, 0755, err) < 0)
+		return -1;
+	dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return error_errno(err, "open the folder %s", folder);
+	f.dirfd = dirfd;
+	if (put_blobs(&f, image, err) < 0)
+		return error_wrap(err, "write the OCI layout %s", folder);
+	if (store_lock_fd(s, dirfd, LOCK_EX, "writes this OCI layout", err) < 0 ||
+	    put_index(&f, image, ref_name, err) < 0)
+		return error_wrap(err, "write the OCI layout %s", folder);
+	return 0;
+}
