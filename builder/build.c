@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/time.h"
 #include "builder/build_finish.h"
+#include "builder/cache_export.h"
 #include "builder/check_stage.h"
 #include "builder/prepare.h"
 #include "builder/stage.h"
@@ -257,18 +258,23 @@ static int finish(struct build *b, struct build_result *out, struct error *err)
 	return 0;
 }
 
-int build_run(struct build_result *out, struct store *s, const struct build_options *o,
-	      struct error *err)
+/* *again: a cached layer that steps counted on is lost. */
+static int build_once(struct build_result *out, struct store *s, const struct build_options *o,
+		      struct remote_caches *remote, bool *again, struct error *err)
 {
 	AUTO(build) b;
 	int result;
 
 	build_init(&b, s, o);
+	b.remote = remote;
 	result = prepare(&b, err);
 	if (result == 0)
 		result = run_stages(&b, err);
 	if (result == 0)
 		result = finish(&b, out, err);
+	*again = result < 0 && !cancel_requested(o->cancel) && remote_caches_start_over(remote);
+	if (*again)
+		return -1;
 	if (b.targets[0].file) {
 		build_take_checks(&b, &out->checks);
 		report_warnings(&b, &out->checks);
@@ -276,6 +282,24 @@ int build_run(struct build_result *out, struct store *s, const struct build_opti
 	out->steps = b.steps;
 	out->cached = b.cached;
 	return result;
+}
+
+int build_run(struct build_result *out, struct store *s, const struct build_options *o,
+	      struct error *err)
+{
+	AUTO_PTR(remote_caches) remote = remote_caches_new(s, o);
+
+	for (;;) {
+		AUTO(error) why = ERROR_INIT;
+		bool again;
+
+		if (build_once(out, s, o, remote, &again, &why) == 0)
+			return 0;
+		if (!again)
+			return error_move(err, &why);
+		/* What was done meanwhile is in the store's own cache. */
+		cache_export_clear(o->cache_export);
+	}
 }
 
 void build_result_release(struct build_result *r)

@@ -37,8 +37,30 @@ struct fetch_source {
 struct layer_sink {
 	/* A layer of the result is ready (base layers first); must not block for long. */
 	void (*ready)(void *arg, const struct descriptor *layer);
+	/* Is a layer that is not here where the result goes, or can it get there without us? NULL: never. Any thread. */
+	bool (*holds)(void *arg, const struct descriptor *layer);
 	void *arg;
 };
+
+/*
+ * A cache that another machine wrote (--cache-from). It is an image whose configuration has records of steps
+ * (cache_document.h). Calls come from any thread; load comes first, once.
+ */
+struct cache_source {
+	const char *name; /* as people gave it */
+	/* Manifest and configuration into the store. ERROR_NOT_FOUND: there is no cache yet. */
+	int (*load)(void *arg, const struct platform *platform, struct descriptor *image,
+		    struct error *err);
+	/* One layer blob into the store, verified; step: where to report progress. */
+	int (*fetch)(void *arg, const struct descriptor *layer, int step, struct error *err);
+	/* Is the layer still there? NULL: fetching costs no more than asking. */
+	int (*check)(void *arg, const struct descriptor *layer, bool *there, struct error *err);
+	/* A step takes this layer: where it is may be worth remembering. NULL: it is not. */
+	void (*note)(void *arg, const struct descriptor *layer);
+	void *arg;
+};
+
+struct cache_export;
 
 struct build_secret {
 	const char *id;
@@ -88,6 +110,13 @@ struct build_options {
 	struct image_source images;
 	struct fetch_source fetch;
 	struct layer_sink layers;
+	const struct cache_source *caches;
+	size_t n_caches;
+	struct cache_export
+		*cache_export; /* collects what --cache-to writes (cache_export.h); NULL: nothing */
+	bool inline_cache;     /* the image's own configuration gets the records */
+	/* Layers of the base and of caches that no step needed may be missing in the result, when they can be fetched later. */
+	bool lazy;
 	struct reporter *reporter;
 	const struct cancel *cancel;
 	struct pool *pool; /* compression and hashing */
@@ -95,7 +124,7 @@ struct build_options {
 
 struct build_result {
 	struct image **
-		images; /* one a platform, saved: config and manifest are in the store, every layer too */
+		images; /* one a platform, saved: config and manifest are in the store, and unless lazy every layer */
 	size_t n_images;
 	struct image *image; /* a view of the first */
 	struct descriptor

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/time.h"
-#include "builder/cache.h"
+#include "builder/cache_export.h"
 #include "builder/stage.h"
 
 static void set_labels(const struct build *b, struct image_config *config)
@@ -33,10 +33,12 @@ static int64_t find_time(const struct build *b, const struct image_config *confi
 	sha256_frame_str(&hash, "slipway image 1");
 	sha256_frame(&hash, text.buf, text.len);
 	sha256_final_hex(&hash, key);
-	if (!o->no_cache && cache_get_created(b->store, key, &created))
-		return created;
-	cache_put_created(b->store, key, o->now);
-	return o->now;
+	if (o->no_cache || (!cache_get_created(b->store, key, &created) &&
+			    !remote_caches_find_created(b->remote, key, &created)))
+		created = o->now;
+	cache_put_created(b->store, key, created);
+	cache_export_add_image(o->cache_export, key, created);
+	return created;
 }
 
 static void set_times(const struct build *b, const struct stage *target,
@@ -66,6 +68,24 @@ static void fill_manifest(const struct build *b, const struct stage *target, str
 		strmap_copy(&m->annotations, b->options->annotations);
 }
 
+/* The layers of the result: all of them here, or in a lazy build where they can be had. */
+static int gather_layers(struct build *b, struct stage *target, struct error *err)
+{
+	const struct build_options *o = b->options;
+	struct stack *k = &target->stack;
+	size_t n_base = k->base ? k->base->stack.n : 0;
+	bool held = true;
+
+	if (!o->lazy)
+		return stack_fetch(k, err);
+	for (size_t i = 0; i < n_base && held && o->layers.holds; i++)
+		held = store_has(b->store, &k->layers[i].digest, k->layers[i].size) ||
+		       o->layers.holds(o->layers.arg, &k->layers[i]);
+	if (!held && base_image_fetch(k->base, err) < 0)
+		return -1;
+	return remote_caches_settle(b->remote, k->layers, k->n, err);
+}
+
 /*
  * An image that was asked for by platform is of that one, whatever its last stage was FROM; what the base says more of the same
  * architecture (a variant) stays.
@@ -92,7 +112,7 @@ int build_finish(struct build_target *t, struct image **out, struct error *err)
 	struct stage *target = t->stages[t->plan.target];
 	AUTO_PTR(image) image = image_new();
 
-	if (stack_fetch(&target->stack, err) < 0)
+	if (gather_layers(b, target, err) < 0)
 		return -1;
 	stage_announce(target);
 	image_config_copy(&image->config, &target->config);
@@ -100,6 +120,8 @@ int build_finish(struct build_target *t, struct image **out, struct error *err)
 	set_labels(b, &image->config);
 	set_times(b, target, &image->config);
 	fill_manifest(b, target, &image->manifest);
+	if (b->options->inline_cache)
+		cache_export_attach(b->options->cache_export, image);
 	if (image_save(image, b->store, err) < 0)
 		return error_wrap(err, "write the image");
 	*out = take_ptr(image);

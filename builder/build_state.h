@@ -8,6 +8,7 @@
 
 #include "builder/base_image.h"
 #include "builder/build.h"
+#include "builder/cache_remote.h"
 #include "dockerfile/graph.h"
 
 struct stage;
@@ -34,7 +35,8 @@ struct build {
 	struct layer_options layer_options;
 	struct named_contexts contexts;
 	struct base_images images;
-	struct group *group; /* of stages at work (own_group); NULL: one after the other */
+	struct remote_caches *remote; /* NULL: none */
+	struct group *group;          /* of stages at work (own_group); NULL: one after the other */
 	struct group own_group;
 
 	pthread_mutex_t lock;

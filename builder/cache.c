@@ -88,9 +88,9 @@ static int read_record(struct cache_record *out, const struct strbuf *text, cons
 	    descriptor_from_json(&out->layer.descriptor, layer, where, err) < 0 ||
 	    json_get_string(j, "diff_id", &diff_id, where, err) < 0 ||
 	    digest_parse(&out->layer.diff_id, diff_id, err) < 0 ||
-	    json_get_int(j, "uncompressed", &out->layer.uncompressed, where, err) < 0)
+	    json_get_int(j, "uncompressed", &out->layer.uncompressed, where, err) < 0 ||
+	    json_opt_string(j, "key", &key, where, err) < 0)
 		return -1;
-	key = json_string_value(json_object_get(j, "key"));
 	if (key && strlen(key) == SHA256_HEX_SIZE - 1 &&
 	    strspn(key, "0123456789abcdef") == SHA256_HEX_SIZE - 1)
 		memcpy(out->key, key, sizeof(out->key));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "builder/cache_export.h"
 #include "builder/explain.h"
 #include "builder/stop.h"
 
@@ -57,6 +58,7 @@ struct lookup {
 	struct step_key quick, key;
 	bool has_quick, complete;
 	struct cache_record found;
+	const char *from; /* the cache that knew it; NULL: the store's own */
 };
 
 static void lookup_release(struct lookup *l)
@@ -92,7 +94,10 @@ static int look_quickly(struct lookup *l, struct error *err)
 		return there;
 	step_key_finish(&l->quick);
 	l->has_quick = true;
-	return !l->step->stage->no_cache && cache_get(b->store, l->quick.hex, &l->found);
+	if (l->step->stage->no_cache)
+		return 0;
+	return cache_get(b->store, l->quick.hex, &l->found) ||
+	       remote_caches_find(b->remote, l->quick.hex, "", &l->found, &l->from);
 }
 
 static int compute_key(struct lookup *l, struct error *err)
@@ -125,8 +130,11 @@ static int look(struct lookup *l, struct error *err)
 
 	if (compute_key(l, err) < 0)
 		return -1;
-	if (l->step->stage->no_cache || !cache_get(b->store, l->key.hex, &l->found))
+	if (l->step->stage->no_cache)
 		return 0;
+	if (!cache_get(b->store, l->key.hex, &l->found))
+		return remote_caches_find(b->remote, l->key.hex, l->has_quick ? l->quick.hex : "",
+					  &l->found, &l->from);
 	put_quick(l);
 	return 1;
 }
@@ -282,6 +290,23 @@ static int fail(struct layer_step *s, struct error *local, struct error *err)
 	return error_move(err, local);
 }
 
+static void export_step(const struct lookup *l)
+{
+	const struct stage *st = l->step->stage;
+	const struct cache_export_step step = {
+		.target = (int)(st->target - st->build->targets),
+		.stage = st->source->index,
+		.number = st->number,
+		.on_target = st->on_target,
+		.kind = l->ops->kind,
+		.quick = l->has_quick ? l->quick.hex : "",
+		.record = &l->found,
+	};
+
+	if (!l->step->unstable)
+		cache_export_add(st->build->options->cache_export, &step);
+}
+
 int layer_step_execute(struct layer_step *s, const struct layer_step_ops *ops, struct error *err)
 {
 	struct reporter *r = s->stage->build->options->reporter;
@@ -294,6 +319,11 @@ int layer_step_execute(struct layer_step *s, const struct layer_step_ops *ops, s
 	result = resolve(&l, &local);
 	if (result < 0)
 		return fail(s, &local, err);
+	if (l.key.hex[0])
+		memcpy(l.found.key, l.key.hex, sizeof(l.found.key));
+	if (l.from && s->stage->build->options->explain)
+		report_step_note(r, s->id, "CACHED from %s", l.from);
+	export_step(&l);
 	stage_add_layer(s->stage, &l.found.layer, l.found.created, s->history.buf);
 	report_step_end(r, s->id, result ? STEP_STATUS_CACHED : STEP_STATUS_DONE, NULL);
 	if (!s->unstable)

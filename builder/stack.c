@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "builder/base_image.h"
+#include "builder/cache_remote.h"
 
 void stack_init(struct stack *k, struct store *s)
 {
@@ -29,6 +30,7 @@ void stack_release(struct stack *k)
 void stack_copy(struct stack *dst, const struct stack *src)
 {
 	dst->base = src->base;
+	dst->remote = src->remote ? src->remote : dst->remote;
 	for (size_t i = 0; i < src->n; i++)
 		stack_push(dst, &src->layers[i], &src->diff_ids[i]);
 }
@@ -60,7 +62,14 @@ const struct digest *stack_chain(const struct stack *k)
 
 int stack_fetch(struct stack *k, struct error *err)
 {
-	return k->base ? base_image_fetch(k->base, err) : 0;
+	if (k->base && base_image_fetch(k->base, err) < 0)
+		return -1;
+	return remote_caches_fetch(k->remote, k->layers, k->n, err);
+}
+
+static bool can_fetch(const struct stack *k)
+{
+	return k->base || k->remote;
 }
 
 static int ensure_index(struct stack *k, size_t i, struct error *err)
@@ -69,7 +78,7 @@ static int ensure_index(struct stack *k, size_t i, struct error *err)
 
 	if (layer_index_ensure(k->store, &k->layers[i], &k->diff_ids[i], &local) == 0)
 		return 0;
-	if (local.kind != ERROR_NOT_FOUND || !k->base)
+	if (local.kind != ERROR_NOT_FOUND || !can_fetch(k))
 		return error_move(err, &local);
 	if (stack_fetch(k, err) < 0)
 		return -1;
@@ -140,7 +149,7 @@ int stack_read_file(struct stack *k, const char *path, size_t limit, struct strb
 	if (spool_read_small(k->store, view.tree, view.layers, view.diff_ids, view.n_layers, path,
 			     limit, out, &local) == 0)
 		return 0;
-	if (local.kind != ERROR_NOT_FOUND || !k->base)
+	if (local.kind != ERROR_NOT_FOUND || !can_fetch(k))
 		return error_move(err, &local);
 	if (stack_fetch(k, err) < 0)
 		return -1;

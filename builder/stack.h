@@ -10,11 +10,13 @@
 #include "sandbox/rootfs.h"
 
 struct base_image;
+struct remote_caches;
 
 struct stack {
 	struct store *store;
 	struct base_image
 		*base; /* brings the first layers when they are missing; NULL: none can be */
+	struct remote_caches *remote; /* brings layers of cached steps; NULL: all are here */
 	struct descriptor *layers;
 	struct digest *diff_ids, *chains;
 	size_t n, cap;

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/time.h"
+#include "builder/cache_document.h"
 #include "builder/history.h"
 #include "builder/steps.h"
 #include "builder/stop.h"
@@ -89,6 +90,7 @@ int stage_new(struct stage **out, struct build_target *t, int index, struct erro
 	st->label = make_label(t, st->source);
 	image_config_init(&st->config);
 	stack_init(&st->stack, b->store);
+	st->stack.remote = b->remote;
 	st->total = count_steps(t, st->source);
 	st->no_cache = is_without_cache(b->options, st->source);
 	if (t->plan.stages[index].base != STAGE_NONE)
@@ -180,6 +182,7 @@ static int start_from_image(struct stage *st, struct error *err)
 		return stage_error_place(err, &st->source->from);
 	config = &st->base->image->config;
 	image_config_copy(&st->config, config);
+	cache_document_detach(&st->config);
 	free(take_ptr(st->config.created));
 	complete_history(&st->config, config->created);
 	st->n_base_history = st->config.n_history;

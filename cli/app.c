@@ -94,11 +94,16 @@ static int make_repository(void *arg, const char *host, const char *repository, 
 				 : aws_login_make_repository(a->aws, host, repository, made, err);
 }
 
-static int make_registry(struct app *a, struct error *err)
+static int make_registry(struct app *a, const struct registry_options *limits,
+			 struct registry_client **out, struct error *err)
 {
 	struct registry_options o = {
 		.reporter = a->reporter,
-		.cancel = a->cancel,
+		.cancel = limits->cancel,
+		.max_retries = limits->max_retries,
+		.max_pause_ms = limits->max_pause_ms,
+		.stall_timeout_ms = limits->stall_timeout_ms,
+		.answer_timeout_ms = limits->answer_timeout_ms,
 		.login = {.get = get_login, .arg = a},
 		.repositories = {.make = make_repository, .arg = a},
 		.connect_to = &a->env.connect_to,
@@ -111,17 +116,29 @@ static int make_registry(struct app *a, struct error *err)
 	if (!a->transfers)
 		a->transfers = pool_new(MAX_TRANSFERS);
 	o.pool = a->transfers;
-	return registry_client_new(&a->registry, &o, err);
+	return registry_client_new(out, &o, err);
 }
 
 /* Stages that run at the same time may both be the first to ask. */
 int app_registry(struct app *a, struct error *err)
 {
+	const struct registry_options usual = {.cancel = a->cancel};
 	int result = 0;
 
 	pthread_mutex_lock(&a->lock);
 	if (!a->registry)
-		result = make_registry(a, err);
+		result = make_registry(a, &usual, &a->registry, err);
+	pthread_mutex_unlock(&a->lock);
+	return result;
+}
+
+int app_new_registry(struct app *a, const struct registry_options *limits,
+		     struct registry_client **out, struct error *err)
+{
+	int result;
+
+	pthread_mutex_lock(&a->lock);
+	result = make_registry(a, limits, out, err);
 	pthread_mutex_unlock(&a->lock);
 	return result;
 }
@@ -187,22 +204,35 @@ int app_load_image(struct app *a, const char *name, const char *platform, struct
 	return 0;
 }
 
-/* Is the named image here, for this platform (NULL: the host's, else any) and with all its layers? */
+int app_fetch_layers(struct app *a, const struct image *image, struct error *err)
+{
+	if (image_complete(image, a->store, NULL))
+		return 0;
+	if (app_registry(a, err) < 0)
+		return -1;
+	return registry_fetch_missing(a->registry, a->store, image, err);
+}
+
+/* Is the named image here, for this platform (NULL: the host's, else any) and with all its layers, or can they be fetched? */
 static bool find_complete(struct app *a, const char *name, const struct platform *platform,
 			  struct image **out)
 {
 	AUTO(descriptor) found = {0};
 	AUTO_PTR(image) image = NULL;
-	size_t missing;
+	AUTO(error) why = ERROR_INIT;
 
 	if (layout_find_text(a->store, name, &found, NULL) < 0)
 		return false;
 	if ((platform ? image_load(&image, a->store, &found, platform, NULL)
 		      : image_load_any(&image, a->store, &found, NULL)) < 0)
 		return false;
-	if ((platform && !platform_match(platform, &image->config.platform)) ||
-	    !image_complete(image, a->store, &missing))
+	if (platform && !platform_match(platform, &image->config.platform))
 		return false;
+	if (app_fetch_layers(a, image, &why) < 0) {
+		report_log(a->reporter, LOG_WARNING, "image %s is here without its layers: %s",
+			   name, why.message);
+		return false;
+	}
 	*out = take_ptr(image);
 	return true;
 }
@@ -291,9 +321,17 @@ static int fetch_layer(void *arg, const struct image_ref *ref, const struct desc
 {
 	struct app *a = arg;
 
+	AUTO(error) why = ERROR_INIT;
+
 	if (app_registry(a, err) < 0)
 		return -1;
-	return registry_fetch_blob(a->registry, a->store, ref, blob, step, err);
+	if (registry_fetch_blob(a->registry, a->store, ref, blob, step, &why) == 0)
+		return 0;
+	/* An image that was built here may have left layers where its own base, or a cache, has them. */
+	if (why.kind != ERROR_CANCELLED &&
+	    registry_fetch_known(a->registry, a->store, blob, step, NULL) == 0)
+		return 0;
+	return error_move(err, &why);
 }
 
 struct image_source app_image_source(struct app *a)

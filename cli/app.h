@@ -45,6 +45,9 @@ void app_release(struct app *a);
 int app_store(struct app *a, struct error *err); /* and takes a lease */
 int app_registry(struct app *a, struct error *err);
 int app_sandbox(struct app *a, struct error *err);
+/* A registry client apart, with the logins and trust of all; of limits only cancel, retries, pause and timeouts are read. */
+int app_new_registry(struct app *a, const struct registry_options *limits,
+		     struct registry_client **out, struct error *err);
 struct pool *app_pool(struct app *a);
 
 /* The last word of a command that failed. */
@@ -58,6 +61,8 @@ int app_load_image(struct app *a, const char *name, const char *platform, struct
 /* As app_load_image; when it is not here it is pulled from its registry first. */
 int app_need_image(struct app *a, const char *name, const struct platform *platform,
 		   struct image **out, struct error *err);
+/* Layers that a build left in a registry (--cache-from), into the store. */
+int app_fetch_layers(struct app *a, const struct image *image, struct error *err);
 /* The registry as the source of FROM images. */
 struct image_source app_image_source(struct app *a);
 struct fetch_source app_fetch_source(struct app *a);

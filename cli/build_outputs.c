@@ -139,6 +139,14 @@ bool output_list_wants_image(const struct output_list *l)
 	return l->n == 0;
 }
 
+bool output_list_wants_files(const struct output_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->items[i].kind != OUTPUT_IMAGE)
+			return true;
+	return false;
+}
+
 int output_list_check(const struct output_list *l, const struct platform_list *platforms,
 		      struct error *err)
 {

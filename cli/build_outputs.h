@@ -25,6 +25,8 @@ int output_list_add(struct output_list *l, const char *text, struct error *err);
 void output_list_release(struct output_list *l);
 /* Does the result belong into the store under its names? (no output given, or one of type=image) */
 bool output_list_wants_image(const struct output_list *l);
+/* Is any output a file or folder, which needs the layers? */
+bool output_list_wants_files(const struct output_list *l);
 /* ERROR_UNSUPPORTED for what cannot hold an index of these platforms. */
 int output_list_check(const struct output_list *l, const struct platform_list *platforms,
 		      struct error *err);

@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "cli/build_caches.h"
 #include "cli/build_inputs.h"
 #include "cli/build_outputs.h"
 #include "cli/cmd.h"
@@ -74,9 +75,6 @@ static int add_ref(struct build_refs *refs, const char *text, struct error *err)
 /* What docker build has and this version has not: named, never ignored. */
 static int refuse_unsupported(const struct build_flags *f, struct error *err)
 {
-	if (f->cache_from.n || f->cache_to.n)
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "--cache-from and --cache-to are not supported yet");
 	if (f->ssh.n)
 		return error_set(err, ERROR_UNSUPPORTED, "--ssh is not supported yet");
 	if (f->check)
@@ -246,15 +244,22 @@ static int name_image(struct app *a, const struct descriptor *image, const struc
 	return 0;
 }
 
-/* Names, files, archives, push: everything after the image exists. */
-static int finish(struct app *a, const struct build_flags *f, const struct output_list *outputs,
-		  const struct build_refs *refs, const struct build_result *result,
-		  struct error *err)
+static bool wants_push(const struct build_flags *f, const struct output_list *outputs)
 {
 	bool push = f->push;
 
 	for (size_t i = 0; i < outputs->n; i++)
 		push = push || outputs->items[i].push;
+	return push;
+}
+
+/* Names, files, archives, push: everything after the image exists. */
+static int finish(struct app *a, const struct build_flags *f, const struct output_list *outputs,
+		  const struct build_refs *refs, const struct build_result *result,
+		  struct error *err)
+{
+	bool push = wants_push(f, outputs);
+
 	if (push && !refs->n)
 		return error_set(err, ERROR_USAGE, "--push needs a name: add -t NAME");
 	if ((f->load || push || output_list_wants_image(outputs)) &&
@@ -270,9 +275,17 @@ static int finish(struct app *a, const struct build_flags *f, const struct outpu
 	return f->metadata_file ? write_metadata(f->metadata_file, result, refs, err) : 0;
 }
 
+/* docker's older way to ask for --cache-to type=inline. */
+static bool wants_inline_cache(const struct build_inputs *in)
+{
+	const char *value = strmap_get(&in->build_args, "BUILDKIT_INLINE_CACHE");
+
+	return value && (strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
+}
+
 static int build(struct app *a, const struct build_flags *f, const char *context,
 		 const struct build_refs *refs, const struct output_list *outputs,
-		 struct error *err)
+		 struct build_caches *caches, struct error *err)
 {
 	AUTO(build_inputs) in;
 	AUTO(platform_list) platforms = {0};
@@ -319,8 +332,12 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	o.images = app_image_source(a);
 	o.fetch = app_fetch_source(a);
 	o.pool = app_pool(a);
-	if (build_run(&result, a->store, &o, err) < 0 ||
-	    finish(a, f, outputs, refs, &result, err) < 0)
+	o.inline_cache = wants_inline_cache(&in);
+	if (build_caches_start(caches, a, &o, f->load || output_list_wants_files(outputs),
+			       refs->items, wants_push(f, outputs) ? refs->n : 0, err) < 0 ||
+	    build_run(&result, a->store, &o, err) < 0 ||
+	    finish(a, f, outputs, refs, &result, err) < 0 ||
+	    build_caches_write(caches, &result.image->config.platform, err) < 0)
 		return -1;
 	terminal_finish(a->terminal);
 	if (f->quiet)
@@ -334,8 +351,10 @@ static int run(struct app *a, const struct build_flags *f, const char *context, 
 {
 	AUTO(build_refs) refs = {0};
 	AUTO(output_list) outputs = {0};
+	AUTO(build_caches) caches = {0};
 
-	if (refuse_unsupported(f, err) < 0)
+	if (refuse_unsupported(f, err) < 0 ||
+	    build_caches_parse(&caches, &f->cache_from, &f->cache_to, err) < 0)
 		return -1;
 	for (size_t i = 0; i < f->outputs.n; i++)
 		if (output_list_add(&outputs, f->outputs.items[i], err) < 0)
@@ -349,7 +368,7 @@ static int run(struct app *a, const struct build_flags *f, const char *context, 
 				return -1;
 	if (app_progress(a, f->progress, f->quiet, err) < 0)
 		return -1;
-	return build(a, f, context, &refs, &outputs, err);
+	return build(a, f, context, &refs, &outputs, &caches, err);
 }
 
 int cmd_build(struct app *a, int argc, char **argv, struct error *err)
@@ -365,8 +384,14 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 		{0, "build-context", OPTION_LIST, "NAME=SOURCE",
 		 "A further context: a folder, oci-layout:PATH[:TAG] or docker-image://NAME",
 		 &f.contexts},
-		{0, "cache-from", OPTION_LIST, "SPEC", "Not supported yet", &f.cache_from},
-		{0, "cache-to", OPTION_LIST, "SPEC", "Not supported yet", &f.cache_to},
+		{0, "cache-from", OPTION_LIST, "SPEC",
+		 "Use the cache that another machine wrote: NAME, type=registry,ref=NAME or "
+		 "type=local,src=DIR",
+		 &f.cache_from},
+		{0, "cache-to", OPTION_LIST, "SPEC",
+		 "Write a cache for others: type=registry,ref=NAME, type=local,dest=DIR or type=inline; "
+		 "mode=max has the steps of all stages",
+		 &f.cache_to},
 		{0, "check", OPTION_FLAG, NULL, "Not supported yet", &f.check},
 		{0, "compression", OPTION_STRING, "KIND",
 		 "gzip (default), gzip:zlib-1..9, zstd[:1..22] or none", &f.compression},
@@ -378,7 +403,8 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 		{0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",
 		 "Allow plain HTTP and unverified TLS for this registry", &a->insecure},
 		{0, "label", OPTION_LIST, "NAME=VALUE", "Set a label", &f.labels},
-		{0, "load", OPTION_FLAG, NULL, "Accepted: the image is always in slipway's store",
+		{0, "load", OPTION_FLAG, NULL,
+		 "Have every layer in slipway's store, also those that --cache-from spares",
 		 &f.load},
 		{0, "metadata-file", OPTION_STRING, "FILE", "Write digests and names as JSON",
 		 &f.metadata_file},

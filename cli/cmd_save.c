@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "cli/cmd.h"
 #include "cli/output_file.h"
 #include "oci/archive.h"
@@ -36,6 +37,40 @@ static void save_list_release(struct save_list *l)
 }
 CLEANUP_RELEASE(save_list)
 
+static int fetch_layers(struct app *a, const struct descriptor *d, struct error *err);
+
+/* The images that were built; those of an index that were never pulled are left out. */
+static int fetch_members(struct app *a, const struct descriptor *d, struct error *err)
+{
+	AUTO(image_index) index = {0};
+	AUTO(strbuf) text = STRBUF_INIT;
+
+	if (store_read_blob(a->store, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, err) < 0 ||
+	    image_index_parse(&index, text.buf, text.len, d->media_type, d->digest.text, err) < 0)
+		return -1;
+	for (size_t i = 0; i < index.n_manifests; i++) {
+		const struct descriptor *m = &index.manifests[i];
+
+		if (media_is_manifest(m->media_type) && !m->artifact_type &&
+		    store_has(a->store, &m->digest, m->size) && fetch_layers(a, m, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What a build left in a registry has to come now. */
+static int fetch_layers(struct app *a, const struct descriptor *d, struct error *err)
+{
+	AUTO_PTR(image) image = NULL;
+
+	if (media_is_index(d->media_type))
+		return fetch_members(a, d, err);
+	/* What is no image, or half of one, is archive_save()'s to judge. */
+	if (image_load(&image, a->store, d, NULL, NULL) < 0)
+		return 0;
+	return app_fetch_layers(a, image, err);
+}
+
 static int add_image(struct app *a, struct save_list *list, const char *text, struct error *err)
 {
 	struct archive_item item = {0};
@@ -43,6 +78,10 @@ static int add_image(struct app *a, struct save_list *list, const char *text, st
 
 	if (layout_find_text(a->store, text, &item.descriptor, err) < 0)
 		return -1;
+	if (fetch_layers(a, &item.descriptor, err) < 0) {
+		descriptor_release(&item.descriptor);
+		return -1;
+	}
 	if (image_ref_parse(&ref, text, NULL) == 0 && !digest_is_set(&ref.digest)) {
 		AUTO(descriptor) named = {0};
 

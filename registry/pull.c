@@ -158,7 +158,7 @@ static void warn_platform(struct registry_client *c, const struct image_ref *ref
 }
 
 static int fetch_image(struct registry_client *c, struct store *s, const struct image_ref *ref,
-		       const struct platform *platform, struct descriptor *top,
+		       const struct platform *platform, bool warn, struct descriptor *top,
 		       struct descriptor *chosen, struct error *err)
 {
 	AUTO(strbuf) text = STRBUF_INIT;
@@ -171,20 +171,21 @@ static int fetch_image(struct registry_client *c, struct store *s, const struct 
 	    fetch_config(c, s, ref, chosen, &text, err) < 0 ||
 	    image_load(&image, s, chosen, platform, err) < 0)
 		return -1;
-	warn_platform(c, ref, platform, image);
+	if (warn)
+		warn_platform(c, ref, platform, image);
 	return 0;
 }
 
-int registry_fetch_image(struct registry_client *c, struct store *s, const struct image_ref *ref,
-			 const struct platform *platform, struct descriptor *top,
-			 struct descriptor *chosen, struct error *err)
+static int fetch_documents(struct registry_client *c, struct store *s, const struct image_ref *ref,
+			   const struct platform *platform, bool warn, struct descriptor *top,
+			   struct descriptor *chosen, struct error *err)
 {
 	AUTO(platform) host = {0};
 	AUTO(descriptor) named = {0};
 	AUTO(descriptor) found = {0};
 
 	platform_host(&host);
-	if (fetch_image(c, s, ref, platform ? platform : &host, &named, &found, err) < 0)
+	if (fetch_image(c, s, ref, platform ? platform : &host, warn, &named, &found, err) < 0)
 		return -1;
 	descriptor_release(top);
 	descriptor_release(chosen);
@@ -192,6 +193,20 @@ int registry_fetch_image(struct registry_client *c, struct store *s, const struc
 	*chosen = found;
 	named = found = (struct descriptor){0};
 	return 0;
+}
+
+int registry_fetch_image(struct registry_client *c, struct store *s, const struct image_ref *ref,
+			 const struct platform *platform, struct descriptor *top,
+			 struct descriptor *chosen, struct error *err)
+{
+	return fetch_documents(c, s, ref, platform, true, top, chosen, err);
+}
+
+int registry_fetch_documents(struct registry_client *c, struct store *s,
+			     const struct image_ref *ref, const struct platform *platform,
+			     struct descriptor *top, struct descriptor *chosen, struct error *err)
+{
+	return fetch_documents(c, s, ref, platform, false, top, chosen, err);
 }
 
 int registry_fetch_blob(struct registry_client *c, struct store *s, const struct image_ref *repo,

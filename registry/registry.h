@@ -51,6 +51,10 @@ int registry_resolve(struct registry_client *c, const struct image_ref *ref, str
 int registry_fetch_image(struct registry_client *c, struct store *s, const struct image_ref *ref,
 			 const struct platform *platform, struct descriptor *top,
 			 struct descriptor *chosen, struct error *err);
+/* The same of what is no image to run, so that its platform is nothing to warn of. */
+int registry_fetch_documents(struct registry_client *c, struct store *s,
+			     const struct image_ref *ref, const struct platform *platform,
+			     struct descriptor *top, struct descriptor *chosen, struct error *err);
 /* One blob into the store (nothing when it is there), resumed and verified. step: id for progress or 0. */
 int registry_fetch_blob(struct registry_client *c, struct store *s, const struct image_ref *repo,
 			const struct descriptor *blob, int step, struct error *err);
