@@ -35,7 +35,7 @@ struct fetch_source {
 };
 
 struct layer_sink {
-	/* A layer of the result is ready (base layers first); must not block for long. */
+	/* A layer of the result is in the store; must not block for long. Base layers that are not here are left out. */
 	void (*ready)(void *arg, const struct descriptor *layer);
 	/* Is a layer that is not here where the result goes, or can it get there without us? NULL: never. Any thread. */
 	bool (*holds)(void *arg, const struct descriptor *layer);

@@ -11,6 +11,7 @@
 #include "cli/build_inputs.h"
 #include "cli/build_outputs.h"
 #include "cli/cmd.h"
+#include "cli/push_ahead.h"
 #include "oci/layout.h"
 
 static const struct command_usage usage = {
@@ -260,8 +261,6 @@ static int finish(struct app *a, const struct build_flags *f, const struct outpu
 {
 	bool push = wants_push(f, outputs);
 
-	if (push && !refs->n)
-		return error_set(err, ERROR_USAGE, "--push needs a name: add -t NAME");
 	if ((f->load || push || output_list_wants_image(outputs)) &&
 	    name_image(a, &result->descriptor, refs, err) < 0)
 		return -1;
@@ -281,6 +280,25 @@ static bool wants_inline_cache(const struct build_inputs *in)
 	const char *value = strmap_get(&in->build_args, "BUILDKIT_INLINE_CACHE");
 
 	return value && (strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
+}
+
+/* The build, with the layers on their way to the registry while it goes on. */
+static int run_build(struct app *a, const struct build_flags *f, const struct output_list *outputs,
+		     const struct build_refs *refs, struct build_options *o,
+		     struct build_result *result, struct error *err)
+{
+	struct push_ahead *ahead = NULL;
+	int r;
+
+	if (wants_push(f, outputs)) {
+		if (!refs->n)
+			return error_set(err, ERROR_USAGE, "--push needs a name: add -t NAME");
+		ahead = push_ahead_start(a, refs->items, refs->n);
+		o->layers = push_ahead_sink(ahead);
+	}
+	r = build_run(result, a->store, o, err);
+	push_ahead_end(ahead, r < 0);
+	return r;
 }
 
 static int build(struct app *a, const struct build_flags *f, const char *context,
@@ -335,7 +353,7 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	o.inline_cache = wants_inline_cache(&in);
 	if (build_caches_start(caches, a, &o, f->load || output_list_wants_files(outputs),
 			       refs->items, wants_push(f, outputs) ? refs->n : 0, err) < 0 ||
-	    build_run(&result, a->store, &o, err) < 0 ||
+	    run_build(a, f, outputs, refs, &o, &result, err) < 0 ||
 	    finish(a, f, outputs, refs, &result, err) < 0 ||
 	    build_caches_write(caches, &result.image->config.platform, err) < 0)
 		return -1;

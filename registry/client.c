@@ -1,5 +1,6 @@
 #include "registry/client.h"
 
+#include <signal.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -20,10 +21,17 @@ int registry_client_new(struct registry_client **out, const struct registry_opti
 
 	(void)err;
 	c->o = *o;
+	c->stop = (struct cancel){.wake_fd = -1, .parent = o->cancel};
+	c->o.cancel = &c->stop;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->sources_lock, NULL);
 	*out = c;
 	return 0;
+}
+
+void registry_client_stop(struct registry_client *c)
+{
+	cancel_note(&c->stop, SIGTERM);
 }
 
 void registry_client_free(struct registry_client *c)

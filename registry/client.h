@@ -37,6 +37,7 @@ struct registry_host {
 
 struct registry_client {
 	struct registry_options o;
+	struct cancel stop;   /* o.cancel's child, and what o.cancel leads to from here on */
 	pthread_mutex_t lock; /* hosts, warnings */
 	struct registry_host *hosts;
 	struct strlist warnings;      /* said once each */

@@ -40,6 +40,8 @@ struct registry_client; /* all hosts: connections, tokens, pauses */
 int registry_client_new(struct registry_client **out, const struct registry_options *o,
 			struct error *err);
 void registry_client_free(struct registry_client *c);
+/* Every request under way or to come ends with ERROR_CANCELLED. Any thread. */
+void registry_client_stop(struct registry_client *c);
 
 /* Tag or digest -> descriptor of the manifest or index (HEAD, GET where HEAD does not tell). ERROR_NOT_FOUND, ERROR_DENIED. */
 int registry_resolve(struct registry_client *c, const struct image_ref *ref, struct descriptor *out,

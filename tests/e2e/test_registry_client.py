@@ -145,3 +145,19 @@ def test_damaged_blob_is_not_pushed(slipway, app, fault):
     slipway("push", app).fails(layer, "damaged in the store", "slipway fsck --repair")
     assert not seen(fault, "PUT", "/manifests/")
     assert ("team/app", layer) not in fault.state.blobs
+
+
+def test_layers_are_pushed_while_the_next_step_runs(slipway, build, fault):
+    """The second step ends only when the first step's layer has reached the registry."""
+    wait = (f"i=0; until wget -qO- http://{fault.host}/_fake/log | grep -q '\"PUT\"'; do i=$((i+1)); "
+            "[ $i -lt 300 ] || exit 1; sleep 0.1; done")
+    top = build.context({"Dockerfile": f"FROM tiny\nCOPY f /f\nRUN {wait}\n", "f": os.urandom(300000)})
+    slipway.build(top, "-t", f"{fault.host}/team/app:1", "-t", f"{fault.host}/team/app:2", "--push", *build.options).ok()
+    finished = [e["path"].partition("digest=")[2] for e in seen(fault, "PUT", "/blobs/uploads/")]
+    assert len(finished) == len(set(finished)) == len(read_layout(slipway.root, f"{fault.host}/team/app:1").layers) + 1
+
+
+def test_a_failed_build_does_not_wait_for_its_uploads(slipway, build, fault):
+    fault.rule(method="PUT", path="/blobs/uploads/", delay=100, times=-1)
+    top = build.context({"Dockerfile": "FROM tiny\nCOPY f /f\nRUN sleep 1; exit 3\n", "f": os.urandom(300000)})
+    slipway.build(top, "-t", f"{fault.host}/team/app:1", "--push", *build.options, timeout=60).fails("exit code: 3")
