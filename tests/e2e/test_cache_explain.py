@@ -157,6 +157,19 @@ def test_the_platform(build):
     assert explained(build, "--platform", "linux/arm64")[1] == "src/b changed"
 
 
+def test_several_platforms_do_not_stand_for_each_other(build):
+    """The same stage is made for each of them: a miss is told from what that one was, not from the other's."""
+    text = ("FROM --platform=$BUILDPLATFORM tiny AS made\nARG TARGETARCH\nRUN echo $TARGETARCH > /arch\nCOPY src/b /b\n"
+            "FROM scratch\nCOPY --from=made /arch /b /\n")
+    both = ("--platform", "linux/amd64,linux/arm64")
+    build(text, FILES, *both)
+    assert not explained(build, *both)
+    (build.last / "src/b").write_text("x")
+    result = build.again("--explain", *both).result
+    found = MISS.findall(result.out + result.err)
+    assert sorted(found) == [("1", "stage-1", "b changed")] * 2 + [("3", "made", "src/b changed")] * 2
+
+
 def test_stages_have_their_names(build):
     build("FROM tiny AS one\nCOPY src/b /b\nFROM one AS two\nRUN cat /b > /c\nFROM tiny\nCOPY --from=two /c /c\n", FILES)
     (build.last / "src/b").write_text("x")
