@@ -326,8 +326,7 @@ int layer_step_execute(struct layer_step *s, const struct layer_step_ops *ops, s
 	export_step(&l);
 	stage_add_layer(s->stage, &l.found.layer, l.found.created, s->history.buf);
 	report_step_end(r, s->id, result ? STEP_STATUS_CACHED : STEP_STATUS_DONE, NULL);
-	if (!s->unstable)
-		step_log_add(&s->stage->log, s->ins->text, l.key.hex[0] ? l.key.hex : l.found.key);
+	step_log_add(&s->stage->log, s->ins->text, l.found.key[0] ? l.found.key : l.quick.hex);
 	if (!result) {
 		s->stage->made = s->stage->number;
 		s->stage->made_in = s->stage;

@@ -98,8 +98,7 @@ static void the_same_step_twice_is_one_record(void **state)
 
 	add(e, 0, 1, false, A, "", "x");
 	add(e, 1, 1, true, A, "", "x");
-	AUTO_PTR(image) image = make(e, f->store, false, &doc);
-
+	image_free(make(e, f->store, false, &doc));
 	assert_int_equal(doc.n, 1);
 }
 
