@@ -16,6 +16,8 @@ struct command {
 extern const struct command commands[]; /* sorted by name; ends with a NULL name */
 
 int cmd_build(struct app *a, int argc, char **argv, struct error *err);
+int cmd_copy(struct app *a, int argc, char **argv, struct error *err);
+int cmd_delete(struct app *a, int argc, char **argv, struct error *err);
 int cmd_df(struct app *a, int argc, char **argv, struct error *err);
 int cmd_doctor(struct app *a, int argc, char **argv, struct error *err);
 int cmd_fsck(struct app *a, int argc, char **argv, struct error *err);
@@ -32,6 +34,7 @@ int cmd_rmi(struct app *a, int argc, char **argv, struct error *err);
 int cmd_run(struct app *a, int argc, char **argv, struct error *err);
 int cmd_save(struct app *a, int argc, char **argv, struct error *err);
 int cmd_tag(struct app *a, int argc, char **argv, struct error *err);
+int cmd_tags(struct app *a, int argc, char **argv, struct error *err);
 int cmd_version(struct app *a, int argc, char **argv, struct error *err);
 
 /* Pushes one image and prints the line docker's users expect: for push and build --push. */

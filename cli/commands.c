@@ -2,6 +2,8 @@
 
 const struct command commands[] = {
 	{"build", "Build an image from a Dockerfile", cmd_build},
+	{"copy", "Copy an image from registry to registry", cmd_copy},
+	{"delete", "Delete tags or images in their registry", cmd_delete},
 	{"df", "Show what the state folder holds", cmd_df},
 	{"doctor", "Show what this machine allows, and the sandbox in use", cmd_doctor},
 	{"fsck", "Verify every blob and reference of the store", cmd_fsck},
@@ -18,6 +20,7 @@ const struct command commands[] = {
 	{"run", "Run an image's command in a sandbox", cmd_run},
 	{"save", "Write images to an archive", cmd_save},
 	{"tag", "Give an image a further name", cmd_tag},
+	{"tags", "List the tags of a repository in its registry", cmd_tags},
 	{"version", "Show the version", cmd_version},
 	{NULL, NULL, NULL},
 };

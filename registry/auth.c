@@ -101,6 +101,11 @@ void auth_scope_push(struct strlist *scopes, const char *repository)
 	strlist_addf(scopes, "repository:%s:pull,push", repository);
 }
 
+void auth_scope_delete(struct strlist *scopes, const char *repository)
+{
+	strlist_addf(scopes, "repository:%s:pull,delete", repository);
+}
+
 bool auth_scope_covers(const char *have, const char *want)
 {
 	/* type:name:actions; the name may have a port, so the last colon ends it. */

@@ -37,6 +37,7 @@ int auth_refused(struct registry_host *h, const struct auth_need *need,
 void auth_grant_release(struct auth_grant *g);
 
 void auth_scope_pull(struct strlist *scopes, const char *repository);
+void auth_scope_delete(struct strlist *scopes, const char *repository);
 void auth_scope_push(struct strlist *scopes, const char *repository);
 /* Does "repository:a/b:pull,push" grant all that "repository:a/b:pull" asks? */
 bool auth_scope_covers(const char *have, const char *want);

@@ -25,6 +25,8 @@ static void manifest_request_init(struct manifest_request *m, struct registry_cl
 	*m = (struct manifest_request){0};
 	if (right == RIGHT_PUSH)
 		auth_scope_push(&m->scopes, ref->path);
+	else if (right == RIGHT_DELETE)
+		auth_scope_delete(&m->scopes, ref->path);
 	else
 		auth_scope_pull(&m->scopes, ref->path);
 	m->path = xstrfmt("/v2/%s/manifests/%s", ref->path, reference);
@@ -235,4 +237,20 @@ int manifest_put(struct registry_client *c, const struct image_ref *ref, const c
 	    !digest_equal(&said, &d->digest))
 		return mismatch(m.what, &d->digest, &said, err);
 	return 0;
+}
+
+int manifest_delete(struct registry_client *c, const struct image_ref *ref, const char *reference,
+		    int *status, struct error *err)
+{
+	AUTO(manifest_request) m;
+	AUTO(http_response) res = {0};
+
+	manifest_request_init(&m, c, ref, reference, "delete", "DELETE", RIGHT_DELETE);
+	if (registry_send(&m.request, &res, NULL, err) < 0)
+		return -1;
+	*status = res.status;
+	/* Whether tags can be deleted at all is the caller's question. */
+	if ((res.status >= 200 && res.status < 300) || res.status == 400 || res.status == 405)
+		return 0;
+	return remote_error(err, m.what, ref->host, &res);
 }

@@ -8,7 +8,7 @@
 #include "registry/client.h"
 
 /* Which rights the repository's requests ask for: a push uses one token for all it does. */
-enum manifest_right { RIGHT_PULL, RIGHT_PUSH };
+enum manifest_right { RIGHT_PULL, RIGHT_PUSH, RIGHT_DELETE };
 
 /* The tag or digest of ref, as the API names it: the digest where there is one. A view. */
 const char *manifest_reference(const struct image_ref *ref);
@@ -29,6 +29,9 @@ int manifest_get(struct registry_client *c, const struct image_ref *ref, const c
 /* Checks bytes that should be a manifest or index of that type (NULL: unknown), and tells its media type (free()). */
 int manifest_check(const char *text, size_t len, const char *media_type, const char *where,
 		   char **found_type, struct error *err);
+/* DELETE of a tag or digest. *status: 202 when it was done. */
+int manifest_delete(struct registry_client *c, const struct image_ref *ref, const char *reference,
+		    int *status, struct error *err);
 /* PUT. A tag that cannot be moved and names d already is a success. */
 int manifest_put(struct registry_client *c, const struct image_ref *ref, const char *reference,
 		 const struct descriptor *d, const struct strbuf *text, int step,

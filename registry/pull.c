@@ -4,91 +4,11 @@
 #include "base/limits.h"
 #include "oci/layout.h"
 #include "registry/blobs.h"
+#include "registry/documents.h"
 #include "registry/manifests.h"
 #include "registry/parallel.h"
 #include "registry/remote_error.h"
 #include "registry/sources.h"
-
-int registry_resolve(struct registry_client *c, const struct image_ref *ref, struct descriptor *out,
-		     struct error *err)
-{
-	const char *reference = manifest_reference(ref);
-	const struct digest *expected = digest_is_set(&ref->digest) ? &ref->digest : NULL;
-	AUTO(descriptor) found = {0};
-	AUTO(strbuf) text = STRBUF_INIT;
-	int status;
-
-	if (manifest_head(c, ref, reference, RIGHT_PULL, &found, &status, err) < 0)
-		return -1;
-	if (status == 200 && digest_is_set(&found.digest) && found.size >= 0 && found.media_type &&
-	    (!expected || digest_equal(expected, &found.digest))) {
-		descriptor_release(out);
-		*out = found;
-		found = (struct descriptor){0};
-		return 0;
-	}
-	/* GET tells what HEAD left out, and why it was refused. */
-	return manifest_get(c, ref, reference, expected, out, &text, err);
-}
-
-/* The bytes of a manifest or index from the store, where they are, with their media type. */
-static int read_stored(struct store *s, const struct digest *d, struct descriptor *out,
-		       struct strbuf *text, struct error *err)
-{
-	AUTO_FREE char *type = NULL;
-
-	if (store_read_blob(s, d, -1, text, LIMIT_MANIFEST_BYTES, err) < 0 ||
-	    manifest_check(text->buf, text->len, NULL, d->text, &type, err) < 0)
-		return -1;
-	descriptor_set(out, type, d, (int64_t)text->len);
-	return 0;
-}
-
-/* As a blob of exactly this digest, whichever its algorithm. */
-static int store_manifest(struct store *s, const struct descriptor *d, const struct strbuf *text,
-			  struct error *err)
-{
-	AUTO_PTR(ingest) in = NULL;
-
-	if (ingest_begin(&in, s, &d->digest, err) < 0)
-		return -1;
-	if (ingest_is_present(in))
-		return 0;
-	if (ingest_size(in) > 0 && ingest_restart(in, err) < 0)
-		return -1;
-	if (sink_write(ingest_sink(in), text->buf, text->len, err) < 0)
-		return -1;
-	return ingest_commit(in, NULL, d->size, err);
-}
-
-static int fetch_manifest(struct registry_client *c, struct store *s, const struct image_ref *ref,
-			  const struct digest *d, struct descriptor *out, struct strbuf *text,
-			  struct error *err)
-{
-	AUTO(error) damaged = ERROR_INIT;
-
-	/* A stored one that turns out damaged is quarantined by the look, and fetched. */
-	if (store_touch(s, d, -1) && read_stored(s, d, out, text, &damaged) == 0)
-		return 0;
-	if (manifest_get(c, ref, d->text, d, out, text, err) < 0)
-		return -1;
-	return store_manifest(s, out, text, err);
-}
-
-/* What the name means now: its digest costs one HEAD, a digest in the name nothing. */
-static int find_top(struct registry_client *c, const struct image_ref *ref, struct digest *out,
-		    struct error *err)
-{
-	AUTO(descriptor) found = {0};
-
-	*out = ref->digest;
-	if (digest_is_set(&ref->digest))
-		return 0;
-	if (registry_resolve(c, ref, &found, err) < 0)
-		return -1;
-	*out = found.digest;
-	return 0;
-}
 
 /* From the named manifest or index down to the manifest of the platform; text holds its bytes in the end. */
 static int fetch_chosen(struct registry_client *c, struct store *s, const struct image_ref *ref,
@@ -108,7 +28,7 @@ static int fetch_chosen(struct registry_client *c, struct store *s, const struct
 		if (image_index_parse(&index, text->buf, text->len, chosen->media_type,
 				      chosen->digest.text, err) < 0 ||
 		    image_index_choose(&index, platform, &child, err) < 0 ||
-		    fetch_manifest(c, s, ref, &child->digest, &got, text, err) < 0)
+		    documents_fetch(c, s, ref, &child->digest, &got, text, err) < 0)
 			return -1;
 		if (got.size != child->size)
 			return error_set(err, ERROR_CORRUPT,
@@ -165,8 +85,8 @@ static int fetch_image(struct registry_client *c, struct store *s, const struct 
 	AUTO_PTR(image) image = NULL;
 	struct digest digest;
 
-	if (find_top(c, ref, &digest, err) < 0 ||
-	    fetch_manifest(c, s, ref, &digest, top, &text, err) < 0 ||
+	if (documents_find(c, ref, &digest, err) < 0 ||
+	    documents_fetch(c, s, ref, &digest, top, &text, err) < 0 ||
 	    fetch_chosen(c, s, ref, platform, top, &text, chosen, err) < 0 ||
 	    fetch_config(c, s, ref, chosen, &text, err) < 0 ||
 	    image_load(&image, s, chosen, platform, err) < 0)

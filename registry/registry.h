@@ -104,6 +104,21 @@ int registry_push_blob(struct registry_client *c, struct store *s, const struct 
 int registry_place_blob(struct registry_client *c, struct store *s, const struct image_ref *ref,
 			const struct descriptor *blob, bool *placed, struct error *err);
 
+/*
+ * skopeo copy, crane cp: what from names, an index with all it lists, under the name to; the digest stays. Blobs that pass
+ * through remain in the store until a prune.
+ */
+int registry_copy(struct registry_client *c, struct store *s, const struct image_ref *from,
+		  const struct image_ref *to, struct push_result *out, struct error *err);
+/* The tags of a repository, in the registry's order, all pages. */
+int registry_tags(struct registry_client *c, const struct image_ref *ref, struct strlist *out,
+		  struct error *err);
+/*
+ * Deletes what ref names: a tag alone, or by digest the manifest with every tag. ERROR_UNSUPPORTED where the registry does not
+ * let tags be deleted: the manifest is then not deleted instead, since other tags may name it.
+ */
+int registry_delete(struct registry_client *c, const struct image_ref *ref, struct error *err);
+
 /* Verifies a login by GET /v2/ (docker login). ERROR_DENIED when refused. */
 int registry_check_login(struct registry_client *c, const char *host, const struct login *l,
 			 struct error *err);
