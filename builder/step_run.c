@@ -1,13 +1,14 @@
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "builder/history.h"
 #include "builder/layer_step.h"
 #include "builder/run_env.h"
 #include "builder/steps.h"
 #include "builder/stop.h"
+#include "sandbox/emulator.h"
 #include "sandbox/rootfs.h"
 
 #define HOSTNAME "buildkitsandbox"
@@ -67,46 +68,41 @@ static int run_key(struct layer_step *s, struct step_key *k, struct error *err)
 	return 0;
 }
 
-/* An interpreter that the kernel starts for programs of that architecture (binfmt_misc). */
-static bool has_emulator(const char *arch)
+/* Is the emulator's program in the image, or mounted there for this RUN? */
+static bool has_interpreter(struct run_step *r, const char *path)
 {
-	static const struct {
-		const char *arch, *name;
-	} names[] = {
-		{"386", "i386"},        {"amd64", "x86_64"},        {"arm", "arm"},
-		{"arm64", "aarch64"},   {"loong64", "loongarch64"}, {"mips64le", "mips64el"},
-		{"ppc64le", "ppc64le"}, {"riscv64", "riscv64"},     {"s390x", "s390x"},
-	};
+	struct stage *st = r->step.stage;
+	struct tree *tree;
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i].arch, arch) == 0) {
-			AUTO_FREE char *path = xstrfmt("/proc/sys/fs/binfmt_misc/qemu-%s",
-						       names[i].name);
-
-			return access(path, F_OK) == 0;
-		}
-	return false;
+	for (size_t i = 0; i < r->mounts.n; i++)
+		if (r->mounts.targets[i] && path_is_below(path, r->mounts.targets[i]))
+			return true;
+	return stack_tree(&st->stack, &tree, NULL) == 0 && tree_lookup(tree, path, true) != NULL;
 }
 
-static int check_platform(const struct stage *st, struct error *err)
+static int check_platform(struct run_step *r, struct error *err)
 {
-	const struct platform *p = &st->config.platform, *host = &st->build->host_platform;
+	const struct stage *st = r->step.stage;
+	const struct platform *p = &st->config.platform;
+	AUTO_FREE char *problem = NULL, *remedy = NULL;
 	AUTO_FREE char *wanted = platform_format(p);
-	AUTO_FREE char *here = platform_format(host);
-	bool same_os = !p->os || !host->os || strcmp(p->os, host->os) == 0;
+	AUTO_FREE char *here = platform_format(&st->build->host_platform);
+	AUTO(emulator) e;
 
-	if (same_os && (!p->arch || !host->arch || strcmp(p->arch, host->arch) == 0 ||
-			(strcmp(p->arch, "386") == 0 && strcmp(host->arch, "amd64") == 0) ||
-			has_emulator(p->arch)))
+	emulator_find(&e, p, EMULATOR_BINFMT);
+	problem = emulator_problem(
+		&e, p, e.state == EMULATOR_IN_IMAGE && has_interpreter(r, e.interpreter), &remedy);
+	if (!problem)
 		return 0;
-	error_set(err, ERROR_UNSUPPORTED, "RUN on %s needs emulation: this machine is %s", wanted,
-		  here);
-	if (!same_os)
+	error_set(err, ERROR_UNSUPPORTED, "RUN on %s needs emulation: this machine is %s, and %s",
+		  wanted, here, problem);
+	if (!remedy)
 		return -1;
+	error_hint(err, "%s", remedy);
 	return error_hint(
 		err,
-		"install qemu-user-static (with binfmt-support), build on a %s machine, or use "
-		"FROM --platform=$BUILDPLATFORM for this stage and cross-compile",
+		"or build on a %s machine, or use FROM --platform=$BUILDPLATFORM for this "
+		"stage and cross-compile",
 		wanted);
 }
 
@@ -207,7 +203,7 @@ static int run_make(struct layer_step *s, struct layer *out, struct error *err)
 	AUTO(run_env) env = {.bundle = STRBUF_INIT};
 	AUTO_PTR(rootfs) fs = NULL;
 
-	if (check_platform(st, err) < 0)
+	if (check_platform(r, err) < 0)
 		return -1;
 	if (!o->sandbox)
 		return error_set(err, ERROR_UNSUPPORTED, "this build has no sandbox for RUN");

@@ -3,12 +3,21 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "cli/cmd.h"
+#include "sandbox/emulator.h"
 
 static const struct command_usage usage = {
 	.name = "doctor",
 	.args = "[OPTIONS]",
 	.summary = "Show what this machine allows, and which sandbox RUN steps get",
 };
+
+static char *list_platforms(void)
+{
+	AUTO(strlist) names = STRLIST_INIT;
+
+	emulator_platforms(&names, EMULATOR_BINFMT);
+	return strlist_join(&names, ", ");
+}
 
 static void print_text(struct app *a, const struct sandbox_probe *probes, size_t n,
 		       enum sandbox_mode chosen)
@@ -26,6 +35,9 @@ static void print_text(struct app *a, const struct sandbox_probe *probes, size_t
 		if (p->remedy)
 			printf("    to change it: %s\n", p->remedy);
 	}
+	AUTO_FREE char *list = list_platforms();
+
+	printf("\nPrograms run here for: %s\n", list);
 	if (chosen == SANDBOX_NONE)
 		printf("\nBuilds without RUN work here; COPY, ADD, push and pull need no sandbox.\n");
 }
@@ -35,7 +47,8 @@ static void print_json(struct app *a, const struct sandbox_probe *probes, size_t
 {
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO_JSON *out = json_object();
-	json_t *modes = json_array();
+	AUTO(strlist) names = STRLIST_INIT;
+	json_t *modes = json_array(), *platforms = json_array();
 
 	json_object_set_new(out, "root", json_text(store_root(a->store)));
 	json_object_set_new(out, "mode", json_text(sandbox_mode_name(chosen)));
@@ -51,6 +64,10 @@ static void print_json(struct app *a, const struct sandbox_probe *probes, size_t
 		json_array_append_new(modes, row);
 	}
 	json_object_set_new(out, "modes", modes);
+	emulator_platforms(&names, EMULATOR_BINFMT);
+	for (size_t i = 0; i < names.n; i++)
+		json_array_append_new(platforms, json_text(names.items[i]));
+	json_object_set_new(out, "platforms", platforms);
 	json_write_pretty(out, &text);
 	fputs(text.buf, stdout);
 }

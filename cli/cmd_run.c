@@ -8,7 +8,9 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "cli/cmd.h"
+#include "oci/image_tree.h"
 #include "oci/layout.h"
+#include "sandbox/emulator.h"
 #include "sandbox/rootfs.h"
 
 static const struct command_usage usage = {
@@ -262,6 +264,35 @@ static void on_started(void *arg, pid_t pid)
 	report_log(a->reporter, LOG_DEBUG, "started, process %d", (int)pid);
 }
 
+/* An emulator that has to be in the image. */
+static bool has_interpreter(struct app *a, const struct image *image, const char *path)
+{
+	AUTO_PTR(tree) tree = NULL;
+
+	return image_tree(&tree, a->store, image, NULL) == 0 && tree_lookup(tree, path, true);
+}
+
+/* As docker, a warning: what a configuration says of its programs may be wrong. */
+static void warn_platform(struct app *a, const struct image *image)
+{
+	const struct platform *p = &image->config.platform;
+	AUTO_FREE char *problem = NULL, *remedy = NULL, *wanted = platform_format(p);
+	AUTO_FREE char *here = NULL;
+	AUTO(platform) host = {0};
+	AUTO(emulator) e;
+	bool in_image;
+
+	platform_host(&host);
+	here = platform_format(&host);
+	emulator_find(&e, p, EMULATOR_BINFMT);
+	in_image = e.state == EMULATOR_IN_IMAGE && has_interpreter(a, image, e.interpreter);
+	problem = emulator_problem(&e, p, in_image, &remedy);
+	if (problem)
+		report_log(a->reporter, LOG_WARNING,
+			   "the image is for %s: this machine is %s, and %s%s%s", wanted, here,
+			   problem, remedy ? "; " : "", remedy ? remedy : "");
+}
+
 static int run_image(struct app *a, const struct image *image, const struct run_options *o,
 		     struct run_plan *p, int *status, struct error *err)
 {
@@ -293,6 +324,7 @@ static int run_image(struct app *a, const struct image *image, const struct run_
 
 	if (choose_network(o, &spec.network, err) < 0 || app_sandbox(a, err) < 0)
 		return -1;
+	warn_platform(a, image);
 	if (spec.network == SANDBOX_NETWORK_PORTS)
 		report_log(
 			a->reporter, LOG_INFO,

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "oci/image_tree.h"
 #include "oci/layer_writer.h"
 #include "oci/spool.h"
 
@@ -58,12 +59,8 @@ static int export_open(struct export *x, struct store *s, const struct image *im
 {
 	x->dirfd = -1;
 	x->root = geteuid() == 0;
-	x->tree = tree_new();
-	for (size_t i = 0; i < image->manifest.n_layers; i++)
-		if (layer_index_ensure(s, &image->manifest.layers[i], &image->config.diff_ids[i],
-				       err) < 0 ||
-		    tree_add_layer(x->tree, s, &image->config.diff_ids[i], err) < 0)
-			return -1;
+	if (image_tree(&x->tree, s, image, err) < 0)
+		return -1;
 	if (spool_open(&x->spool, s, err) < 0)
 		return -1;
 	x->n_first = want_files(x, tree_root(x->tree)) + 1u;

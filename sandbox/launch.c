@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,33 +13,20 @@
 #include "base/fs.h"
 #include "base/process.h"
 #include "sandbox/fd_message.h"
+#include "sandbox/memory_program.h"
 #include "sandbox/sandbox_private.h"
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10u
-#endif
 
 #define MAX_KEEP 16
 
 extern const char sandbox_init_program[], sandbox_init_program_end[];
 
-/* The system may forbid files in memory to be executable unless asked for (vm.memfd_noexec). */
 static int make_program(struct error *err)
 {
 	/* two labels of one block of bytes: numbers, since to the compiler they are two objects */
 	size_t len = (size_t)((uintptr_t)sandbox_init_program_end -
 			      (uintptr_t)sandbox_init_program);
-	AUTO_FD int fd = memfd_create("slipway-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("slipway-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return error_errno(err, "make an executable file in memory");
-	if (fs_write_all(fd, sandbox_init_program, len, "slipway-init in memory", err) < 0)
-		return -1;
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-		return error_errno(err, "seal the file in memory");
-	return take_fd(fd);
+	return memory_program_make("slipway-init", sandbox_init_program, len, err);
 }
 
 static int program_fd(struct sandbox *sb, struct error *err)
