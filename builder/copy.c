@@ -26,8 +26,8 @@ static void want_images(struct spool *sp, const struct plan_node *n)
 		spool_want(sp, n->file.from.node);
 	if (n->type != ENTRY_DIR)
 		return;
-	for (uint32_t i = 0; i < n->folder.n_children; i++)
-		want_images(sp, n->folder.children[i]);
+	for (uint32_t i = 0; i < plan_n_children(n); i++)
+		want_images(sp, n->folder.children->items[i]);
 }
 
 static void fill_entry(const struct plan_node *n, const char *path, struct entry *e)
@@ -132,7 +132,7 @@ static int write_image_file(struct writing *w, const struct tree_node *from, str
 
 	if (spool_source(&in, w->spool, from, err) < 0)
 		return -1;
-	memcpy(e->content, from->content, SHA256_SIZE);
+	memcpy(e->content, from->file.content, SHA256_SIZE);
 	e->has_content = true;
 	return add_file(w, e, &in.source, NULL, err);
 }
@@ -144,15 +144,15 @@ static int write_file(struct writing *w, const struct plan_node *n, struct entry
 	AUTO_FREE char *path = NULL;
 	struct temp_source temp;
 
-	if (file->link_group && w->first[file->link_group]) {
-		path = plan_path(w->first[file->link_group]);
+	if (n->link_group && w->first[n->link_group]) {
+		path = plan_path(w->first[n->link_group]);
 		e->type = ENTRY_HARDLINK;
 		e->link = path;
 		e->size = 0;
 		return layer_writer_add(w->writer, e, NULL, err);
 	}
-	if (file->link_group)
-		w->first[file->link_group] = n;
+	if (n->link_group)
+		w->first[n->link_group] = n;
 	switch ((enum plan_content)n->content) {
 	case PLAN_CONTEXT:
 		return write_context_file(w, file->from.path, e, err);
@@ -200,8 +200,8 @@ static int write_node(struct writing *w, const struct plan_node *n, struct error
 		result = write_entry(w, n, err);
 	}
 	if (n->type == ENTRY_DIR)
-		for (uint32_t i = 0; result == 0 && i < n->folder.n_children; i++)
-			result = write_node(w, n->folder.children[i], err);
+		for (uint32_t i = 0; result == 0 && i < plan_n_children(n); i++)
+			result = write_node(w, n->folder.children->items[i], err);
 	strbuf_truncate(&w->path, len);
 	return result;
 }

@@ -62,9 +62,10 @@ static int link_member(struct unpacking *u, const struct entry *e, struct error 
 		return -1;
 	if (plan_child(dir, name, strlen(name)) == to)
 		return 0;
-	if (to->type == ENTRY_FILE && !to->file.link_group)
-		to->file.link_group = (uint32_t)++u->job->n_links;
-	if (plan_put(plan, dir, name, (enum entry_type)to->type, true, &n, err) < 0)
+	if (to->type == ENTRY_FILE && !to->link_group)
+		to->link_group = (uint32_t)++u->job->n_links;
+	if (plan_put(plan, dir, plan_text(plan, name), (enum entry_type)to->type, true, &n, err) <
+	    0)
 		return -1;
 	plan_same(n, to);
 	return 0;
@@ -105,7 +106,7 @@ static int fill_member(struct unpacking *u, struct plan_node *n, const struct en
 	if (e->type != ENTRY_FILE)
 		return 0;
 	n->content = PLAN_TEMP;
-	n->file.link_group = 0;
+	n->link_group = 0;
 	return copy_temp_add(&j->temp, layer_reader_source(u->reader), &n->file.from.offset,
 			     &n->file.size, err);
 }
@@ -123,7 +124,7 @@ static int add_member(struct unpacking *u, const struct entry *e, struct error *
 		return e->type == ENTRY_DIR ? fill_member(u, u->top, e, err) : 0;
 	}
 	if (folder_of_member(u, e->path, &dir, &name, err) < 0 ||
-	    plan_put(u->job->plan, dir, name, e->type, true, &n, err) < 0)
+	    plan_put(u->job->plan, dir, plan_text(u->job->plan, name), e->type, true, &n, err) < 0)
 		return -1;
 	return fill_member(u, n, e, err);
 }

@@ -82,8 +82,8 @@ static void find_shared(struct copy_job *j, struct bits *seen, const struct tree
 {
 	if (n->type == ENTRY_FILE)
 		set_bit(has_bit(seen, n->inode) ? &j->shared : seen, n->inode);
-	for (uint32_t i = 0; i < n->n_children; i++)
-		find_shared(j, seen, n->children[i]);
+	for (uint32_t i = 0; n->type == ENTRY_DIR && i < n->folder.n_children; i++)
+		find_shared(j, seen, n->folder.children[i]);
 }
 
 /* Hard links stay hard links inside one source. */
@@ -143,16 +143,16 @@ static void fill_node(struct copy_job *j, struct plan_node *n, const struct copy
 	n->gid = e->gid;
 	n->mtime = e->mtime;
 	n->xattrs = e->xattrs;
-	n->n_xattrs = (uint32_t)e->n_xattrs;
+	n->n_xattrs = (uint16_t)e->n_xattrs & 0xfff;
 	if (e->type == ENTRY_SYMLINK)
 		n->link = plan_text(j->plan, e->link);
 	if (e->type == ENTRY_CHAR || e->type == ENTRY_BLOCK)
 		n->device = (struct plan_device_part){e->dev_major, e->dev_minor};
 	if (e->type == ENTRY_FILE) {
 		n->file.size = e->size;
-		n->file.link_group = item->node && !has_bit(&j->shared, item->node->inode)
-					     ? 0
-					     : link_group(j, item->link_dev, item->link_ino);
+		n->link_group = item->node && !has_bit(&j->shared, item->node->inode)
+					? 0
+					: link_group(j, item->link_dev, item->link_ino);
 		if (item->node) {
 			n->content = PLAN_IMAGE;
 			n->file.from.node = item->node;
@@ -180,9 +180,12 @@ static struct plan_node *folder_of(struct plan_node *top, const char *rel, const
 static int put_item(struct copy_job *j, struct plan_node *dir, const char *name,
 		    const struct copy_item *item, struct error *err)
 {
+	/* Most keep the name that they have in an image: one text serves both. */
+	bool is_same = item->node && strcmp(item->node->name, name) == 0;
+	const char *kept = is_same ? item->node->name : plan_text(j->plan, name);
 	struct plan_node *n;
 
-	if (plan_put(j->plan, dir, name, item->e.type, false, &n, err) < 0)
+	if (plan_put(j->plan, dir, kept, item->e.type, false, &n, err) < 0)
 		return -1;
 	fill_node(j, n, item);
 	return 0;
@@ -218,9 +221,10 @@ static int place_file(struct copy_job *j, const char *name, struct error *err)
 static int put_temp_file(struct copy_job *j, int64_t offset, int64_t size, mode_t mode,
 			 int64_t mtime, struct error *err)
 {
+	const char *name = plan_text(j->plan, j->top_name);
 	struct plan_node *n;
 
-	if (plan_put(j->plan, j->top, j->top_name, ENTRY_FILE, false, &n, err) < 0)
+	if (plan_put(j->plan, j->top, name, ENTRY_FILE, false, &n, err) < 0)
 		return -1;
 	n->mode = (uint16_t)mode;
 	n->uid = 0;
@@ -229,6 +233,7 @@ static int put_temp_file(struct copy_job *j, int64_t offset, int64_t size, mode_
 	n->xattrs = NULL;
 	n->n_xattrs = 0;
 	n->content = PLAN_TEMP;
+	n->link_group = 0;
 	n->file = (struct plan_file_part){.from = {.offset = offset}, .size = size};
 	apply_flags(j, n);
 	return 0;

@@ -7,6 +7,8 @@
 #include "builder/copy_source.h"
 #include "builder/explain.h"
 
+#define MANY_LINES (256u << 10)
+
 /* What a cache key sees of the sources. Never: mtimes, owners in a context, absolute paths. */
 struct hashing {
 	const struct copy_request *r;
@@ -63,10 +65,21 @@ static void frame_content(const struct hashing *g, const struct copy_item *item,
 /* Whether there is no room for more lines; then there are none at all. */
 static bool is_full(struct hashing *g)
 {
-	if (g->too_many || g->lines->len - g->lines_start < EXPLAIN_FILES_LIMIT)
+	size_t len = g->lines->len - g->lines_start;
+
+	if (g->too_many || len < MANY_LINES)
 		return g->too_many;
+	if (len < EXPLAIN_FILES_LIMIT) {
+		/* Once and for all: growing by doubling would copy megabytes and leave them behind. */
+		strbuf_grow(g->lines, EXPLAIN_FILES_LIMIT - len);
+		return false;
+	}
+	AUTO_FREE char *before = xstrndup(g->lines->buf, g->lines_start);
+
 	g->too_many = true;
-	strbuf_truncate(g->lines, g->lines_start);
+	strbuf_release(g->lines);
+	strbuf_init(g->lines);
+	strbuf_puts(g->lines, before);
 	explain_add_too_many(g->lines);
 	return true;
 }
@@ -221,6 +234,8 @@ static int hash_all(struct hashing *g, struct error *err)
 
 		hash_bytes(g, c->heredocs[i].name, body, strlen(body));
 	}
+	if (g->r->stat_cache)
+		stat_cache_rest(g->r->stat_cache);
 	return 0;
 }
 

@@ -241,8 +241,10 @@ static void list_names(const struct copy_request *r, const char *dir, struct str
 
 	if (r->from) {
 		node = tree_lookup(r->from->tree, dir, true);
-		for (uint32_t i = 0; node && i < node->n_children; i++)
-			strlist_add(names, node->children[i]->name);
+		bool is_dir = node && node->type == ENTRY_DIR;
+
+		for (uint32_t i = 0; is_dir && i < node->folder.n_children; i++)
+			strlist_add(names, node->folder.children[i]->name);
 		return;
 	}
 	fd = fs_openat_in_root(r->context->dirfd, *dir ? dir : ".", O_RDONLY | O_DIRECTORY, 0);

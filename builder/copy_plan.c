@@ -78,8 +78,8 @@ static void free_children(struct plan_node *n)
 {
 	if (n->type != ENTRY_DIR)
 		return;
-	for (uint32_t i = 0; i < n->folder.n_children; i++)
-		free_children(n->folder.children[i]);
+	for (uint32_t i = 0; i < plan_n_children(n); i++)
+		free_children(n->folder.children->items[i]);
 	free(n->folder.children);
 }
 
@@ -111,8 +111,8 @@ bool plan_is_written(const struct plan_node *n)
 {
 	if (n->content != PLAN_UNCHANGED)
 		return true;
-	for (uint32_t i = 0; i < n->folder.n_children; i++)
-		if (plan_is_written(n->folder.children[i]))
+	for (uint32_t i = 0; i < plan_n_children(n); i++)
+		if (plan_is_written(n->folder.children->items[i]))
 			return true;
 	return false;
 }
@@ -138,17 +138,17 @@ static int compare_name(const char *have, const char *name, size_t len)
 }
 
 /* Index of name, or where it belongs. Walks come in order: the end is tried first. */
-static uint32_t find_slot(const struct plan_folder_part *dir, const char *name, size_t len,
-			  bool *found)
+static uint32_t find_slot(const struct plan_node *dir, const char *name, size_t len, bool *found)
 {
-	uint32_t low = 0, high = dir->n_children;
+	struct plan_node *const *items = dir->folder.children ? dir->folder.children->items : NULL;
+	uint32_t low = 0, high = plan_n_children(dir);
 
 	*found = false;
-	if (high && compare_name(dir->children[high - 1]->name, name, len) < 0)
+	if (high && compare_name(items[high - 1]->name, name, len) < 0)
 		return high;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		int order = compare_name(dir->children[middle]->name, name, len);
+		int order = compare_name(items[middle]->name, name, len);
 
 		if (order == 0) {
 			*found = true;
@@ -165,22 +165,22 @@ static uint32_t find_slot(const struct plan_folder_part *dir, const char *name, 
 struct plan_node *plan_child(const struct plan_node *dir, const char *name, size_t len)
 {
 	bool found;
-	uint32_t i = find_slot(&dir->folder, name, len, &found);
+	uint32_t i = find_slot(dir, name, len, &found);
 
-	return found ? dir->folder.children[i] : NULL;
+	return found ? dir->folder.children->items[i] : NULL;
 }
 
 static struct tree_node *find_below(const struct plan_node *dir, const char *name)
 {
 	const struct tree_node *below = dir->folder.below;
-	uint32_t low = 0, high = below ? below->n_children : 0;
+	uint32_t low = 0, high = below ? below->folder.n_children : 0;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		int order = strcmp(below->children[middle]->name, name);
+		int order = strcmp(below->folder.children[middle]->name, name);
 
 		if (order == 0)
-			return below->children[middle];
+			return below->folder.children[middle];
 		if (order < 0)
 			low = middle + 1;
 		else
@@ -191,16 +191,22 @@ static struct tree_node *find_below(const struct plan_node *dir, const char *nam
 
 static struct plan_node *add_child(struct plan *p, struct plan_node *parent, const char *name)
 {
-	struct plan_folder_part *dir = &parent->folder;
+	struct plan_children *c = parent->folder.children;
 	bool found;
-	uint32_t i = find_slot(dir, name, strlen(name), &found);
+	uint32_t i = find_slot(parent, name, strlen(name), &found);
 	struct plan_node *n = new_node(p, parent, name);
 
-	GROW(dir->children, dir->n_children + 1, dir->cap_children);
-	memmove(dir->children + i + 1, dir->children + i,
-		(dir->n_children - i) * sizeof(struct plan_node *));
-	dir->children[i] = n;
-	dir->n_children++;
+	if (!c || c->n == c->cap) {
+		uint32_t cap = c ? c->cap * 2 : 8, count = c ? c->n : 0;
+
+		c = xrealloc(c, sizeof(*c) + cap * sizeof(struct plan_node *));
+		c->n = count;
+		c->cap = cap;
+		parent->folder.children = c;
+	}
+	memmove(c->items + i + 1, c->items + i, (c->n - i) * sizeof(struct plan_node *));
+	c->items[i] = n;
+	c->n++;
 	return n;
 }
 
@@ -309,7 +315,7 @@ static int enter(struct plan *p, struct steps *s, const struct found *f, const c
 	} else if (!f->planned && !f->below) {
 		s->at = add_made(p, s->at, name);
 	} else if (replace) {
-		if (plan_put(p, s->at, name, ENTRY_DIR, true, &s->at, err) < 0)
+		if (plan_put(p, s->at, plan_text(p, name), ENTRY_DIR, true, &s->at, err) < 0)
 			return -1;
 		make_folder(p, s->at);
 	} else {
@@ -412,8 +418,8 @@ int plan_put(struct plan *p, struct plan_node *dir, const char *name, enum entry
 			n->content = PLAN_OPAQUE;
 	}
 	if (!n)
-		n = add_child(p, dir, plan_text(p, name));
-	n->type = (uint8_t)type;
+		n = add_child(p, dir, name);
+	n->type = (uint16_t)type & 0xf;
 	plan_touch(n);
 	if (is_dir && f.below && f.is_dir)
 		n->folder.below = f.below;

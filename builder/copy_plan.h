@@ -16,10 +16,14 @@ enum plan_content {
 	PLAN_UNCHANGED,      /* of a folder: as in the image; of interest for what is below it */
 };
 
+struct plan_children {
+	uint32_t n, cap;
+	struct plan_node *items[]; /* sorted by bytes */
+};
+
 struct plan_folder_part {
-	struct plan_node **children; /* sorted by bytes */
-	uint32_t n_children, cap_children;
-	struct tree_node *below; /* the same folder in the image, or NULL */
+	struct plan_children *children; /* NULL: none */
+	struct tree_node *below;        /* the same folder in the image, or NULL */
 };
 
 struct plan_file_part {
@@ -29,7 +33,6 @@ struct plan_file_part {
 		int64_t offset;
 	} from;
 	int64_t size;
-	uint32_t link_group; /* hard links of one file: same number, not 0 */
 };
 
 struct plan_device_part {
@@ -42,12 +45,13 @@ struct plan_node {
 	struct plan_node *parent;
 	int64_t mtime;
 	const struct xattr *xattrs; /* of the source image or of below: the tree's */
-	uint32_t n_xattrs;
 	uint32_t uid, gid;
-	uint16_t mode;
-	uint8_t type;    /* enum entry_type */
-	uint8_t content; /* enum plan_content */
-	union {          /* by type */
+	uint32_t link_group;    /* hard links of one file: same number, not 0 */
+	uint16_t mode : 12;     /* 07777 */
+	uint16_t type : 4;      /* enum entry_type */
+	uint16_t n_xattrs : 12; /* LIMIT_XATTRS at most */
+	uint16_t content : 4;   /* enum plan_content */
+	union {                 /* by type */
 		struct plan_folder_part folder;
 		struct plan_file_part file;
 		struct plan_device_part device;
@@ -71,6 +75,10 @@ static inline void plan_touch(struct plan_node *n)
 	if (n->content == PLAN_UNCHANGED)
 		n->content = PLAN_NO_CONTENT;
 }
+static inline uint32_t plan_n_children(const struct plan_node *n)
+{
+	return n->type == ENTRY_DIR && n->folder.children ? n->folder.children->n : 0;
+}
 bool plan_is_written(const struct plan_node *n);         /* or was it only on the way? */
 const char *plan_text(struct plan *p, const char *text); /* a copy that lives as long as the plan */
 /* Memory that lives as long as the plan, aligned for pointers. */
@@ -91,7 +99,7 @@ int plan_resolve(struct plan *p, const char *path, bool replace, struct plan_pla
 int plan_folder(struct plan *p, const char *path, bool replace, struct plan_node **out,
 		struct error *err);
 /*
- * The node for an entry of that type called name in dir: a new one, or the one that is replaced. A folder over something else, or something
+ * The node for an entry of that type called name (which lives as long as the plan) in dir: a new one, or the one that is replaced. A folder over something else, or something
  * else over a folder, is an error unless replace.
  */
 int plan_put(struct plan *p, struct plan_node *dir, const char *name, enum entry_type type,

@@ -377,9 +377,9 @@ static int walk_image(struct walk *w, struct tree_node *n, struct level *above, 
 	}
 	if (!is_dir || choice == LEAVE)
 		return result;
-	for (uint32_t i = 0; result == 0 && i < n->n_children; i++) {
-		push(w, n->children[i]->name);
-		result = walk_image(w, n->children[i], &here, err);
+	for (uint32_t i = 0; result == 0 && i < n->folder.n_children; i++) {
+		push(w, n->folder.children[i]->name);
+		result = walk_image(w, n->folder.children[i], &here, err);
 		pop(w, &here);
 	}
 	return result;

@@ -1,6 +1,7 @@
 #include "builder/stat_cache.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #define MAGIC       "slipway stat 2\n"
 #define HEADER_SIZE 16
 #define RACY_NS     2000000000
+#define MANY        20000 /* a megabyte of new records */
 
 /*
  * 200,000 files must fit beside everything else, so a record has no fields but the digest and two hashes. The seal proves
@@ -195,36 +197,41 @@ bool stat_cache_get(struct stat_cache *c, const struct stat *st, uint8_t digest[
 	return stat_cache_find(c, st, digest, &settled);
 }
 
-static void grow_slots(struct stat_cache *c)
+static void fill_slots(struct stat_cache *c, size_t n_slots)
 {
-	if (c->n_fresh * 2 < c->n_slots)
-		return;
-	c->n_slots = c->n_slots ? c->n_slots * 2 : 1024;
+	c->n_slots = n_slots;
 	free(c->slots);
 	c->slots = xcalloc(c->n_slots, sizeof(*c->slots));
 	for (size_t i = 0; i < c->n_fresh; i++)
 		c->slots[slot_of(c, c->fresh[i].file)] = (uint32_t)i + 1;
 }
 
+static void put(struct stat_cache *c, const struct record *r)
+{
+	size_t i;
+
+	if (c->n_fresh * 2 >= c->n_slots)
+		fill_slots(c, c->n_slots ? c->n_slots * 2 : 1024);
+	i = slot_of(c, r->file);
+	if (c->slots[i]) {
+		c->fresh[c->slots[i] - 1] = *r;
+	} else {
+		GROW(c->fresh, c->n_fresh + 1, c->cap_fresh);
+		c->fresh[c->n_fresh++] = *r;
+		c->slots[i] = (uint32_t)c->n_fresh;
+	}
+}
+
 void stat_cache_put(struct stat_cache *c, const struct stat *st, int64_t hashed_at_ns,
 		    const uint8_t digest[SHA256_SIZE])
 {
 	struct record r = {.file = file_of(st), .seal = seal_of(st, digest)};
-	size_t i;
 
 	if (is_racy(&st->st_mtim, hashed_at_ns) || is_racy(&st->st_ctim, hashed_at_ns))
 		r.file |= RACY;
 	memcpy(r.digest, digest, SHA256_SIZE);
 	pthread_mutex_lock(&c->lock);
-	grow_slots(c);
-	i = slot_of(c, r.file);
-	if (c->slots[i]) {
-		c->fresh[c->slots[i] - 1] = r;
-	} else {
-		GROW(c->fresh, c->n_fresh + 1, c->cap_fresh);
-		c->fresh[c->n_fresh++] = r;
-		c->slots[i] = (uint32_t)c->n_fresh;
-	}
+	put(c, &r);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -278,16 +285,75 @@ static int write_merged(const struct stat_cache *c, int fd)
 }
 
 /* Not synced: after a power loss the file may be damaged, which its length and the seals show. */
-static void save(struct stat_cache *c)
+static bool save(struct stat_cache *c)
 {
 	AUTO_FREE char *temp = xstrfmt("%s.XXXXXX", c->path);
 	AUTO_FD int fd = mkostemp(temp, O_CLOEXEC);
 
 	if (fd < 0)
-		return;
+		return false;
 	qsort(c->fresh, c->n_fresh, sizeof(*c->fresh), compare_records);
-	if (write_merged(c, fd) < 0 || rename(temp, c->path) < 0)
-		unlink(temp);
+	if (write_merged(c, fd) == 0 && rename(temp, c->path) == 0)
+		return true;
+	unlink(temp);
+	return false;
+}
+
+static void unmap(struct stat_cache *c)
+{
+	if (c->map)
+		munmap(c->map, c->map_len);
+	free(c->used);
+	c->map = NULL;
+	c->old = NULL;
+	c->used = NULL;
+	c->n_old = c->n_used = 0;
+}
+
+/* What is new goes into the file, and is found there; only what serves this run alone stays here. */
+static void settle(struct stat_cache *c)
+{
+	struct record *fresh = c->fresh;
+	size_t n = c->n_fresh;
+
+	free(c->slots);
+	c->slots = NULL;
+	c->n_slots = 0;
+	c->fresh = NULL;
+	c->n_fresh = c->cap_fresh = 0;
+	unmap(c);
+	map_file(c);
+	for (size_t i = 0; i < c->n_old; i++)
+		c->used[i] = true;
+	c->n_used = c->n_old;
+	for (size_t i = 0; i < n; i++)
+		if (fresh[i].file & RACY)
+			put(c, &fresh[i]);
+	free(fresh);
+	malloc_trim(0);
+}
+
+static bool has_many_new(const struct stat_cache *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_fresh; i++)
+		n += !(c->fresh[i].file & RACY);
+	return n >= MANY;
+}
+
+void stat_cache_rest(struct stat_cache *c)
+{
+	pthread_mutex_lock(&c->lock);
+	if (c->path && has_many_new(c)) {
+		if (save(c))
+			settle(c);
+		else
+			fill_slots(c, c->n_slots); /* they have been sorted */
+	}
+	if (c->map)
+		madvise(c->map, c->map_len, MADV_DONTNEED);
+	pthread_mutex_unlock(&c->lock);
 }
 
 void stat_cache_free(struct stat_cache *c)
@@ -296,9 +362,7 @@ void stat_cache_free(struct stat_cache *c)
 		return;
 	if (c->path && c->n_fresh)
 		save(c);
-	if (c->map)
-		munmap(c->map, c->map_len);
-	free(c->used);
+	unmap(c);
 	free(c->fresh);
 	free(c->slots);
 	free(c->path);

@@ -45,8 +45,8 @@ static uint32_t want_files(struct export *x, const struct tree_node *n)
 
 	if (n->type == ENTRY_FILE)
 		spool_want(x->spool, n);
-	for (uint32_t i = 0; i < n->n_children; i++) {
-		uint32_t below = want_files(x, n->children[i]);
+	for (uint32_t i = 0; n->type == ENTRY_DIR && i < n->folder.n_children; i++) {
+		uint32_t below = want_files(x, n->folder.children[i]);
 
 		if (below > highest)
 			highest = below;
@@ -127,7 +127,7 @@ static int make_node(struct export *x, const struct tree_node *n, int parent, co
 		return 0;
 	if (n->type != ENTRY_DIR && unlinkat(parent, n->name, 0) < 0 && errno != ENOENT)
 		return error_errno(err, "replace %s", path);
-	switch (n->type) {
+	switch ((enum entry_type)n->type) {
 	case ENTRY_DIR:
 		/* ours until its content is there: the image's mode may lock us out */
 		if (mkdirat(parent, n->name, 0700) < 0)
@@ -145,7 +145,7 @@ static int make_node(struct export *x, const struct tree_node *n, int parent, co
 	case ENTRY_BLOCK:
 		if (!x->root ||
 		    mknodat(parent, n->name, (n->type == ENTRY_CHAR ? S_IFCHR : S_IFBLK) | 0600,
-			    makedev(n->dev_major, n->dev_minor)) < 0)
+			    makedev(n->device.major, n->device.minor)) < 0)
 			x->skipped++;
 		return 0;
 	case ENTRY_FILE:
@@ -187,8 +187,8 @@ static int walk(struct export *x, const struct tree_node *n, const char *path, s
 {
 	if (*path && (x->tar ? add_to_tar(x, n, path, err) : add_to_folder(x, n, path, err)) < 0)
 		return -1;
-	for (uint32_t i = 0; i < n->n_children; i++) {
-		const struct tree_node *child = n->children[i];
+	for (uint32_t i = 0; n->type == ENTRY_DIR && i < n->folder.n_children; i++) {
+		const struct tree_node *child = n->folder.children[i];
 		AUTO_FREE char *below = *path ? xstrfmt("%s/%s", path, child->name)
 					      : xstrdup(child->name);
 

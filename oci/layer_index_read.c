@@ -11,7 +11,6 @@
 #include "oci/layer_index.h"
 #include "oci/layer_index_format.h"
 
-#define XATTRS_MAX 1024
 
 struct index_reader {
 	const uint8_t *at, *end; /* of the records */
@@ -139,7 +138,7 @@ static bool read_xattrs(struct index_reader *r, struct entry *e)
 {
 	uint64_t n;
 
-	if (!read_varint(r, &n) || n > XATTRS_MAX)
+	if (!read_varint(r, &n) || n > LIMIT_XATTRS)
 		return false;
 	GROW(r->xattrs, (size_t)n, r->cap_xattrs);
 	for (size_t i = 0; i < n; i++) {

@@ -9,7 +9,6 @@
 #include "base/limits.h"
 #include "base/strbuf.h"
 
-#define XATTRS_MAX          1024
 #define CAPABILITY_V3_BYTES 24
 #define CAPABILITY_V2       2
 #define CAPABILITY_V3       3
@@ -56,7 +55,7 @@ int layer_xattrs_read(struct layer_xattrs *x, struct archive_entry *from, struct
 	size_t total = 0;
 	struct xattr item;
 
-	if (n > XATTRS_MAX)
+	if (n > LIMIT_XATTRS)
 		return -1;
 	GROW(x->items, (size_t)n, x->cap);
 	while (archive_entry_xattr_next(from, &item.name, &item.value, &item.len) == ARCHIVE_OK) {

@@ -1,5 +1,6 @@
 #include "oci/spool.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,19 +10,22 @@
 #include "oci/layer_reader.h"
 
 #define BLOCK (256u << 10)
+#define LARGE 50000u
 
 struct wanted {
 	const struct tree_node *node;
-	uint64_t key;   /* of the path in its layer; the content tells two paths of one key apart */
-	int64_t offset; /* in the file, -1 until it is found */
+	uint64_t key; /* of the path in its layer; the content tells two paths of one key apart */
 };
 
 struct spool {
 	struct store *store;
 	int fd;
 	int64_t size;
-	struct wanted *wanted;
+	struct wanted *wanted; /* until it is found */
 	size_t n, cap;
+	/* Where in the file the bytes are of the inode lowest, lowest + 1 .., -1: not there. Hard links have one number. */
+	int64_t *offsets;
+	uint32_t lowest, n_offsets;
 };
 
 int spool_open(struct spool **out, struct store *s, struct error *err)
@@ -47,6 +51,7 @@ void spool_free(struct spool *sp)
 	if (sp->fd >= 0)
 		close(sp->fd);
 	free(sp->wanted);
+	free(sp->offsets);
 	free(sp);
 }
 
@@ -68,7 +73,7 @@ void spool_want(struct spool *sp, const struct tree_node *n)
 		return;
 	path = tree_source(n);
 	GROW(sp->wanted, sp->n + 1, sp->cap);
-	sp->wanted[sp->n++] = (struct wanted){.node = n, .key = key_of(path), .offset = -1};
+	sp->wanted[sp->n++] = (struct wanted){n, key_of(path)};
 }
 
 static int by_place(const void *x, const void *y)
@@ -80,12 +85,31 @@ static int by_place(const void *x, const void *y)
 	return a->key < b->key ? -1 : a->key > b->key;
 }
 
-/* Hard links of one file have one number: one of them finds the bytes of all. */
-static int by_inode(const void *x, const void *y)
+static int64_t *offset_of(const struct spool *sp, const struct tree_node *n)
 {
-	const struct wanted *a = x, *b = y;
+	uint32_t i = n->inode - sp->lowest;
 
-	return a->node->inode < b->node->inode ? -1 : a->node->inode > b->node->inode;
+	return n->inode >= sp->lowest && i < sp->n_offsets ? &sp->offsets[i] : NULL;
+}
+
+static void make_offsets(struct spool *sp)
+{
+	uint32_t highest = 0;
+
+	sp->lowest = UINT32_MAX;
+	for (size_t i = 0; i < sp->n; i++) {
+		uint32_t inode = sp->wanted[i].node->inode;
+
+		if (inode < sp->lowest)
+			sp->lowest = inode;
+		if (inode > highest)
+			highest = inode;
+	}
+	free(sp->offsets);
+	sp->n_offsets = sp->n ? highest - sp->lowest + 1 : 0;
+	sp->offsets = xreallocarray(NULL, (size_t)sp->n_offsets + 1, sizeof(*sp->offsets));
+	for (uint32_t i = 0; i < sp->n_offsets; i++)
+		sp->offsets[i] = -1;
 }
 
 /* The first of those that want the entry at path, and how many there are: links of one file, or a path that came twice. */
@@ -108,6 +132,12 @@ static size_t find_wanted(struct wanted *all, size_t n, const char *path, struct
 	return end - low;
 }
 
+static bool is_it(const struct tree_node *n, int64_t size, const uint8_t sum[SHA256_SIZE])
+{
+	return n->file.size == size &&
+	       (!n->file.content || memcmp(n->file.content, sum, SHA256_SIZE) == 0);
+}
+
 /* The present entry, for each of group that its bytes belong to. */
 static int copy_out(struct spool *sp, struct layer_reader *reader, struct wanted *group, size_t n,
 		    char *block, size_t *n_found, struct error *err)
@@ -128,15 +158,12 @@ static int copy_out(struct spool *sp, struct layer_reader *reader, struct wanted
 	if (got < 0)
 		return -1;
 	sha256_final(&hash, sum);
-	for (size_t i = 0; i < n; i++) {
-		const struct tree_node *node = group[i].node;
-
-		if (node->size != sp->size - start ||
-		    (node->content && memcmp(node->content, sum, sizeof(sum)) != 0))
-			continue;
-		*n_found += group[i].offset < 0;
-		group[i].offset = start;
-	}
+	for (size_t i = 0; i < n; i++)
+		*n_found += *offset_of(sp, group[i].node) < 0 &&
+			    is_it(group[i].node, sp->size - start, sum);
+	for (size_t i = 0; i < n; i++)
+		if (is_it(group[i].node, sp->size - start, sum))
+			*offset_of(sp, group[i].node) = start;
 	return 0;
 }
 
@@ -166,11 +193,13 @@ static int fill_layer(struct spool *sp, struct wanted *all, size_t n,
 	if (more < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		AUTO_FREE char *path = all[i].offset < 0 ? tree_source(all[i].node) : NULL;
+		AUTO_FREE char *path = NULL;
 
-		if (path)
-			return error_set(err, ERROR_CORRUPT,
-					 "/%s is not in it with the content its index tells", path);
+		if (*offset_of(sp, all[i].node) >= 0)
+			continue;
+		path = tree_source(all[i].node);
+		return error_set(err, ERROR_CORRUPT,
+				 "/%s is not in it with the content its index tells", path);
 	}
 	return 0;
 }
@@ -180,6 +209,7 @@ int spool_fill(struct spool *sp, const struct descriptor *layers, const struct d
 {
 	size_t first = 0;
 
+	make_offsets(sp);
 	if (sp->n)
 		qsort(sp->wanted, sp->n, sizeof(*sp->wanted), by_place);
 	while (first < sp->n) {
@@ -196,8 +226,11 @@ int spool_fill(struct spool *sp, const struct descriptor *layers, const struct d
 			return error_wrap(err, "read files of layer %s", layers[layer].digest.text);
 		first = end;
 	}
-	if (sp->n)
-		qsort(sp->wanted, sp->n, sizeof(*sp->wanted), by_inode);
+	free(take_ptr(sp->wanted));
+	/* else the pages stay ours, below whatever was allocated after them */
+	if (sp->cap > LARGE)
+		malloc_trim(0);
+	sp->n = sp->cap = 0;
 	return 0;
 }
 
@@ -217,12 +250,9 @@ static int64_t read_part(struct source *source, void *data, size_t len, struct e
 int spool_source(struct spool_source *out, const struct spool *sp, const struct tree_node *n,
 		 struct error *err)
 {
-	const struct wanted want = {.node = n};
-	const struct wanted *found = sp->n ? bsearch(&want, sp->wanted, sp->n, sizeof(want),
-						     by_inode)
-					   : NULL;
+	const int64_t *at = offset_of(sp, n);
 
-	if (!found || found->offset < 0) {
+	if (!at || *at < 0) {
 		AUTO_FREE char *path = tree_path(n);
 
 		return error_set(err, ERROR_CORRUPT,
@@ -231,8 +261,8 @@ int spool_source(struct spool_source *out, const struct spool *sp, const struct 
 	*out = (struct spool_source){
 		.source = {.read = read_part},
 		.fd = sp->fd,
-		.at = found->offset,
-		.end = found->offset + found->node->size,
+		.at = *at,
+		.end = *at + n->file.size,
 	};
 	return 0;
 }
@@ -278,12 +308,12 @@ int spool_read_small(struct store *s, struct tree *t, const struct descriptor *l
 
 	if (!node || node->type != ENTRY_FILE)
 		return error_set(err, ERROR_NOT_FOUND, "the image has no file /%s", path);
-	if (node->size > (int64_t)limit)
+	if (node->file.size > (int64_t)limit)
 		return error_set(err, ERROR_CORRUPT, "/%s of the image is larger than %zu bytes",
 				 path, limit);
-	if (node->content) {
-		sha256_hex(node->content, hex);
-		if (recall(s, hex, node->content, out))
+	if (node->file.content) {
+		sha256_hex(node->file.content, hex);
+		if (recall(s, hex, node->file.content, out))
 			return 0;
 	}
 	if (spool_open(&sp, s, err) < 0)
@@ -298,7 +328,7 @@ int spool_read_small(struct store *s, struct tree *t, const struct descriptor *l
 		return -1;
 	}
 	/* It only spares work: a failure to remember is none. */
-	if (node->content)
+	if (node->file.content)
 		store_meta_put(s, "file", hex, out->buf + before, out->len - before, NULL);
 	return 0;
 }

@@ -57,11 +57,13 @@ struct tree_node *tree_node_add(struct tree *t, struct tree_node *parent, const 
 {
 	struct tree_node *n = node_new(t, parent, name);
 
-	GROW(parent->children, parent->n_children + 1, parent->cap_children);
-	memmove(&parent->children[at + 1], &parent->children[at],
-		(parent->n_children - at) * sizeof(struct tree_node *));
-	parent->children[at] = n;
-	parent->n_children++;
+	struct tree_folder_part *f = &parent->folder;
+
+	GROW(f->children, f->n_children + 1, f->cap_children);
+	memmove(&f->children[at + 1], &f->children[at],
+		(f->n_children - at) * sizeof(struct tree_node *));
+	f->children[at] = n;
+	f->n_children++;
 	return n;
 }
 
@@ -76,17 +78,18 @@ static int name_compare(const char *name, size_t len, const char *other)
 struct tree_node *tree_child(const struct tree_node *parent, const char *name, size_t len,
 			     size_t *at)
 {
-	size_t low = 0, high = parent->n_children;
+	const struct tree_folder_part *f = &parent->folder;
+	size_t low = 0, high = parent->type == ENTRY_DIR ? f->n_children : 0;
 
 	/* Entries mostly come in order, so that a new one goes to the end. */
-	if (high && name_compare(name, len, parent->children[high - 1]->name) > 0)
+	if (high && name_compare(name, len, f->children[high - 1]->name) > 0)
 		low = high;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = name_compare(name, len, parent->children[middle]->name);
+		int order = name_compare(name, len, f->children[middle]->name);
 
 		if (order == 0)
-			return parent->children[middle];
+			return f->children[middle];
 		if (order < 0)
 			high = middle;
 		else
@@ -99,13 +102,14 @@ struct tree_node *tree_child(const struct tree_node *parent, const char *name, s
 
 void tree_forget_children(struct tree_node *n)
 {
-	for (uint32_t i = 0; i < n->n_children; i++) {
-		n->children[i]->gone = true;
-		tree_forget_children(n->children[i]);
+	if (n->type != ENTRY_DIR)
+		return;
+	for (uint32_t i = 0; i < n->folder.n_children; i++) {
+		n->folder.children[i]->gone = true;
+		tree_forget_children(n->folder.children[i]);
 	}
-	free(n->children);
-	n->children = NULL;
-	n->n_children = n->cap_children = 0;
+	free(n->folder.children);
+	n->folder = (struct tree_folder_part){.children = NULL};
 }
 
 struct tree *tree_new(void)
@@ -137,17 +141,19 @@ void tree_free(struct tree *t)
 
 static void clone_children(struct tree *t, struct tree_node *to, const struct tree_node *from)
 {
-	to->cap_children = from->n_children;
-	to->children = NULL;
-	if (from->n_children)
-		to->children = xreallocarray(NULL, from->n_children, sizeof(*to->children));
-	for (uint32_t i = 0; i < from->n_children; i++) {
+	uint32_t count = from->type == ENTRY_DIR ? from->folder.n_children : 0;
+
+	if (from->type == ENTRY_DIR)
+		to->folder = (struct tree_folder_part){NULL, count, count};
+	if (count)
+		to->folder.children = xreallocarray(NULL, count, sizeof(struct tree_node *));
+	for (uint32_t i = 0; i < count; i++) {
 		struct tree_node *n = tree_alloc(t, sizeof(*n));
 
-		*n = *from->children[i];
+		*n = *from->folder.children[i];
 		n->parent = to;
-		to->children[i] = n;
-		clone_children(t, n, from->children[i]);
+		to->folder.children[i] = n;
+		clone_children(t, n, from->folder.children[i]);
 	}
 }
 
@@ -204,20 +210,24 @@ char *tree_source(const struct tree_node *n)
 void tree_entry(const struct tree_node *n, const char *path, struct entry *e)
 {
 	*e = (struct entry){
-		.type = n->type,
+		.type = (enum entry_type)n->type,
 		.path = path,
-		.link = n->link,
+		.link = n->type == ENTRY_SYMLINK ? n->link : NULL,
 		.mode = n->mode,
 		.uid = n->uid,
 		.gid = n->gid,
-		.size = n->size,
 		.mtime = n->mtime,
-		.dev_major = n->dev_major,
-		.dev_minor = n->dev_minor,
 		.xattrs = n->xattrs,
 		.n_xattrs = n->n_xattrs,
-		.has_content = n->content != NULL,
 	};
-	if (n->content)
-		memcpy(e->content, n->content, sizeof(e->content));
+	if (n->type == ENTRY_FILE) {
+		e->size = n->file.size;
+		e->has_content = n->file.content != NULL;
+		if (e->has_content)
+			memcpy(e->content, n->file.content, sizeof(e->content));
+	}
+	if (tree_is_device(n)) {
+		e->dev_major = n->device.major;
+		e->dev_minor = n->device.minor;
+	}
 }

@@ -15,30 +15,51 @@
 
 struct tree;
 
+struct tree_folder_part {
+	struct tree_node **children; /* sorted by bytes */
+	uint32_t n_children, cap_children;
+};
+
+struct tree_file_part {
+	const uint8_t *content; /* SHA-256, 32 bytes, or NULL: not known */
+	int64_t size;
+};
+
+struct tree_device_part {
+	uint32_t major, minor;
+};
+
+/* There is one for each file of an image, so it is kept small. */
 struct tree_node {
 	const char *name; /* "" for the root */
 	struct tree_node *parent;
-	struct tree_node **children; /* folders: sorted by bytes */
-	uint32_t n_children, cap_children;
-	enum entry_type type; /* FILE, DIR, SYMLINK, CHAR, BLOCK or FIFO */
-	uint16_t mode;
-	uint16_t
-		born; /* the layer that made the node; one that a layer merged into stays as old as it was */
-	uint32_t uid, gid;
-	int64_t size, mtime;
-	uint32_t dev_major, dev_minor;
-	const char *link; /* symlink target */
+	union { /* by type */
+		struct tree_folder_part folder;
+		struct tree_file_part file;
+		struct tree_device_part device;
+		const char *link; /* target of a symbolic link */
+	};
+	int64_t mtime;
 	const struct xattr *xattrs;
-	uint32_t n_xattrs;
-	uint32_t layer; /* which layer's blob holds it (0 = first) */
 	/* Path of the entry with the bytes in that layer; NULL: the node's own (else a hard link, or a parent that was a link). */
 	const char *source;
-	uint32_t inode;         /* nodes with the same number are hard links of one file */
-	uint16_t set_by;        /* the last layer that had an entry for it */
-	bool gone;              /* no longer part of the tree */
-	bool mark;              /* free for whoever follows a layer in a clone */
-	const uint8_t *content; /* SHA-256, 32 bytes, of files */
+	uint32_t uid, gid;
+	uint32_t inode; /* nodes with the same number are hard links of one file */
+	uint16_t layer; /* which layer's blob holds it (0 = first) */
+	uint16_t
+		born; /* the layer that made the node; one that a layer merged into stays as old as it was */
+	uint16_t set_by; /* the last layer that had an entry for it */
+	uint16_t mode;
+	uint16_t n_xattrs;
+	uint8_t type;  /* enum entry_type: FILE, DIR, SYMLINK, CHAR, BLOCK or FIFO */
+	bool gone : 1; /* no longer part of the tree */
+	bool mark : 1; /* free for whoever follows a layer in a clone */
 };
+
+static inline bool tree_is_device(const struct tree_node *n)
+{
+	return n->type == ENTRY_CHAR || n->type == ENTRY_BLOCK;
+}
 
 struct tree *tree_new(void);
 void tree_free(struct tree *t);

@@ -125,8 +125,8 @@ static bool holds_layer(const struct tree_node *n, uint16_t layer)
 {
 	if (n->set_by == layer)
 		return true;
-	for (uint32_t i = 0; i < n->n_children; i++)
-		if (holds_layer(n->children[i], layer))
+	for (uint32_t i = 0; n->type == ENTRY_DIR && i < n->folder.n_children; i++)
+		if (holds_layer(n->folder.children[i], layer))
 			return true;
 	return false;
 }
@@ -161,10 +161,12 @@ static void hide_children(struct tree *t, struct tree_node *folder, bool *hid)
 {
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < folder->n_children; i++)
-		if (hide(t, folder->children[i], hid))
-			folder->children[kept++] = folder->children[i];
-	folder->n_children = kept;
+	struct tree_folder_part *f = &folder->folder;
+
+	for (uint32_t i = 0; i < f->n_children; i++)
+		if (hide(t, f->children[i], hid))
+			f->children[kept++] = f->children[i];
+	f->n_children = kept;
 	t->parent = NULL;
 }
 
@@ -182,11 +184,13 @@ static void put_whiteout(struct tree *t, struct tree_node *parent, const char *n
 		*node = n;
 		return;
 	}
-	for (at = 0; parent->children[at] != n; at++)
+	struct tree_folder_part *f = &parent->folder;
+
+	for (at = 0; f->children[at] != n; at++)
 		;
-	memmove(&parent->children[at], &parent->children[at + 1],
-		(parent->n_children - at - 1) * sizeof(struct tree_node *));
-	parent->n_children--;
+	memmove(&f->children[at], &f->children[at + 1],
+		(f->n_children - at - 1) * sizeof(struct tree_node *));
+	f->n_children--;
 }
 
 static int put_opaque(struct tree *t, const struct entry *e, struct tree_node **node, bool *hid)
@@ -224,25 +228,27 @@ static void set_attributes(struct tree *t, struct tree_node *n, const struct put
 {
 	const struct entry *e = p->e;
 
-	n->type = e->type;
+	/* A folder that a folder merges into keeps what is in it; else nothing is left of what was there. */
+	if (e->type != ENTRY_DIR || n->type != ENTRY_DIR)
+		n->folder = (struct tree_folder_part){.children = NULL};
+	n->type = (uint8_t)e->type;
 	n->mode = (uint16_t)(e->mode & 07777);
 	n->uid = e->uid;
 	n->gid = e->gid;
-	n->size = e->type == ENTRY_FILE ? e->size : 0;
 	n->mtime = e->mtime;
-	n->dev_major = e->dev_major;
-	n->dev_minor = e->dev_minor;
-	n->link = NULL;
-	if (e->type == ENTRY_SYMLINK)
+	if (e->type == ENTRY_FILE)
+		n->file = (struct tree_file_part){p->content, e->size};
+	else if (e->type == ENTRY_SYMLINK)
 		n->link = p->views ? e->link : tree_copy(t, e->link, strlen(e->link));
+	else if (tree_is_device(n))
+		n->device = (struct tree_device_part){e->dev_major, e->dev_minor};
 	n->xattrs = keep_xattrs(t, p);
-	n->n_xattrs = (uint32_t)e->n_xattrs;
+	n->n_xattrs = (uint16_t)e->n_xattrs;
 	n->layer = n->set_by = present_layer(t);
 	n->source = NULL;
 	if (p->moved && e->type == ENTRY_FILE)
 		n->source = tree_copy(t, e->path, strlen(e->path));
 	n->inode = ++t->n_inodes;
-	n->content = p->content;
 }
 
 static int find_target(struct tree *t, const struct entry *e, struct tree_node **target,
@@ -282,11 +288,12 @@ static void set_hardlink(struct tree *t, struct tree_node *n, const struct tree_
 	n->mode = target->mode;
 	n->uid = target->uid;
 	n->gid = target->gid;
-	n->size = target->size;
 	n->mtime = target->mtime;
-	n->dev_major = target->dev_major;
-	n->dev_minor = target->dev_minor;
-	n->link = NULL;
+	/* never a folder or a symbolic link: see find_target() */
+	if (target->type == ENTRY_FILE)
+		n->file = target->file;
+	else
+		n->device = target->device;
 	n->xattrs = target->xattrs;
 	n->n_xattrs = target->n_xattrs;
 	n->layer = target->layer;
@@ -296,7 +303,6 @@ static void set_hardlink(struct tree *t, struct tree_node *n, const struct tree_
 		n->source = tree_copy(t, source, strlen(source));
 	}
 	n->inode = target->inode;
-	n->content = target->content;
 	n->set_by = present_layer(t);
 }
 

@@ -195,11 +195,11 @@ static int restore_device(struct snapshot *s, struct entry *e, struct error *err
 
 	if (find_below(s, &node, err) < 0)
 		return -1;
-	if (!node || (node->type != ENTRY_CHAR && node->type != ENTRY_BLOCK))
+	if (!node || !tree_is_device(node))
 		return 0;
-	e->type = node->type;
-	e->dev_major = node->dev_major;
-	e->dev_minor = node->dev_minor;
+	e->type = (enum entry_type)node->type;
+	e->dev_major = node->device.major;
+	e->dev_minor = node->device.minor;
 	return 0;
 }
 

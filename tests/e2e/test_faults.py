@@ -223,6 +223,24 @@ def high_water(pid):
         return 0
 
 
+def make_many(folder, files):
+    for number in range(files):
+        if number % 1000 == 0:
+            (folder / f"{number // 1000}").mkdir(parents=True)
+        (folder / f"{number // 1000}/file-{number}").write_text(str(number))
+
+
+def peak_of_build(slipway, top):
+    """KiB of resident memory; what wait4 tells would be the peak of the process that forked, which is pytest."""
+    process = slipway.start("build", "-q", "-t", "big:1", top, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, high_water(process.pid))
+        time.sleep(0.01)
+    assert process.returncode == 0, process.stderr.read().decode()
+    return peak
+
+
 @pytest.mark.slow
 def test_memory_of_big_layers(slipway, context, count):
     """A big file and many files within 64 MiB of resident memory."""
@@ -232,16 +250,18 @@ def test_memory_of_big_layers(slipway, context, count):
         block = os.urandom(1 << 20)
         for _ in range(size >> 20):
             f.write(block)
-    for number in range(files):
-        if number % 1000 == 0:
-            (top / f"many/{number // 1000}").mkdir(parents=True)
-        (top / f"many/{number // 1000}/file-{number}").write_text(str(number))
-    process = slipway.start("build", "-q", "-t", "big:1", top, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    peak = 0
-    # What wait4 tells would be the peak of the process that forked, which is pytest.
-    while process.poll() is None:
-        peak = max(peak, high_water(process.pid))
-        time.sleep(0.01)
-    assert process.returncode == 0, process.stderr.read().decode()
+    make_many(top / "many", files)
+    peak = peak_of_build(slipway, top)
     print(f"\npeak resident memory: {peak >> 10} MiB for {size >> 20} MiB and {files} files")
     assert 1 << 10 < peak < 64 << 10
+
+
+@pytest.mark.slow
+def test_memory_of_copied_files(slipway, context, count):
+    """Many files of a context and then of a stage, in one build, within 64 MiB (in proportion, when they are fewer)."""
+    files, bound = count(40000, 200000), count(32, 64)
+    top = context({"Dockerfile": "FROM scratch AS a\nCOPY many /a\nFROM scratch\nCOPY --from=a /a /b\n"})
+    make_many(top / "many", files)
+    peak = peak_of_build(slipway, top)
+    print(f"\npeak resident memory: {peak} KiB for {files} files copied twice")
+    assert 1 << 10 < peak < bound << 10

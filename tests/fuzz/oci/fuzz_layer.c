@@ -34,10 +34,10 @@ static void check_node(const struct tree_node *n, unsigned depth)
 {
 	if (depth > 5000 || n->gone)
 		abort();
-	for (uint32_t i = 0; i < n->n_children; i++) {
-		const struct tree_node *c = n->children[i];
+	for (uint32_t i = 0; n->type == ENTRY_DIR && i < n->folder.n_children; i++) {
+		const struct tree_node *c = n->folder.children[i];
 
-		if (c->parent != n || (i && strcmp(n->children[i - 1]->name, c->name) >= 0))
+		if (c->parent != n || (i && strcmp(n->folder.children[i - 1]->name, c->name) >= 0))
 			abort();
 		if (!*c->name || strchr(c->name, '/') || strcmp(c->name, ".") == 0 ||
 		    strcmp(c->name, "..") == 0)

@@ -181,14 +181,14 @@ static void keeps_children_in_order(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		put(p, root, names[i], ENTRY_DIR);
-	assert_int_equal(root->folder.n_children, ARRAY_SIZE(sorted));
+	assert_int_equal(plan_n_children(root), ARRAY_SIZE(sorted));
 	for (size_t i = 0; i < ARRAY_SIZE(sorted); i++) {
-		assert_string_equal(root->folder.children[i]->name, sorted[i]);
+		assert_string_equal(root->folder.children->items[i]->name, sorted[i]);
 		assert_ptr_equal(plan_child(root, sorted[i], strlen(sorted[i])),
-				 root->folder.children[i]);
+				 root->folder.children->items[i]);
 	}
 	/* a part of a longer name is a name of its own */
-	assert_ptr_equal(plan_child(root, "mm", 1), root->folder.children[2]);
+	assert_ptr_equal(plan_child(root, "mm", 1), root->folder.children->items[2]);
 	assert_null(plan_child(root, "mx", 2));
 	assert_null(plan_child(root, "", 0));
 }
@@ -205,7 +205,7 @@ static void replaces_with_all_below(void **state)
 	assert_string_equal(path, "a/b/c");
 	put(p, root, "a", ENTRY_FILE);
 	dir = put(p, root, "a", ENTRY_DIR);
-	assert_int_equal(dir->folder.n_children, 0);
+	assert_int_equal(plan_n_children(dir), 0);
 	assert_int_equal(dir->content, PLAN_NO_CONTENT);
 	assert_error(plan_put(p, root, "a", ENTRY_FILE, false, &dir, err), ERROR_SYNTAX,
 		     "cannot replace to directory /a with file");

@@ -262,6 +262,59 @@ static void many_entries(void **state)
 	stat_cache_free(cache);
 }
 
+/* Many new entries go to the file while the build goes on: all are found, young ones in this run alone. */
+static void rests(void **state)
+{
+	enum { N = 30000 };
+	struct stat_cache *cache = open_cache("/rest"), *other;
+	struct stat young = file(N + 1, SECOND);
+
+	(void)state;
+	put(cache, &young, 3);
+	for (int round = 0; round < 2; round++) {
+		for (uint64_t i = 1; i <= N; i++) {
+			struct stat st = file(i, (5 + round) * SECOND);
+
+			put(cache, &st, (uint8_t)(i % 100 + (uint64_t)round));
+		}
+		stat_cache_rest(cache);
+		/* Another build finds them before this one has ended. */
+		other = open_cache("/rest");
+		for (uint64_t i = 1; i <= N; i++) {
+			struct stat st = file(i, (5 + round) * SECOND);
+
+			assert_int_equal(get(cache, &st), (int)(i % 100) + round);
+			assert_int_equal(get(other, &st), (int)(i % 100) + round);
+		}
+		assert_int_equal(get(cache, &young), 3);
+		assert_int_equal(get(other, &young), -1);
+		stat_cache_free(other);
+	}
+	stat_cache_free(cache);
+}
+
+/* Where the file cannot be written nothing is lost, and what is asked for is still found. */
+static void rests_without_a_file(void **state)
+{
+	struct stat_cache *cache = open_cache("/rest");
+	AUTO_FREE char *dir = xstrfmt("%s/cache", root);
+
+	(void)state;
+	assert_int_equal(fs_remove_tree(AT_FDCWD, dir, NULL), 0);
+	for (uint64_t i = 30000; i; i--) {
+		struct stat st = file(i * 7919 % 30011, 5 * SECOND);
+
+		put(cache, &st, (uint8_t)(st.st_ino % 100));
+	}
+	stat_cache_rest(cache);
+	for (uint64_t i = 30000; i; i--) {
+		struct stat st = file(i * 7919 % 30011, 5 * SECOND);
+
+		assert_int_equal(get(cache, &st), (int)(st.st_ino % 100));
+	}
+	stat_cache_free(cache);
+}
+
 struct thread {
 	struct stat_cache *cache;
 	uint64_t first;
@@ -328,6 +381,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(keeps_what_another_build_needs, setup, teardown),
 		cmocka_unit_test_setup_teardown(tells_what_is_settled, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_entries, setup, teardown),
+		cmocka_unit_test_setup_teardown(rests, setup, teardown),
+		cmocka_unit_test_setup_teardown(rests_without_a_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(serves_several_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_key_nothing_is_written, setup, teardown),
 	};

@@ -200,7 +200,7 @@ static void test_hard_links_share_an_inode(void **state)
 	c = tree_lookup(t, "c", false);
 	assert_int_equal(a->inode, b->inode);
 	assert_int_not_equal(a->inode, c->inode);
-	assert_memory_equal(a->content, b->content, 32);
+	assert_memory_equal(a->file.content, b->file.content, 32);
 	assert_ok(f, tree_text_add(f, t, "f a other", &f->err));
 	assert_int_not_equal(tree_lookup(t, "a", false)->inode, tree_lookup(t, "b", false)->inode);
 }

@@ -55,16 +55,17 @@ static inline void tree_text_node(struct strbuf *out, const struct tree_node *n)
 	if (n->type == ENTRY_SYMLINK)
 		strbuf_printf(out, " %s", n->link);
 	if (n->type == ENTRY_FILE)
-		strbuf_printf(out, " %lld", (long long)n->size);
+		strbuf_printf(out, " %lld", (long long)n->file.size);
 	if (n->source)
 		strbuf_printf(out, " [%s]", n->source);
 	if (n->parent || n->set_by || n->mode != 0755)
 		strbuf_printf(out, " @%u\n", n->layer);
-	for (uint32_t i = 0; i < n->n_children; i++) {
-		assert_ptr_equal(n->children[i]->parent, n);
-		assert_true(i == 0 || strcmp(n->children[i - 1]->name, n->children[i]->name) < 0);
-		assert_false(n->children[i]->gone);
-		tree_text_node(out, n->children[i]);
+	for (uint32_t i = 0; n->type == ENTRY_DIR && i < n->folder.n_children; i++) {
+		assert_ptr_equal(n->folder.children[i]->parent, n);
+		assert_true(i == 0 || strcmp(n->folder.children[i - 1]->name,
+					     n->folder.children[i]->name) < 0);
+		assert_false(n->folder.children[i]->gone);
+		tree_text_node(out, n->folder.children[i]);
 	}
 }
 
