@@ -1,7 +1,5 @@
 #include "builder/prepare.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,6 +7,7 @@
 #include "builder/near_name.h"
 #include "builder/stage.h"
 #include "dockerfile/scope.h"
+#include "dockerfile/value.h"
 
 /* 1980-01-01T00:00:00Z: the first time that every archive format can hold. */
 #define FOLDER_MTIME 315532800
@@ -63,7 +62,7 @@ static int find_epoch(struct build *b, struct error *err)
 {
 	const struct build_options *o = b->options;
 	const char *text = o->build_args ? strmap_get(o->build_args, "SOURCE_DATE_EPOCH") : NULL;
-	char *end;
+	uint64_t value;
 
 	b->epoch = o->source_date_epoch;
 	if (b->epoch >= 0)
@@ -72,20 +71,21 @@ static int find_epoch(struct build *b, struct error *err)
 		text = strmap_get(&b->targets[0].globals, "SOURCE_DATE_EPOCH");
 	if (!text || !*text)
 		return 0;
-	errno = 0;
-	b->epoch = strtoll(text, &end, 10);
-	if (errno || *end || end == text || b->epoch < 0) {
+	if (!value_number(&value, text, 10, INT64_MAX)) {
 		error_set(err, ERROR_USAGE, "invalid SOURCE_DATE_EPOCH: %s", text);
 		return error_hint(err, "it is a number of seconds since 1970");
 	}
+	b->epoch = (int64_t)value;
 	return 0;
 }
 
-static int override_checks(struct build_target *t, struct error *err)
+/* The build arguments that stand for the directives "syntax" and "check". */
+static int override_directives(struct build_target *t, struct error *err)
 {
 	const struct strmap *args = t->build->options->build_args;
 	const char *options = args ? strmap_get(args, "BUILDKIT_DOCKERFILE_CHECK") : NULL;
 
+	dockerfile_check_syntax(t->file, args ? strmap_get(args, "BUILDKIT_SYNTAX") : NULL);
 	return options ? check_override(&t->file->warnings, options, err) : 0;
 }
 
@@ -97,7 +97,7 @@ static int read_target(struct build_target *t, struct error *err)
 
 	if (dockerfile_parse(&t->file, o->dockerfile_name, o->dockerfile, o->dockerfile_len, err) <
 		    0 ||
-	    override_checks(t, err) < 0 ||
+	    override_directives(t, err) < 0 ||
 	    graph_eval_globals(&t->globals, t->file, o->build_args, target, host, o->target, err) <
 		    0)
 		return -1;

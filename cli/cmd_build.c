@@ -112,34 +112,16 @@ static int read_inputs(struct app *a, const struct build_flags *f, const char *c
 	return build_inputs_read(a, in, context, f->file, err);
 }
 
-static int parse_epoch(const char *text, int64_t *out, struct error *err)
+/* --timestamp wins; the environment's SOURCE_DATE_EPOCH is a build argument like one that was given. */
+static void find_epoch(const struct app *a, const struct build_flags *f, struct build_inputs *in,
+		       struct build_options *o)
 {
-	char *end;
-	long long value = strtoll(text, &end, 10);
+	const char *text = a->env.source_date_epoch;
 
-	if (*text < '0' || *text > '9' || *end)
-		return error_set(err, ERROR_USAGE,
-				 "invalid SOURCE_DATE_EPOCH \"%s\": seconds since 1970 are wanted",
-				 text);
-	*out = value;
-	return 0;
-}
-
-/* --timestamp, else --build-arg SOURCE_DATE_EPOCH, else the environment's. */
-static int find_epoch(struct app *a, const struct build_flags *f, const struct build_inputs *in,
-		      struct build_options *o, struct error *err)
-{
-	const char *text = strmap_get(&in->build_args, "SOURCE_DATE_EPOCH");
-
-	o->source_date_epoch = -1;
-	if (f->timestamp >= 0) {
-		o->source_date_epoch = f->timestamp;
-		o->rewrite_timestamp = true;
-		return 0;
-	}
-	if (!text)
-		text = a->env.source_date_epoch;
-	return text && *text ? parse_epoch(text, &o->source_date_epoch, err) : 0;
+	o->source_date_epoch = f->timestamp;
+	o->rewrite_timestamp = f->timestamp >= 0;
+	if (text && *text && !strmap_has(&in->build_args, "SOURCE_DATE_EPOCH"))
+		strmap_set(&in->build_args, "SOURCE_DATE_EPOCH", text);
 }
 
 static int find_compression(const struct build_flags *f, const struct output_list *outputs,
@@ -326,11 +308,11 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	build_inputs_init(&in);
 	for (size_t i = 0; i < f->no_cache_filter.n; i++)
 		strlist_split(&no_cache_stages, f->no_cache_filter.items[i], ',');
-	if (read_inputs(a, f, context, &in, err) < 0 || find_epoch(a, f, &in, &o, err) < 0 ||
-	    find_compression(f, outputs, &o, err) < 0 || find_network(f, &o, err) < 0 ||
-	    find_platforms(a, f, &in, &platforms, &o, err) < 0 ||
+	if (read_inputs(a, f, context, &in, err) < 0 || find_compression(f, outputs, &o, err) < 0 ||
+	    find_network(f, &o, err) < 0 || find_platforms(a, f, &in, &platforms, &o, err) < 0 ||
 	    output_list_check(outputs, &platforms, err) < 0)
 		return -1;
+	find_epoch(a, f, &in, &o);
 	build_inputs_find_ca(a, &in);
 	if (app_store(a, err) < 0 || app_sandbox(a, err) < 0)
 		return -1;

@@ -99,19 +99,20 @@ static int read_instructions(struct dockerfile *file, const struct ast *ast, str
 	return 0;
 }
 
-/* A frontend image is never fetched; whoever names another than docker's own is told. */
-static void check_syntax(struct dockerfile *file, const struct ast *ast)
+void dockerfile_check_syntax(struct dockerfile *file, const char *instead)
 {
-	const char *syntax = ast->syntax;
+	const char *syntax = instead ? instead : file->syntax;
+	const char *known = syntax;
 
 	if (!syntax)
 		return;
-	if (str_starts(syntax, "docker.io/"))
-		syntax += strlen("docker.io/");
-	if (!str_starts(syntax, "docker/dockerfile"))
-		check_add_line(&file->warnings, CHECK_SYNTAX_IGNORED, ast->syntax_line,
+	if (str_starts(known, "docker.io/"))
+		known += strlen("docker.io/");
+	if (!str_starts(known, "docker/dockerfile"))
+		check_add_line(&file->warnings, CHECK_SYNTAX_IGNORED,
+			       instead ? 1 : file->syntax_line,
 			       "The frontend \"%s\" is not used: the file is read as a Dockerfile",
-			       ast->syntax);
+			       syntax);
 }
 
 int dockerfile_parse(struct dockerfile **out, const char *name, const char *text, size_t len,
@@ -128,9 +129,9 @@ int dockerfile_parse(struct dockerfile **out, const char *name, const char *text
 		return source_error_place(err, &file->source, ast.check_line, 1);
 	if (read_instructions(file, &ast, err) < 0)
 		return -1;
-	check_syntax(file, &ast);
 	check_file(file, &ast);
 	file->syntax = take_ptr(ast.syntax);
+	file->syntax_line = ast.syntax_line;
 	*out = take_ptr(file);
 	return 0;
 }

@@ -24,7 +24,8 @@ struct dockerfile_stage {
 struct dockerfile {
 	struct dockerfile_source source;
 	char escape;
-	char *syntax;                /* "# syntax=", or NULL: accepted, never fetched */
+	char *syntax; /* "# syntax=", or NULL: accepted, never fetched */
+	int syntax_line;
 	struct instruction *globals; /* ARG before the first FROM */
 	size_t n_globals, cap_globals;
 	struct dockerfile_stage *stages; /* at least one */
@@ -40,6 +41,12 @@ int dockerfile_parse(struct dockerfile **out, const char *name, const char *text
 		     struct error *err);
 void dockerfile_free(struct dockerfile *file);
 CLEANUP_FREE(dockerfile)
+
+/*
+ * Warns of a frontend other than docker's own: the directive's or, when it is
+ * not NULL, instead, the build argument that stands for it.
+ */
+void dockerfile_check_syntax(struct dockerfile *file, const char *instead);
 
 /*
  * Puts ONBUILD triggers in front of the instructions of a stage, in their

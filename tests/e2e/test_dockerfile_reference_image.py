@@ -238,6 +238,10 @@ def test_epoch_of_the_dockerfile_and_in_run(build):
         RUN echo $SOURCE_DATE_EPOCH > /seen
         """)
     assert built.text("/seen") == "1000000000\n"
+    # The environment of the caller counts like a build argument.
+    given = build("FROM tiny\nARG SOURCE_DATE_EPOCH\nRUN echo $SOURCE_DATE_EPOCH > /seen\n", {},
+                  env={"SOURCE_DATE_EPOCH": "77"})
+    assert (given.text("/seen"), given.document["created"]) == ("77\n", "1970-01-01T00:01:17Z")
     assert built.document["created"] == "2001-09-09T01:46:40Z"
     assert {h["created"] for h in built.history[1:]} == {"2001-09-09T01:46:40Z"}
 

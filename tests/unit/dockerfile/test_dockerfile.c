@@ -78,7 +78,14 @@ static void other_frontends_are_not_fetched(void **state)
 		AUTO_PTR(dockerfile) file = NULL;
 
 		assert_int_equal(parse(&file, text, NULL), 0);
+		dockerfile_check_syntax(file, NULL);
 		assert_int_equal(file->warnings.n, rows[i].warnings);
+		/* The build argument stands for the directive. */
+		dockerfile_check_syntax(file, "docker/dockerfile:1");
+		assert_int_equal(file->warnings.n, rows[i].warnings);
+		dockerfile_check_syntax(file, "docker.io/other");
+		assert_int_equal(file->warnings.n, rows[i].warnings + 1);
+		assert_int_equal(file->warnings.items[rows[i].warnings].line_first, 1);
 		if (rows[i].warnings) {
 			assert_int_equal(file->warnings.items[0].rule, CHECK_SYNTAX_IGNORED);
 			assert_int_equal(file->warnings.items[0].line_first, 1);
