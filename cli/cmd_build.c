@@ -112,14 +112,11 @@ static int read_inputs(struct app *a, const struct build_flags *f, const char *c
 	return build_inputs_read(a, in, context, f->file, err);
 }
 
-/* --timestamp wins; the environment's SOURCE_DATE_EPOCH is a build argument like one that was given. */
-static void find_epoch(const struct app *a, const struct build_flags *f, struct build_inputs *in,
-		       struct build_options *o)
+/* The environment's SOURCE_DATE_EPOCH is a build argument like one that was given. */
+static void take_epoch(const struct app *a, struct build_inputs *in)
 {
 	const char *text = a->env.source_date_epoch;
 
-	o->source_date_epoch = f->timestamp;
-	o->rewrite_timestamp = f->timestamp >= 0;
 	if (text && *text && !strmap_has(&in->build_args, "SOURCE_DATE_EPOCH"))
 		strmap_set(&in->build_args, "SOURCE_DATE_EPOCH", text);
 }
@@ -300,6 +297,8 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 		.no_stat_cache = f->no_stat_cache,
 		.add_hosts = &f->add_hosts,
 		.proxy = &a->env.proxy,
+		.source_date_epoch = f->timestamp,
+		.rewrite_timestamp = f->timestamp >= 0,
 		.now = time_now(),
 		.reporter = a->reporter,
 		.cancel = a->cancel,
@@ -312,7 +311,7 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	    find_network(f, &o, err) < 0 || find_platforms(a, f, &in, &platforms, &o, err) < 0 ||
 	    output_list_check(outputs, &platforms, err) < 0)
 		return -1;
-	find_epoch(a, f, &in, &o);
+	take_epoch(a, &in);
 	build_inputs_find_ca(a, &in);
 	if (app_store(a, err) < 0 || app_sandbox(a, err) < 0)
 		return -1;

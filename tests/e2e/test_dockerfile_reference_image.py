@@ -247,7 +247,7 @@ def test_epoch_of_the_dockerfile_and_in_run(build):
 
 
 @pytest.mark.parametrize("option", ["--timestamp", "rewrite-timestamp"])
-def test_times_of_files_are_clamped_on_demand(build, tiny, folder, option):
+def test_times_of_files_are_clamped_on_demand(build, option):
     text = "FROM tiny\nCOPY a /a\nRUN echo x > /b && touch -d @5 /c && mkdir /d\n"
     options = ["--timestamp", "1000000000"] if option == "--timestamp" else \
         ["--build-arg", "SOURCE_DATE_EPOCH=1000000000", "--output", "type=image,rewrite-timestamp=true"]
