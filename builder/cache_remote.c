@@ -29,7 +29,8 @@ struct remote_hit {
 	struct cache_record record;
 	char quick[SHA256_HEX_SIZE];
 	char kind[16];
-	bool settled; /* here, and what its record says */
+	pthread_mutex_t work; /* held while it is brought: who else needs it waits */
+	bool settled;         /* here, and what its record says */
 };
 
 struct remote_caches {
@@ -73,6 +74,7 @@ void remote_caches_free(struct remote_caches *r)
 	}
 	for (size_t i = 0; i < r->n_hits; i++) {
 		cache_record_release(&r->hits[i]->record);
+		pthread_mutex_destroy(&r->hits[i]->work);
 		free(r->hits[i]);
 	}
 	free(r->items);
@@ -208,6 +210,7 @@ static struct remote_hit *add_hit(struct remote_cache *c, const struct cache_ent
 	h = xcalloc(1, sizeof(*h));
 	layer = &h->record.layer;
 	h->cache = c;
+	pthread_mutex_init(&h->work, NULL);
 	descriptor_copy(&layer->descriptor, &c->image->manifest.layers[e->layer]);
 	layer->diff_id = c->image->config.diff_ids[e->layer];
 	layer->uncompressed = e->uncompressed;
@@ -360,20 +363,41 @@ static int give_up(struct remote_hit *h, const struct error *why, struct error *
 	return error_set(err, ERROR_CANCELLED, "a cached layer is lost: the build starts over");
 }
 
+static bool is_settled(struct remote_hit *h)
+{
+	struct remote_caches *r = h->cache->all;
+	bool settled;
+
+	pthread_mutex_lock(&r->lock);
+	settled = h->settled;
+	pthread_mutex_unlock(&r->lock);
+	return settled;
+}
+
+static void set_settled(struct remote_hit *h)
+{
+	struct remote_caches *r = h->cache->all;
+
+	keep(h);
+	pthread_mutex_lock(&r->lock);
+	h->settled = true;
+	pthread_mutex_unlock(&r->lock);
+}
+
 static int fetch_job(void *arg, struct error *err)
 {
 	struct remote_hit *h = arg;
-	struct remote_caches *r = h->cache->all;
 	AUTO(error) why = ERROR_INIT;
+	int result = 0;
 
-	if (bring(h, &why) < 0)
-		return give_up(h, &why, err);
-	pthread_mutex_lock(&r->lock);
-	if (!h->settled)
-		keep(h);
-	h->settled = true;
-	pthread_mutex_unlock(&r->lock);
-	return 0;
+	pthread_mutex_lock(&h->work);
+	if (!is_settled(h)) {
+		result = bring(h, &why);
+		if (result == 0)
+			set_settled(h);
+	}
+	pthread_mutex_unlock(&h->work);
+	return result < 0 ? give_up(h, &why, err) : 0;
 }
 
 /* A layer may stay away: where the result goes it is already, or it can be fetched from the cache when it is needed. */

@@ -321,17 +321,9 @@ static int fetch_layer(void *arg, const struct image_ref *ref, const struct desc
 {
 	struct app *a = arg;
 
-	AUTO(error) why = ERROR_INIT;
-
 	if (app_registry(a, err) < 0)
 		return -1;
-	if (registry_fetch_blob(a->registry, a->store, ref, blob, step, &why) == 0)
-		return 0;
-	/* An image that was built here may have left layers where its own base, or a cache, has them. */
-	if (why.kind != ERROR_CANCELLED &&
-	    registry_fetch_known(a->registry, a->store, blob, step, NULL) == 0)
-		return 0;
-	return error_move(err, &why);
+	return registry_fetch_layer(a->registry, a->store, ref, blob, step, err);
 }
 
 struct image_source app_image_source(struct app *a)

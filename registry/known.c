@@ -45,6 +45,21 @@ int registry_fetch_known(struct registry_client *c, struct store *s, const struc
 	return 0;
 }
 
+int registry_fetch_layer(struct registry_client *c, struct store *s, const struct image_ref *repo,
+			 const struct descriptor *blob, int step, struct error *err)
+{
+	AUTO(sources) sources = {0};
+	bool known_there = false;
+
+	sources_get(s, &blob->digest, &sources);
+	for (size_t i = 0; i < sources.n; i++)
+		known_there |= strcmp(sources.refs[i].host, repo->host) == 0 &&
+			       strcmp(sources.refs[i].path, repo->path) == 0;
+	if (sources.n && !known_there)
+		return registry_fetch_known(c, s, blob, step, err);
+	return registry_fetch_blob(c, s, repo, blob, step, err);
+}
+
 struct missing {
 	struct registry_client *client;
 	struct store *store;

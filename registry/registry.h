@@ -66,6 +66,12 @@ int registry_fetch_blob(struct registry_client *c, struct store *s, const struct
  */
 int registry_fetch_known(struct registry_client *c, struct store *s, const struct descriptor *blob,
 			 int step, struct error *err);
+/*
+ * A layer of the image that repo names: from there, unless the layer is known to be elsewhere only (an image that was built here,
+ * and never pushed, may lack layers of its base).
+ */
+int registry_fetch_layer(struct registry_client *c, struct store *s, const struct image_ref *repo,
+			 const struct descriptor *blob, int step, struct error *err);
 /* Every layer of an image that is not in the store, so, in parallel. */
 int registry_fetch_missing(struct registry_client *c, struct store *s, const struct image *image,
 			   struct error *err);

@@ -91,6 +91,17 @@ def test_a_store_says_nothing_is_wrong_and_saves_what_it_left_behind(login, cont
     assert json.loads(skopeo("inspect", f"docker-archive:{folder}/app.tar"))["Layers"]
 
 
+def test_what_was_left_behind_is_a_base(login, context, registry, repo, app):
+    builder(login, "--cache-to", f"{repo}/cache")(context(app))
+    other = login.other()
+    builder(other, "--cache-from", f"{repo}/cache")(context(app))
+    since = registry.mark()
+    # Its name is no registry's: nobody else is asked for its layers.
+    builder(other, name="top:1")(context({"Dockerfile": "FROM app:1\nRUN cp /f /g\n"}))
+    assert set(layers_of(registry, f"{repo}/cache")) <= set(downloads(registry, since))
+    assert read_layout(other.root, "top:1").verify().tree().text("/g") == "content"
+
+
 def test_push_of_a_cached_build_downloads_no_layer(login, context, registry, repo, app):
     builder(login, "--cache-to", f"type=registry,ref={repo}/cache,mode=max")(context(app))
     other = login.other()

@@ -98,7 +98,9 @@ static void the_same_step_twice_is_one_record(void **state)
 
 	add(e, 0, 1, false, A, "", "x");
 	add(e, 1, 1, true, A, "", "x");
-	image_free(make(e, f->store, false, &doc));
+	AUTO_PTR(image) image = make(e, f->store, false, &doc);
+
+	assert_int_equal(image->manifest.n_layers, 1);
 	assert_int_equal(doc.n, 1);
 }
 
