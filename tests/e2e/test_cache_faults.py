@@ -4,12 +4,14 @@ import hashlib
 import json
 import pathlib
 import re
+import signal
 import socket
 import sys
 
 import pytest
 
-from helpers.images import make_tar, entry, read_layout
+from helpers import processes
+from helpers.images import entry, make_tar, read_layout
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fakes"))
 from fault_registry import FaultRegistry  # noqa: E402
@@ -254,6 +256,17 @@ def test_a_registry_that_accepts_and_says_nothing(world, slipway):
         assert "the build goes on without it" in result.err
         result = world.build(slipway, "--cache-to", f"type=registry,ref={world.name},timeout=1s").ok()
         assert "was not written" in result.err and result.seconds < 20
+
+
+@pytest.mark.parametrize("option", ["--cache-from", "--cache-to"])
+def test_the_user_need_not_wait_for_it(world, slipway, option):
+    world.fault.rule(path="/v2/", times=-1, delay=60)
+    top = world.make.context({"Dockerfile": PLAIN, "f": "x"})
+    process = slipway.start("build", option, world.name, top)
+    assert processes.wait_until(lambda: world.fault.log, 30)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, (out, err)
 
 
 def test_a_registry_that_is_not_there(world):
