@@ -31,5 +31,6 @@
 #define LIMIT_CA_BYTES          (16u << 20)
 #define LIMIT_HELPER_OUTPUT     (1u << 20)
 #define LIMIT_DOWNLOAD_BYTES    (32ll << 30) /* ADD of a URL */
+#define LIMIT_AGENT_MESSAGE     (256u << 10) /* of an SSH agent; OpenSSH's own limit */
 #define LIMIT_SECRET_BYTES      (500u << 10)
 #define LIMIT_STEP_TAIL_LINES   30 /* lines of a failed RUN that are repeated */

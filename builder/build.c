@@ -11,6 +11,7 @@
 #include "builder/check_stage.h"
 #include "builder/prepare.h"
 #include "builder/stage.h"
+#include "builder/steps.h"
 #include "builder/stop.h"
 #include "dockerfile/scope.h"
 
@@ -219,8 +220,23 @@ static void report_warnings(const struct build *b, const struct check_list *list
 	}
 }
 
+/* Nothing runs of a build that asks for more than it was allowed. */
+static int check_allowed(const struct build_target *t, struct error *err)
+{
+	for (int i = 0; i < t->plan.n_order; i++) {
+		const struct dockerfile_stage *stage = &t->file->stages[t->plan.order[i]];
+
+		for (size_t k = 0; k < stage->n_instructions; k++)
+			if (step_run_allowed(t->build, &stage->instructions[k], err) < 0)
+				return -1;
+	}
+	return 0;
+}
+
 static int prepare_target(struct build_target *t, struct error *err)
 {
+	if (check_allowed(t, err) < 0)
+		return -1;
 	if (check_stages(t, false, err) < 0)
 		return -1;
 	check_finish(&t->file->warnings);

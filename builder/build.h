@@ -15,7 +15,7 @@
 #include "oci/image.h"
 #include "oci/layer_writer.h"
 #include "oci/reference.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/rootfs.h"
 
 struct image_source {
 	/* Manifest and config of the image into the store. pull: ask the registry even when the name is known here. */
@@ -68,6 +68,12 @@ struct build_secret {
 	size_t len;
 };
 
+/* --ssh: an agent that RUN --mount=type=ssh,id=ID may ask. */
+struct build_ssh {
+	const char *id;
+	const char *socket; /* where it listens on this machine */
+};
+
 struct build_named_context {
 	const char *name;
 	const char *
@@ -93,7 +99,14 @@ struct build_options {
 	size_t n_named_contexts;
 	const struct build_secret *secrets;
 	size_t n_secrets;
-	const struct strlist *add_hosts;
+	const struct build_ssh *ssh;
+	size_t n_ssh;
+	const struct strlist *add_hosts; /* "name:address" */
+	const struct sandbox_limit *limits;
+	size_t n_limits;
+	const struct strlist *limit_texts; /* the same, for cache keys */
+	int64_t shm_size;                  /* of /dev/shm, bytes; 0: the usual 64 MiB */
+	bool allow_insecure;               /* --allow security.insecure */
 	const struct strmap *proxy; /* HTTP_PROXY and kin of the host: into RUN, nowhere else */
 	const char *ca_bundle;      /* a PEM file for RUN steps, NULL: none */
 	bool network_none;          /* --network=none: default for RUN */

@@ -16,7 +16,7 @@
 #define MAX_PRIVATE 256 /* folders of one private mount */
 
 void cache_mount_init(struct cache_mount *m, const struct run_mount *mount, const char *target,
-		      const char *name_space)
+		      const char *name_space, const uint8_t *base)
 {
 	AUTO(sha256) hash = SHA256_INIT;
 
@@ -27,6 +27,8 @@ void cache_mount_init(struct cache_mount *m, const struct run_mount *mount, cons
 	sha256_frame_int(&hash, mount->mode);
 	sha256_frame_int(&hash, mount->uid);
 	sha256_frame_int(&hash, mount->gid);
+	if (base)
+		sha256_frame(&hash, base, SHA256_SIZE);
 	sha256_final_hex(&hash, m->hash);
 }
 

@@ -20,9 +20,12 @@ struct cache_mount {
 		.lock = -1 \
 	}
 
-/* name_space: BUILDKIT_CACHE_MOUNT_NS, or NULL. */
+/*
+ * name_space: BUILDKIT_CACHE_MOUNT_NS, or NULL. base: SHA-256 of what the folder begins with (from=), or NULL: other content is another
+ * folder.
+ */
 void cache_mount_init(struct cache_mount *m, const struct run_mount *mount, const char *target,
-		      const char *name_space);
+		      const char *name_space, const uint8_t *base);
 /*
  * Locks all of them, in one order for every step so that no two wait for each other: locked ones alone, shared ones
  * together; a private one in use gives another folder. Waiting ends with cancel. The same folder twice is one lock.

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "builder/cache.h"
 
 struct mount_layer {
@@ -30,13 +31,14 @@ static char *escape_pattern(const char *path)
 	return strbuf_detach(&out, NULL);
 }
 
-/* "COPY SOURCE /": what of the context the mount shows. */
-struct context_part {
+/* "COPY SOURCE /": what of its source the mount shows. */
+struct mount_part {
 	struct instruction ins;
 	struct copy_request request;
+	struct copy_image image;
 };
 
-static void context_part_init(struct context_part *p, const struct run_mounts *m, size_t i)
+static void mount_part_init(struct mount_part *p, const struct run_mounts *m, size_t i)
 {
 	const struct build *b = m->stage->build;
 	const struct build_folder *folder = m->sources[i].folder;
@@ -54,25 +56,25 @@ static void context_part_init(struct context_part *p, const struct run_mounts *m
 		.reporter = b->options->reporter,
 		.cancel = b->options->cancel,
 		.pool = b->options->pool,
-		.context = folder->context,
-		.stat_cache = folder->stats,
+		.context = folder ? folder->context : NULL,
+		.stat_cache = folder ? folder->stats : NULL,
 		.folder_mtime = b->folder_mtime,
 	};
 }
 
-static void context_part_release(struct context_part *p)
+static void mount_part_release(struct mount_part *p)
 {
 	instruction_release(&p->ins);
 }
 
-CLEANUP_RELEASE(context_part)
+CLEANUP_RELEASE(mount_part)
 
 static int hash_context(struct run_mounts *m, size_t i, struct sha256 *h, struct strbuf *lines,
 			struct error *err)
 {
-	AUTO(context_part) part;
+	AUTO(mount_part) part;
 
-	context_part_init(&part, m, i);
+	mount_part_init(&part, m, i);
 	if (lines)
 		return copy_hash_and_manifest(&part.request, h, lines, err);
 	return copy_hash(&part.request, h, err);
@@ -80,11 +82,11 @@ static int hash_context(struct run_mounts *m, size_t i, struct sha256 *h, struct
 
 int mount_bind_manifest(struct run_mounts *m, size_t i, struct strbuf *out, struct error *err)
 {
-	AUTO(context_part) part = {.request = {.step = 0}};
+	AUTO(mount_part) part = {.request = {.step = 0}};
 
 	if (!m->sources[i].folder)
 		return 0;
-	context_part_init(&part, m, i);
+	mount_part_init(&part, m, i);
 	return copy_manifest(&part.request, out, err);
 }
 
@@ -110,6 +112,8 @@ int mount_bind_hash(struct run_mounts *m, size_t i, bool by_chain, struct error 
 	struct mount_input *input = &m->inputs[i];
 	AUTO(sha256) hash = SHA256_INIT;
 
+	if (!source->folder && !source->stack)
+		return 0;
 	/* A context's content is the same for both keys. */
 	if (source->folder && input->has_content)
 		return 0;
@@ -146,14 +150,13 @@ int mount_bind_recheck(struct run_mounts *m, size_t i, struct strbuf *lines, boo
 	return 0;
 }
 
-static int is_folder(const struct context *c, const char *path, bool *folder, struct error *err)
+static int context_stat(const struct context *c, const char *path, struct stat *st,
+			struct error *err)
 {
 	AUTO_FD int fd = fs_openat_in_root(c->dirfd, path, O_PATH, 0);
-	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || fstat(fd, st) < 0)
 		return error_errno(err, "open %s in the context %s", path, c->path);
-	*folder = S_ISDIR(st.st_mode);
 	return 0;
 }
 
@@ -164,33 +167,41 @@ static int make_layer(struct run_mounts *m, size_t i, struct cache_record *out, 
 	const struct layer_options plain = {
 		.compression = COMPRESSION_NONE, .pool = b->options->pool, .mtime_limit = -1};
 	const struct copy_image nothing = {.tree = NULL};
+	const char *kind = m->sources[i].folder ? "context mount" : "image mount";
 	static const struct digest no_chain;
 	AUTO(step_key) key = {.hex = ""};
-	AUTO(context_part) part = {.request = {.step = 0}};
+	AUTO(mount_part) part = {.request = {.step = 0}};
 	bool changed;
 
-	step_key_begin(&key, "context mount", &no_chain, &plain);
+	step_key_begin(&key, kind, &no_chain, &plain);
 	step_key_add_content(&key, "files", NULL, m->inputs[i].content);
 	step_key_finish(&key);
 	if (cache_get(b->store, key.hex, out))
 		return 0;
-	context_part_init(&part, m, i);
+	mount_part_init(&part, m, i);
+	if (m->sources[i].stack) {
+		if (stack_view(m->sources[i].stack, &part.image, err) < 0 ||
+		    stack_fetch(m->sources[i].stack, err) < 0)
+			return -1;
+		part.request.from = &part.image;
+	}
 	out->created = b->options->now;
 	if (copy_layer(&part.request, &nothing, &plain, &out->layer, err) < 0 ||
 	    mount_bind_recheck(m, i, NULL, &changed, err) < 0)
 		return -1;
 	if (!changed)
-		cache_put(b->store, key.hex, "context mount", out);
+		cache_put(b->store, key.hex, kind, out);
 	return 0;
 }
 
-static int open_filtered(struct run_mounts *m, size_t i, struct sandbox_mount *mount,
-			 struct error *err)
+/* The part as a layer of its own. */
+static int open_layer(struct run_mounts *m, size_t i, struct sandbox_mount *mount,
+		      struct error *err)
 {
 	struct mount_layer *l = xcalloc(1, sizeof(*l));
 
-	l->next = m->filtered;
-	m->filtered = l;
+	l->next = m->made;
+	m->made = l;
 	if (make_layer(m, i, &l->record, err) < 0)
 		return -1;
 	l->layer = (struct rootfs_layer){.descriptor = &l->record.layer.descriptor,
@@ -204,13 +215,20 @@ static int open_context(struct run_mounts *m, size_t i, struct sandbox_mount *mo
 			struct error *err)
 {
 	const struct context *c = m->sources[i].folder->context;
-	bool folder;
+	const char *source = m->given[i].source;
+	struct stat st;
+	bool filtered;
 
-	if (is_folder(c, m->given[i].source, &folder, err) < 0)
+	if (context_stat(c, source, &st, err) < 0)
 		return -1;
 	/* A single file was found by the hash, so it is not an ignored one. */
-	if (folder && c->ignore && ignore_count(c->ignore))
-		return open_filtered(m, i, mount, err);
+	filtered = S_ISDIR(st.st_mode) && c->ignore && ignore_count(c->ignore);
+	/* A context belongs to root, whoever's it is here: "git" for one looks at that. */
+	if (filtered || st.st_uid != geteuid() || st.st_gid != getegid()) {
+		if (!S_ISDIR(st.st_mode))
+			mount->subpath = run_mounts_keep(m, xstrfmt("/%s", path_base(source)));
+		return open_layer(m, i, mount, err);
+	}
 	mount->source_dir = c->path;
 	mount->subpath = m->given[i].source;
 	return 0;
@@ -222,6 +240,8 @@ int mount_bind_open(struct run_mounts *m, size_t i, struct error *err)
 	struct stack *stack = m->sources[i].stack;
 
 	mount->readonly = m->given[i].readonly;
+	if (!stack && !m->sources[i].folder)
+		return 0;
 	if (!stack)
 		return open_context(m, i, mount, err);
 	if (stack_fetch(stack, err) < 0)
@@ -232,12 +252,53 @@ int mount_bind_open(struct run_mounts *m, size_t i, struct error *err)
 	return 0;
 }
 
+/* A new folder is what its source is; without a stage or an image behind it, root's. */
+static void take_metadata(const struct run_mount *given, const struct tree_node *node,
+			  struct sandbox_mount *mount)
+{
+	if (!given->has_mode)
+		mount->mode = node->mode & 07777;
+	if (!given->has_uid)
+		mount->uid = node->uid;
+	if (!given->has_gid)
+		mount->gid = node->gid;
+}
+
+int mount_bind_fill(struct run_mounts *m, size_t i, struct sandbox_mount *mount, struct error *err)
+{
+	const struct run_mount *given = &m->given[i];
+	bool folder = true;
+
+	if (m->sources[i].folder) {
+		struct stat st;
+
+		if (context_stat(m->sources[i].folder->context, given->source, &st, err) < 0)
+			return -1;
+		folder = S_ISDIR(st.st_mode);
+	} else {
+		struct tree *tree;
+		struct tree_node *node;
+
+		if (stack_tree(m->sources[i].stack, &tree, err) < 0)
+			return -1;
+		node = tree_lookup(tree, given->source, true);
+		folder = node && node->type == ENTRY_DIR;
+		if (folder)
+			take_metadata(given, node, mount);
+	}
+	if (!folder)
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "source=%s is a file: a cache mount begins with a folder",
+				 given->source);
+	return open_layer(m, i, mount, err);
+}
+
 void mount_bind_release(struct run_mounts *m)
 {
-	while (m->filtered) {
-		struct mount_layer *l = m->filtered;
+	while (m->made) {
+		struct mount_layer *l = m->made;
 
-		m->filtered = l->next;
+		m->made = l->next;
 		cache_record_release(&l->record);
 		free(l);
 	}

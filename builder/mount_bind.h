@@ -1,6 +1,6 @@
 /*
- * RUN --mount=type=bind: a part of a context, a stage or an image. What an ignore file excludes is not seen by the step: then the
- * part is mounted from a layer made of the rest.
+ * RUN --mount=type=bind: a part of a context, a stage or an image. What an ignore file excludes is not seen by the step, and a
+ * context's files belong to root there: where the folder itself does not show that, a layer made of the part is mounted.
  */
 #pragma once
 
@@ -14,6 +14,8 @@ int mount_bind_manifest(struct run_mounts *m, size_t i, struct strbuf *out, stru
 int mount_bind_recheck(struct run_mounts *m, size_t i, struct strbuf *lines, bool *changed,
 		       struct error *err);
 int mount_bind_open(struct run_mounts *m, size_t i, struct error *err);
+/* A cache mount with from=: the layer that its folder begins with, and its owner and mode unless they are given. */
+int mount_bind_fill(struct run_mounts *m, size_t i, struct sandbox_mount *mount, struct error *err);
 void mount_bind_release(struct run_mounts *m);
 
 /* For the other files of mounts: a new entry, and memory that lives as long as m. */

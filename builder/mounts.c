@@ -11,39 +11,48 @@
 #include "base/path.h"
 #include "builder/mount_bind.h"
 
-static int init_one(struct run_mounts *m, size_t i, struct error *err)
+/* Does it show files of a context, a stage or an image? */
+static bool has_source(const struct run_mount *mount)
 {
-	const struct run_mount *mount = &m->given[i];
+	return mount->kind == MOUNT_BIND || (mount->kind == MOUNT_CACHE && mount->from);
+}
 
-	if (mount->kind == MOUNT_CACHE && mount->from)
-		return error_set(
-			err, ERROR_UNSUPPORTED,
-			"RUN --mount=type=cache,from=%s: a cache mount that begins with the files of "
-			"an image is not supported",
-			mount->from);
-	if (mount->kind == MOUNT_SSH) {
-		if (!mount->required)
-			return 0;
-		error_set(
-			err, ERROR_UNSUPPORTED,
-			"RUN --mount=type=ssh,required: forwarding an SSH agent is not supported");
-		return error_hint(err, "pass a key with RUN --mount=type=secret and --secret");
-	}
-	/* A secret that only sets a variable has no place. */
-	if (mount->target &&
-	    mount_target(&m->targets[i], mount, stage_working_dir(m->stage), err) < 0)
-		return -1;
-	if (mount->kind != MOUNT_BIND)
+/* "scratch" is a source, too: an empty one. */
+static int find_source(struct run_mounts *m, size_t i, struct error *err)
+{
+	const char *from = m->given[i].from;
+
+	if (from && strcmp(from, "scratch") == 0 &&
+	    !named_context_find(&m->stage->build->contexts, from))
 		return 0;
-	if (build_source_find(m->stage, mount->from, &m->sources[i], err) < 0)
+	if (build_source_find(m->stage, from, &m->sources[i], err) < 0)
 		return -1;
 	m->from_image |= m->sources[i].stack != NULL;
 	return 0;
 }
 
+static int init_one(struct run_mounts *m, size_t i, size_t *n_agents, struct error *err)
+{
+	const struct run_mount *mount = &m->given[i];
+
+	/* A secret that only sets a variable has no place. */
+	if (mount->target &&
+	    mount_target(&m->targets[i], mount, stage_working_dir(m->stage), err) < 0)
+		return -1;
+	if (mount->kind == MOUNT_SSH) {
+		if (!m->targets[i])
+			m->targets[i] = xstrfmt("/run/buildkit/ssh_agent.%zu", *n_agents);
+		if (!(*n_agents)++)
+			m->agent_target = m->targets[i];
+	}
+	return has_source(mount) ? find_source(m, i, err) : 0;
+}
+
 int run_mounts_init(struct run_mounts *m, struct stage *st, const struct instruction *ins,
 		    struct error *err)
 {
+	size_t n_agents = 0;
+
 	*m = (struct run_mounts){
 		.stage = st, .ins = ins, .given = ins->run.mounts, .n = ins->run.n_mounts};
 	strbuf_init(&m->lines);
@@ -52,7 +61,7 @@ int run_mounts_init(struct run_mounts *m, struct stage *st, const struct instruc
 	m->inputs = xcalloc(m->n + 1, sizeof(*m->inputs));
 	m->caches = xcalloc(m->n + 1, sizeof(*m->caches));
 	for (size_t i = 0; i < m->n; i++)
-		if (init_one(m, i, err) < 0)
+		if (init_one(m, i, &n_agents, err) < 0)
 			return error_wrap(err, "--mount=%s", m->given[i].text);
 	return 0;
 }
@@ -60,7 +69,7 @@ int run_mounts_init(struct run_mounts *m, struct stage *st, const struct instruc
 int run_mounts_hash(struct run_mounts *m, bool by_chain, struct error *err)
 {
 	for (size_t i = 0; i < m->n; i++)
-		if (m->given[i].kind == MOUNT_BIND && mount_bind_hash(m, i, by_chain, err) < 0)
+		if (has_source(&m->given[i]) && mount_bind_hash(m, i, by_chain, err) < 0)
 			return error_wrap(err, "--mount=%s", m->given[i].text);
 	return 0;
 }
@@ -83,7 +92,7 @@ int run_mounts_manifest(struct run_mounts *m, struct strbuf *out, struct error *
 		return 0;
 	}
 	for (size_t i = 0; i < m->n; i++)
-		if (m->given[i].kind == MOUNT_BIND && mount_bind_manifest(m, i, out, err) < 0)
+		if (has_source(&m->given[i]) && mount_bind_manifest(m, i, out, err) < 0)
 			return error_wrap(err, "--mount=%s", m->given[i].text);
 	return 0;
 }
@@ -118,9 +127,10 @@ void *run_mounts_keep(struct run_mounts *m, void *block)
 
 static const struct build_secret *find_secret(const struct build_options *o, const char *id)
 {
-	for (size_t i = 0; i < o->n_secrets; i++)
-		if (strcmp(o->secrets[i].id, id) == 0)
-			return &o->secrets[i];
+	/* Of two with one id the later one counts, as with docker. */
+	for (size_t i = o->n_secrets; i > 0; i--)
+		if (strcmp(o->secrets[i - 1].id, id) == 0)
+			return &o->secrets[i - 1];
 	return NULL;
 }
 
@@ -171,18 +181,46 @@ static int open_secret(struct run_mounts *m, size_t i, struct output *output, st
 	return 0;
 }
 
-static void open_cache(struct run_mounts *m, size_t i, size_t *next)
+static int open_agent(struct run_mounts *m, size_t i, struct error *err)
 {
 	const struct run_mount *given = &m->given[i];
+	const struct build_options *o = m->stage->build->options;
+	struct sandbox_mount *mount;
+	size_t k;
+
+	for (k = 0; k < o->n_ssh && strcmp(o->ssh[k].id, given->id) != 0; k++)
+		;
+	if (k == o->n_ssh) {
+		if (!given->required)
+			return 0;
+		error_set(err, ERROR_NOT_FOUND, "SSH agent %s: not given", given->id);
+		return error_hint(err, "give it with --ssh %s or --ssh %s=SOCKET|KEY", given->id,
+				  given->id);
+	}
+	mount = run_mounts_add(m, SANDBOX_MOUNT_AGENT, m->targets[i]);
+	mount->source_dir = o->ssh[k].socket;
+	mount->mode = given->mode;
+	mount->uid = given->uid;
+	mount->gid = given->gid;
+	return 0;
+}
+
+static int open_cache(struct run_mounts *m, size_t i, size_t *next, struct error *err)
+{
+	const struct run_mount *given = &m->given[i];
+	const struct build_source *source = &m->sources[i];
 	struct sandbox_mount *mount = run_mounts_add(m, SANDBOX_MOUNT_CACHE, m->targets[i]);
 
 	mount->source_dir = m->caches[(*next)++].path;
-	if (strcmp(given->source, "/") != 0)
-		mount->subpath = given->source;
 	mount->readonly = given->readonly;
 	mount->mode = given->mode;
 	mount->uid = given->uid;
 	mount->gid = given->gid;
+	if (source->folder || source->stack)
+		return mount_bind_fill(m, i, mount, err);
+	if (strcmp(given->source, "/") != 0)
+		mount->subpath = given->source;
+	return 0;
 }
 
 static int open_caches(struct run_mounts *m, int step, struct error *err)
@@ -194,7 +232,8 @@ static int open_caches(struct run_mounts *m, int step, struct error *err)
 	for (size_t i = 0; i < m->n; i++)
 		if (m->given[i].kind == MOUNT_CACHE)
 			cache_mount_init(&m->caches[m->n_caches++], &m->given[i], m->targets[i],
-					 name_space);
+					 name_space,
+					 m->inputs[i].has_content ? m->inputs[i].content : NULL);
 	return cache_mounts_open(m->caches, m->n_caches, b->store, b->options->cancel,
 				 b->options->reporter, step, err);
 }
@@ -202,19 +241,22 @@ static int open_caches(struct run_mounts *m, int step, struct error *err)
 static int open_one(struct run_mounts *m, size_t i, size_t *next_cache, struct output *output,
 		    struct error *err)
 {
+	struct sandbox_mount *mount;
+
 	switch (m->given[i].kind) {
 	case MOUNT_BIND:
 		return mount_bind_open(m, i, err);
 	case MOUNT_CACHE:
-		open_cache(m, i, next_cache);
-		return 0;
+		return open_cache(m, i, next_cache, err);
 	case MOUNT_TMPFS:
-		run_mounts_add(m, SANDBOX_MOUNT_TMPFS, m->targets[i])->size = m->given[i].size;
+		mount = run_mounts_add(m, SANDBOX_MOUNT_TMPFS, m->targets[i]);
+		mount->size = m->given[i].size;
+		mount->readonly = m->given[i].readonly;
 		return 0;
 	case MOUNT_SECRET:
 		return open_secret(m, i, output, err);
 	case MOUNT_SSH:
-		break; /* optional, and there is no agent */
+		return open_agent(m, i, err);
 	}
 	return 0;
 }
@@ -246,6 +288,19 @@ static int open_script(struct run_mounts *m, struct error *err)
 	return 0;
 }
 
+/* A folder before what is mounted inside it, whatever the order they are written in; of equals the later one covers. */
+static void sort_mounts(struct run_mounts *m)
+{
+	for (size_t i = 1; i < m->n_mounts; i++) {
+		const struct sandbox_mount moved = m->mounts[i];
+		size_t k = i;
+
+		for (; k > 0 && strcmp(m->mounts[k - 1].target, moved.target) > 0; k--)
+			m->mounts[k] = m->mounts[k - 1];
+		m->mounts[k] = moved;
+	}
+}
+
 int run_mounts_open(struct run_mounts *m, int step, struct output *output, struct error *err)
 {
 	size_t next_cache = 0;
@@ -255,7 +310,10 @@ int run_mounts_open(struct run_mounts *m, int step, struct output *output, struc
 	for (size_t i = 0; i < m->n; i++)
 		if (open_one(m, i, &next_cache, output, err) < 0)
 			return error_wrap(err, "--mount=%s", m->given[i].text);
-	return m->ins->run.script ? open_script(m, err) : 0;
+	if (m->ins->run.script && open_script(m, err) < 0)
+		return -1;
+	sort_mounts(m);
+	return 0;
 }
 
 void run_mounts_release(struct run_mounts *m)

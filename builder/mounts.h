@@ -13,7 +13,7 @@
 #include "builder/plan.h"
 #include "builder/source.h"
 
-struct mount_layer; /* a part of a context, without what its ignore file excludes */
+struct mount_layer; /* a part of a context or an image, as a layer of its own */
 
 struct run_mounts {
 	struct stage *stage;
@@ -21,7 +21,7 @@ struct run_mounts {
 	const struct run_mount *given;
 	size_t n;
 	char **targets;               /* absolute; NULL: the mount is not made */
-	struct build_source *sources; /* of bind mounts */
+	struct build_source *sources; /* of bind mounts, and of cache mounts with from= */
 	struct mount_input *inputs;
 	bool from_image; /* some bind mount comes from a stage or an image */
 
@@ -33,7 +33,8 @@ struct run_mounts {
 	struct strlist texts;
 	void **blocks; /* memory that mounts point at */
 	size_t n_blocks, cap_blocks;
-	struct mount_layer *filtered;
+	const char *agent_target; /* where the first SSH agent is; NULL: no such mount */
+	struct mount_layer *made;
 	struct strbuf lines; /* the manifest, when run_mounts_recheck() has brought it */
 	char *temp;          /* folder of files that live as long as this */
 };

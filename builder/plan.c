@@ -142,6 +142,7 @@ static void add_mount(struct step_key *k, const struct run_mount *m, const char 
 
 void plan_run(struct step_key *k, const struct run_plan *p)
 {
+	static const struct strlist none;
 	AUTO_FREE char *platform = platform_format(p->platform);
 
 	step_key_add_list(k, "command", p->argv);
@@ -151,6 +152,9 @@ void plan_run(struct step_key *k, const struct run_plan *p)
 	step_key_add(k, "user", "USER", p->user);
 	step_key_add(k, "host name", NULL, p->hostname);
 	step_key_add(k, "network", NULL, p->network ? "host" : "none");
+	step_key_add(k, "security", "--security", p->insecure ? "insecure" : "sandbox");
+	step_key_add_list(k, "--ulimit", p->limits ? p->limits : &none);
+	step_key_add_int(k, "--shm-size", NULL, p->shm_size);
 	/* Its part is a note that every step has. */
 	sha256_frame_str(&k->hash, "platform");
 	sha256_frame_str(&k->hash, platform);

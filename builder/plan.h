@@ -61,6 +61,9 @@ struct run_plan {
 	const struct strmap *args;  /* which of them came from ARG, for people only */
 	const char *cwd, *user, *hostname, *script;
 	bool network; /* none or the host's */
+	bool insecure;
+	const struct strlist *limits; /* as given on the command line, or NULL */
+	int64_t shm_size;
 	const struct platform *platform;
 	const struct strlist *hosts;      /* --add-host: the names count, as with BuildKit */
 	const struct run_mount *mounts;   /* expanded */

@@ -119,6 +119,8 @@ int run_env_init(struct run_env *e, struct stage *st, struct run_mounts *m, bool
 	set_proxies(e, st);
 	if (with_network && st->build->options->ca_bundle && set_certificates(e, st, m, err) < 0)
 		return -1;
+	if (m->agent_target && !strmap_get(&st->scope.env, "SSH_AUTH_SOCK"))
+		strlist_addf(&e->list, "SSH_AUTH_SOCK=%s", m->agent_target);
 	strlist_copy(&e->list, &m->env);
 	return 0;
 }

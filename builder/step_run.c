@@ -35,6 +35,9 @@ static void fill_key(struct run_step *r, struct step_key *k)
 		.hostname = r->hostname,
 		.script = r->step.ins->run.script,
 		.network = r->network,
+		.insecure = r->step.ins->run.insecure,
+		.limits = st->build->options->limit_texts,
+		.shm_size = st->build->options->shm_size,
 		.platform = &st->config.platform,
 		.hosts = st->build->options->add_hosts,
 		.mounts = r->mounts.given,
@@ -171,6 +174,10 @@ static int run_process(struct run_step *r, struct rootfs *fs, struct run_env *en
 		.mounts = r->mounts.mounts,
 		.n_mounts = r->mounts.n_mounts,
 		.stdin_fd = -1,
+		.shm_size = o->shm_size,
+		.limits = o->limits,
+		.n_limits = o->n_limits,
+		.privileged = r->step.ins->run.insecure,
 		.output = take_output,
 		.started = note_start,
 		.arg = r,
@@ -249,6 +256,16 @@ static const char *choose_hostname(const struct build_options *o)
 					  : NULL;
 
 	return given && *given ? given : HOSTNAME;
+}
+
+int step_run_allowed(const struct build *b, const struct instruction *ins, struct error *err)
+{
+	if (ins->kind != INSTRUCTION_RUN || !ins->run.insecure || b->options->allow_insecure)
+		return 0;
+	error_set(err, ERROR_DENIED,
+		  "RUN --security=insecure: the build was not allowed security.insecure");
+	stage_error_place(err, ins);
+	return error_hint(err, "allow it with --allow security.insecure");
 }
 
 static int prepare(struct run_step *r, struct error *err)

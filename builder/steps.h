@@ -7,6 +7,8 @@
 #include "builder/stage.h"
 
 int step_run(struct stage *st, const struct instruction *ins, struct error *err);
+/* Is it allowed what it asks for (--security=insecure)? The error has its place. */
+int step_run_allowed(const struct build *b, const struct instruction *ins, struct error *err);
 int step_copy(struct stage *st, const struct instruction *ins, struct error *err); /* also ADD */
 int step_workdir(struct stage *st, const struct instruction *ins, struct error *err);
 /* Everything that only changes the configuration. */

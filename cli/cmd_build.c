@@ -10,6 +10,7 @@
 #include "cli/build_caches.h"
 #include "cli/build_inputs.h"
 #include "cli/build_outputs.h"
+#include "cli/build_steps.h"
 #include "cli/cmd.h"
 #include "cli/push_ahead.h"
 #include "oci/layout.h"
@@ -23,10 +24,15 @@ static const struct command_usage usage = {
 	.max_args = 1,
 };
 
+#define LIMIT_ADVICE                                                  \
+	"limit the whole build: systemd-run --scope -p MemoryMax=1G " \
+	"-p CPUQuota=50% slipway build ..."
+
 struct build_flags {
-	struct strlist tags, args, contexts, secrets, labels, annotations, outputs, add_hosts;
-	struct strlist cache_from, cache_to, ssh, no_cache_filter, platforms;
-	const char *file, *target, *network, *iidfile, *metadata_file, *progress;
+	struct strlist tags, args, contexts, secrets, labels, annotations, outputs;
+	struct strlist cache_from, cache_to, no_cache_filter, platforms;
+	struct step_flags steps;
+	const char *file, *target, *iidfile, *metadata_file, *progress;
 	const char *compression, *provenance, *sbom;
 	int64_t timestamp;
 	bool no_cache, pull, push, load, quiet, explain, no_stat_cache, check, rm;
@@ -35,14 +41,14 @@ struct build_flags {
 static void build_flags_release(struct build_flags *f)
 {
 	struct strlist *const lists[] = {
-		&f->tags,       &f->args,        &f->contexts, &f->secrets,
-		&f->labels,     &f->annotations, &f->outputs,  &f->add_hosts,
-		&f->cache_from, &f->cache_to,    &f->ssh,      &f->no_cache_filter,
+		&f->tags,        &f->args,    &f->contexts,   &f->secrets,  &f->labels,
+		&f->annotations, &f->outputs, &f->cache_from, &f->cache_to, &f->no_cache_filter,
 		&f->platforms,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		strlist_release(lists[i]);
+	step_flags_release(&f->steps);
 }
 CLEANUP_RELEASE(build_flags)
 
@@ -76,8 +82,6 @@ static int add_ref(struct build_refs *refs, const char *text, struct error *err)
 /* What docker build has and this version has not: named, never ignored. */
 static int refuse_unsupported(const struct build_flags *f, struct error *err)
 {
-	if (f->ssh.n)
-		return error_set(err, ERROR_UNSUPPORTED, "--ssh is not supported yet");
 	if (f->check)
 		return error_set(err, ERROR_UNSUPPORTED, "--check is not supported yet");
 	if (f->provenance && strcmp(f->provenance, "false") != 0)
@@ -133,17 +137,6 @@ static int find_compression(const struct build_flags *f, const struct output_lis
 		o->rewrite_timestamp = o->rewrite_timestamp || outputs->items[i].rewrite_timestamp;
 	}
 	return text ? compression_parse(text, &o->compression, &o->compression_level, err) : 0;
-}
-
-static int find_network(const struct build_flags *f, struct build_options *o, struct error *err)
-{
-	if (!f->network || strcmp(f->network, "default") == 0 || strcmp(f->network, "host") == 0)
-		return 0;
-	if (strcmp(f->network, "none") != 0)
-		return error_set(err, ERROR_UNSUPPORTED, "--network %s: default, host or none",
-				 f->network);
-	o->network_none = true;
-	return 0;
 }
 
 /* --platform, else DOCKER_DEFAULT_PLATFORM as docker reads it, else the host's. */
@@ -285,6 +278,7 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 		 struct build_caches *caches, struct error *err)
 {
 	AUTO(build_inputs) in;
+	AUTO(step_inputs) steps = {.limits = NULL};
 	AUTO(platform_list) platforms = {0};
 	AUTO(build_result) result = {0};
 	AUTO(strlist) no_cache_stages = STRLIST_INIT;
@@ -295,7 +289,6 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 		.pull = f->pull,
 		.explain = f->explain,
 		.no_stat_cache = f->no_stat_cache,
-		.add_hosts = &f->add_hosts,
 		.proxy = &a->env.proxy,
 		.source_date_epoch = f->timestamp,
 		.rewrite_timestamp = f->timestamp >= 0,
@@ -308,7 +301,8 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	for (size_t i = 0; i < f->no_cache_filter.n; i++)
 		strlist_split(&no_cache_stages, f->no_cache_filter.items[i], ',');
 	if (read_inputs(a, f, context, &in, err) < 0 || find_compression(f, outputs, &o, err) < 0 ||
-	    find_network(f, &o, err) < 0 || find_platforms(a, f, &in, &platforms, &o, err) < 0 ||
+	    step_inputs_read(&steps, a, &f->steps, &o, err) < 0 ||
+	    find_platforms(a, f, &in, &platforms, &o, err) < 0 ||
 	    output_list_check(outputs, &platforms, err) < 0)
 		return -1;
 	take_epoch(a, &in);
@@ -375,8 +369,12 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 	AUTO(strlist) args = STRLIST_INIT;
 	AUTO(build_flags) f = {.timestamp = -1};
 	struct option options[] = {
-		{0, "add-host", OPTION_LIST, "HOST:IP", "Add a line to /etc/hosts of RUN steps",
-		 &f.add_hosts},
+		{0, "add-host", OPTION_LIST, "HOST:IP",
+		 "Add a line to /etc/hosts of RUN steps; IP host-gateway is this machine",
+		 &f.steps.add_hosts},
+		{0, "allow", OPTION_LIST, "NAME",
+		 "Allow RUN --security=insecure: security.insecure (network.host always is)",
+		 &f.steps.allow},
 		{0, "annotation", OPTION_LIST, "NAME=VALUE", "Annotate the manifest",
 		 &f.annotations},
 		{0, "build-arg", OPTION_LIST, "NAME[=VALUE]", "Set an ARG", &f.args},
@@ -408,7 +406,7 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 		{0, "metadata-file", OPTION_STRING, "FILE", "Write digests and names as JSON",
 		 &f.metadata_file},
 		{0, "network", OPTION_STRING, "KIND",
-		 "Network of RUN steps: default (the host's), host, none", &f.network},
+		 "Network of RUN steps: default (the host's), host, none", &f.steps.network},
 		{0, "no-cache", OPTION_FLAG, NULL, "Do not use the build cache", &f.no_cache},
 		{0, "no-cache-filter", OPTION_LIST, "STAGE[,STAGE]",
 		 "Do not use the build cache for these stages", &f.no_cache_filter},
@@ -431,12 +429,34 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 		{0, "sbom", OPTION_STRING, "BOOL", "Only false", &f.sbom},
 		{0, "secret", OPTION_LIST, "id=ID[,src=FILE|,env=NAME]",
 		 "A secret for RUN --mount=type=secret", &f.secrets},
-		{0, "ssh", OPTION_LIST, "SPEC", "Not supported yet", &f.ssh},
+		{0, "shm-size", OPTION_STRING, "BYTES", "Size of /dev/shm of RUN steps (64m)",
+		 &f.steps.shm_size},
+		{0, "ssh", OPTION_LIST, "default|ID[=SOCKET|KEY[,KEY]]",
+		 "An SSH agent, or keys for one, for RUN --mount=type=ssh", &f.steps.ssh},
 		{'t', "tag", OPTION_LIST, "NAME[:TAG]",
 		 "Name the image; several times for several names", &f.tags},
 		{0, "target", OPTION_STRING, "STAGE", "Stop at this stage", &f.target},
 		{0, "timestamp", OPTION_INT, "SECONDS",
 		 "Set created times and clamp file times, for reproducible images", &f.timestamp},
+		{0, "ulimit", OPTION_LIST, "NAME=SOFT[:HARD]",
+		 "A resource limit of RUN steps, as in nofile=1024:4096", &f.steps.ulimits},
+		{0, "cgroup-parent", OPTION_REFUSED, NULL,
+		 "start slipway in the control group that steps are to be in", NULL},
+		{'m', "memory", OPTION_REFUSED, NULL, LIMIT_ADVICE, NULL},
+		{0, "memory-swap", OPTION_REFUSED, NULL, LIMIT_ADVICE, NULL},
+		{'c', "cpu-shares", OPTION_REFUSED, NULL, LIMIT_ADVICE, NULL},
+		{0, "cpu-period", OPTION_REFUSED, NULL, LIMIT_ADVICE, NULL},
+		{0, "cpu-quota", OPTION_REFUSED, NULL, LIMIT_ADVICE, NULL},
+		{0, "cpuset-cpus", OPTION_REFUSED, NULL, LIMIT_ADVICE, NULL},
+		{0, "cpuset-mems", OPTION_REFUSED, NULL, LIMIT_ADVICE, NULL},
+		{0, "security-opt", OPTION_REFUSED, NULL,
+		 "a step that needs more has RUN --security=insecure, with --allow security.insecure",
+		 NULL},
+		{0, "device", OPTION_REFUSED, NULL, "steps get no devices of this machine", NULL},
+		{0, "isolation", OPTION_REFUSED, NULL, "SLIPWAY_SANDBOX chooses a sandbox mode",
+		 NULL},
+		{0, "squash", OPTION_REFUSED, NULL, "copy into a last stage: COPY --from=STAGE / /",
+		 NULL},
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 

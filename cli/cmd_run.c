@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "cli/cmd.h"
+#include "cli/step_options.h"
 #include "oci/image_tree.h"
 #include "oci/layout.h"
 #include "sandbox/emulator.h"
@@ -26,8 +27,8 @@ static const struct command_usage usage = {
 #define EXIT_OURS 125
 
 struct run_options {
-	struct strlist publish, env, env_files, volumes, add_hosts;
-	const char *entrypoint, *user, *workdir, *network, *hostname, *platform, *pull;
+	struct strlist publish, env, env_files, volumes, add_hosts, ulimits;
+	const char *shm_size, *entrypoint, *user, *workdir, *network, *hostname, *platform, *pull;
 	bool interactive, tty, readonly, rm, has_entrypoint;
 };
 
@@ -36,7 +37,10 @@ struct run_plan {
 	struct sandbox_port *ports;
 	struct sandbox_mount *mounts;
 	struct strlist texts; /* owns what mounts and ports point at */
-	size_t n_ports, n_mounts;
+	struct strlist hosts;
+	struct sandbox_limit *limits;
+	int64_t shm_size;
+	size_t n_ports, n_mounts, n_limits;
 };
 
 static void run_plan_release(struct run_plan *p)
@@ -44,6 +48,8 @@ static void run_plan_release(struct run_plan *p)
 	strlist_release(&p->argv);
 	strlist_release(&p->env);
 	strlist_release(&p->texts);
+	strlist_release(&p->hosts);
+	free(p->limits);
 	free(p->ports);
 	free(p->mounts);
 }
@@ -55,6 +61,7 @@ static void run_options_release(struct run_options *o)
 	strlist_release(&o->env_files);
 	strlist_release(&o->volumes);
 	strlist_release(&o->add_hosts);
+	strlist_release(&o->ulimits);
 }
 CLEANUP_RELEASE(run_plan)
 CLEANUP_RELEASE(run_options)
@@ -308,7 +315,10 @@ static int run_image(struct app *a, const struct image *image, const struct run_
 			: image->config.user ? image->config.user
 					     : "",
 		.hostname = o->hostname ? o->hostname : "slipway",
-		.add_hosts = &o->add_hosts,
+		.add_hosts = &p->hosts,
+		.limits = p->limits,
+		.n_limits = p->n_limits,
+		.shm_size = p->shm_size,
 		.ports = p->ports,
 		.n_ports = p->n_ports,
 		.mounts = p->mounts,
@@ -345,6 +355,33 @@ static int run_image(struct app *a, const struct image *image, const struct run_
 	return 0;
 }
 
+/* A container with a network of its own has no way to this machine. */
+static int check_hosts(const struct run_options *o, struct error *err)
+{
+	const bool own = o->publish.n || (o->network && strcmp(o->network, "none") == 0);
+
+	for (size_t i = 0; own && i < o->add_hosts.n; i++)
+		if (str_ends(o->add_hosts.items[i], "host-gateway"))
+			return error_set(
+				err, ERROR_UNSUPPORTED,
+				"--add-host %s: only with --network host: the container has "
+				"a network of its own that leads nowhere",
+				o->add_hosts.items[i]);
+	return 0;
+}
+
+static int add_surroundings(const struct run_options *o, struct run_plan *p, struct error *err)
+{
+	if (check_hosts(o, err) < 0)
+		return -1;
+	for (size_t i = 0; i < o->add_hosts.n; i++)
+		if (add_host_parse(&p->hosts, o->add_hosts.items[i], err) < 0)
+			return -1;
+	if (limits_parse(&p->limits, &p->n_limits, &o->ulimits, err) < 0)
+		return -1;
+	return o->shm_size ? shm_size_parse(&p->shm_size, o->shm_size, err) : 0;
+}
+
 static int prepare(struct app *a, struct run_options *o, const struct strlist *args,
 		   struct run_plan *p, struct image **image, struct error *err)
 {
@@ -362,6 +399,8 @@ static int prepare(struct app *a, struct run_options *o, const struct strlist *a
 	for (size_t i = 0; i < o->volumes.n; i++)
 		if (add_volume(p, o->volumes.items[i], err) < 0)
 			return -1;
+	if (add_surroundings(o, p, err) < 0)
+		return -1;
 	if (app_need_image(a, args->items[0], o->platform ? &platform : NULL, image, err) < 0)
 		return -1;
 	make_env(a, p, &(*image)->config, o);
@@ -376,7 +415,8 @@ int cmd_run(struct app *a, int argc, char **argv, struct error *err)
 	AUTO_PTR(image) image = NULL;
 	int status = 0;
 	struct option options[] = {
-		{0, "add-host", OPTION_LIST, "HOST:IP", "Add a line to /etc/hosts", &o.add_hosts},
+		{0, "add-host", OPTION_LIST, "HOST:IP",
+		 "Add a line to /etc/hosts; IP host-gateway is this machine", &o.add_hosts},
 		{'e', "env", OPTION_LIST, "NAME[=VALUE]", "Set an environment variable", &o.env},
 		{0, "env-file", OPTION_LIST, "FILE", "Read NAME=VALUE lines from a file",
 		 &o.env_files},
@@ -395,7 +435,10 @@ int cmd_run(struct app *a, int argc, char **argv, struct error *err)
 		{0, "read-only", OPTION_FLAG, NULL, "Mount the root read-only", &o.readonly},
 		{0, "rm", OPTION_FLAG, NULL, "Accepted: nothing is ever left of a container",
 		 &o.rm},
+		{0, "shm-size", OPTION_STRING, "BYTES", "Size of /dev/shm (64m)", &o.shm_size},
 		{'t', "tty", OPTION_FLAG, NULL, "Give the command a terminal", &o.tty},
+		{0, "ulimit", OPTION_LIST, "NAME=SOFT[:HARD]",
+		 "A resource limit, as in nofile=1024:4096", &o.ulimits},
 		{'u', "user", OPTION_STRING, "USER[:GROUP]", "Run as this user", &o.user},
 		{'v', "volume", OPTION_LIST, "HOST:PATH[:ro]", "Mount a host path", &o.volumes},
 		{'w', "workdir", OPTION_STRING, "PATH", "Working folder", &o.workdir},

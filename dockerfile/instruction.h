@@ -73,6 +73,7 @@ struct run_instruction {
 	struct run_mount *mounts;
 	size_t n_mounts;
 	enum run_network network;
+	bool insecure; /* --security=insecure */
 };
 
 /* COPY and ADD. */

@@ -120,43 +120,52 @@ static int read_mounts(struct run_instruction *run, const struct reader *r)
 	return 0;
 }
 
+/* The index of the flag's value among its choices. */
+static int read_choice(int *out, const struct reader *r, const struct flag *flag, const char *what,
+		       const char *const *choices, size_t n)
+{
+	const char *near;
+	size_t i;
+
+	if (!flag->given)
+		return 0;
+	for (i = 0; i < n; i++) {
+		if (strcmp(flag->value, choices[i]) == 0) {
+			*out = (int)i;
+			return 0;
+		}
+	}
+	near = word_suggest(flag->value, choices, n);
+	return reader_error(r, flag->at, "%s mode \"%s\" is not valid%s%s%s", what, flag->value,
+			    near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+}
+
 static int read_network(struct run_instruction *run, const struct reader *r,
 			const struct flag *network)
 {
 	static const char *const networks[] = {"default", "none", "host"};
-	const char *near;
-	size_t i;
+	int choice = 0;
 
-	if (!network->given)
-		return 0;
-	for (i = 0; i < ARRAY_SIZE(networks); i++) {
-		if (strcmp(network->value, networks[i]) == 0) {
-			run->network = (enum run_network)i;
-			return 0;
-		}
-	}
-	near = word_suggest(network->value, networks, ARRAY_SIZE(networks));
-	return reader_error(r, network->at, "network mode \"%s\" is not valid%s%s%s",
-			    network->value, near ? " (did you mean " : "", near ? near : "",
-			    near ? "?)" : "");
+	if (read_choice(&choice, r, network, "network", networks, ARRAY_SIZE(networks)) < 0)
+		return -1;
+	run->network = (enum run_network)choice;
+	return 0;
 }
 
-static int check_security(const struct reader *r, const struct flag *security,
-			  const struct flag *device)
+static int read_security(struct run_instruction *run, const struct reader *r,
+			 const struct flag *security, const struct flag *device)
 {
+	static const char *const modes[] = {"sandbox", "insecure"};
+	int choice = 0;
+
 	if (device->given)
 		return reader_unsupported(r, device->at,
 					  "RUN --device is not supported: steps get no devices of "
 					  "the host");
-	if (!security->given || strcmp(security->value, "sandbox") == 0)
-		return 0;
-	if (strcmp(security->value, "insecure") == 0)
-		return reader_unsupported(r, security->at,
-					  "RUN --security=insecure is not supported: every step "
-					  "runs in the sandbox");
-	return reader_error(r, security->at,
-			    "security mode \"%s\" is not valid: sandbox is expected",
-			    security->value);
+	if (read_choice(&choice, r, security, "security", modes, ARRAY_SIZE(modes)) < 0)
+		return -1;
+	run->insecure = choice == 1;
+	return 0;
 }
 
 int read_run(struct instruction *out, const struct reader *r)
@@ -170,7 +179,7 @@ int read_run(struct instruction *out, const struct reader *r)
 	struct run_instruction *run = &out->run;
 
 	if (flags_read(r, flags, ARRAY_SIZE(flags)) < 0 || read_mounts(run, r) < 0 ||
-	    read_network(run, r, &flags[1]) < 0 || check_security(r, &flags[2], &flags[3]) < 0)
+	    read_network(run, r, &flags[1]) < 0 || read_security(run, r, &flags[2], &flags[3]) < 0)
 		return -1;
 	if (!*r->rest)
 		return reader_error(r, 0, "RUN requires at least one argument");

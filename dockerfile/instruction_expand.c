@@ -85,6 +85,7 @@ static int expand_run(const struct expander *e, struct run_instruction *out)
 	out->script = xstrdup_null(in->script);
 	out->script_path = xstrdup_null(in->script_path);
 	out->network = in->network;
+	out->insecure = in->insecure;
 	if (in->n_mounts)
 		out->mounts = xcalloc(in->n_mounts, sizeof(*out->mounts));
 	for (i = 0; i < in->n_mounts; i++) {

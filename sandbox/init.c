@@ -113,6 +113,7 @@ static _Noreturn void first_process(struct orders *o, int parent_fd, int announc
 		warn("USER %s: there is one user id only in this sandbox, the command runs as root",
 		     o->user);
 	enter_cwd(o->cwd ? o->cwd : "/");
+	limits_raise(o);
 	drop_privileges(o);
 	await_announcement(announced_fd);
 	if (o->flags & FLAG_PROBE) {

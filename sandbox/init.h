@@ -5,8 +5,8 @@
  *
  * One file a subject: init_orders (what is asked), init_report (what is told), init_path (names inside the root),
  * init_mount (the mount calls), init_overlay (merged views), init_stubs (mount points the image lacks), init_dev
- * (/dev, /proc, /sys), init_root (the order of it all), init_user (passwd, group), init_exec (privileges, filter,
- * the command), init_reaper (process 1), init_net (loopback, connections for the forwarder).
+ * (/dev, /proc, /sys), init_source (what the step's own mounts show), init_root (the order of it all), init_user
+ * (passwd, group), init_privileges (capabilities, filter, limits), init_exec (the command), init_reaper (process 1), init_net (loopback, connections for the forwarder).
  */
 #pragma once
 
@@ -46,6 +46,9 @@ struct orders {
 	struct list lowers, args, env;
 	const void *filter;
 	size_t filter_len;
+	uint64_t shm_size; /* 0: the usual one */
+	struct order_limit *limits;
+	size_t n_limits;
 	struct mount_order *mounts;
 	size_t n_mounts;
 };
@@ -62,7 +65,7 @@ _Noreturn void fail(enum stage stage, int number, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void report_value(enum report_kind kind, int value);
-void report_fd(enum report_kind kind, int fd);
+void report_fd(enum report_kind kind, int value, int fd);
 
 /* init_path: names are resolved with rootfd as "/", links stay inside, links of /proc are refused. */
 int open_in_root(int rootfd, const char *path, int flags);
@@ -95,6 +98,7 @@ struct overlay {
 	const char *upper, *work;
 	const char *stubs; /* goes above the lowers, or NULL */
 	bool userns, readonly;
+	bool devices; /* device files in it work */
 };
 /* Mounts it on a folder of that name below scratchfd; a descriptor of its root, or -1 with errno. */
 int overlay_mount(const struct overlay *ov, int scratchfd, const char *name);
@@ -117,6 +121,14 @@ void sys_mount(int rootfd, const struct orders *o);
 void masks_mount(int rootfd);
 int open_target_dir(int rootfd, const char *name); /* not a link; ends the program otherwise */
 
+/* init_source: what a mount of the step shows, ready to be attached. */
+struct source {
+	int fd; /* a mount not attached yet */
+	bool is_file;
+};
+/* One for each of o->mounts. */
+void sources_prepare(const struct orders *o, int scratchfd, struct source *sources);
+
 /* init_root: mounts everything and makes it "/". Returns the terminal's slave side, or -1. */
 int root_build(struct orders *o);
 
@@ -130,9 +142,15 @@ struct user {
 };
 void user_find(struct user *u, int rootfd, const char *spec);
 
+/* init_privileges */
+/* Raises what only the privileged can; the command sets the rest itself. */
+void limits_raise(const struct orders *o);
+void drop_privileges(const struct orders *o);
+/* Both sides of every limit that was asked for; async-signal-safe. Returns 0, or -1 with errno. */
+int limits_set(const struct orders *o);
+
 /* init_exec */
 void enter_cwd(const char *cwd);
-void drop_privileges(const struct orders *o);
 /* Starts the command in a child; returns its pid when it runs. */
 pid_t command_start(struct orders *o, const struct user *u, int tty_slave);
 

@@ -10,7 +10,9 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define QUIET (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define DEFAULT_SHM_SIZE (64ull << 20)
+#define N_LOOP_DEVICES   8
+#define QUIET            (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 int open_target_dir(int rootfd, const char *name)
 {
@@ -89,6 +91,20 @@ static void bind_devices(int devfd)
 	}
 }
 
+/* What a privileged step mounts images with. */
+static void make_loop_devices(int devfd)
+{
+	char name[16];
+
+	if (mknodat(devfd, "loop-control", S_IFCHR | 0660, makedev(10, 237)) < 0)
+		fail(STAGE_DEV, errno, "make /dev/loop-control");
+	for (unsigned int i = 0; i < N_LOOP_DEVICES; i++) {
+		snprintf(name, sizeof(name), "loop%u", i);
+		if (mknodat(devfd, name, S_IFBLK | 0660, makedev(7, i)) < 0)
+			fail(STAGE_DEV, errno, "make /dev/%s", name);
+	}
+}
+
 static int mount_in_dev(int devfd, const char *name, const char *type,
 			const struct mount_option *options, size_t n, unsigned int attr)
 {
@@ -121,7 +137,7 @@ static void make_terminal(int devfd, int ptsfd, int *slave)
 		fail(STAGE_DEV, errno, "make a terminal");
 	bind_file(node, devfd, "console");
 	close(node);
-	report_fd(REPORT_MASTER, master);
+	report_fd(REPORT_MASTER, 0, master);
 	close(master);
 }
 
@@ -154,16 +170,23 @@ static void apt_settings(int devfd)
 void dev_mount(int rootfd, const struct orders *o, int *tty_slave)
 {
 	static const struct mount_option dev[] = {{"mode", "755"}, {"size", "64m"}};
-	static const struct mount_option shm[] = {{"mode", "1777"}, {"size", "64m"}};
+	char shm_size[32];
+	const struct mount_option shm[] = {{"mode", "1777"}, {"size", shm_size}};
 	static const struct mount_option pts[] = {
 		{"newinstance", NULL}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}};
 	int target = open_target_dir(rootfd, "dev");
-	int devfd = mount_fs("tmpfs", dev, 2, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	const bool privileged = o->flags & FLAG_PRIVILEGED;
+	int devfd = mount_fs("tmpfs", dev, 2,
+			     MOUNT_ATTR_NOSUID | (privileged ? 0u : MOUNT_ATTR_NODEV));
 	int ptsfd;
 
+	snprintf(shm_size, sizeof(shm_size), "%llu",
+		 (unsigned long long)(o->shm_size ? o->shm_size : DEFAULT_SHM_SIZE));
 	attach(STAGE_DEV, devfd, target, "/dev");
 	close(target);
 	bind_devices(devfd);
+	if (privileged)
+		make_loop_devices(devfd);
 	dev_links(devfd);
 	/* Group 5, tty, is not there in a namespace of one id. */
 	ptsfd = mount_in_dev(devfd, "pts", "devpts", pts, o->flags & FLAG_SINGLE ? 3 : 4,
@@ -194,15 +217,16 @@ void proc_mount(int rootfd)
 /* A fresh one belongs to a network namespace of ours; with the host's, its view is bound, read-only. */
 void sys_mount(int rootfd, const struct orders *o)
 {
+	const unsigned int readonly = o->flags & FLAG_PRIVILEGED ? 0u : MOUNT_ATTR_RDONLY;
 	int target = open_target_dir(rootfd, "sys"), host;
 	int fd = -1;
 
 	if (!(o->flags & FLAG_USERNS) || (o->flags & FLAG_NETNS))
-		fd = mount_fs("sysfs", NULL, 0, QUIET | MOUNT_ATTR_RDONLY);
+		fd = mount_fs("sysfs", NULL, 0, QUIET | readonly);
 	if (fd < 0) {
 		host = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (host < 0 || (fd = mount_clone(host, true)) < 0 ||
-		    mount_set(fd, QUIET | MOUNT_ATTR_RDONLY, true) < 0)
+		    mount_set(fd, QUIET | readonly, true) < 0)
 			fail(STAGE_SYS, errno, "bind /sys");
 		close(host);
 	}

@@ -3,27 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/keyctl.h>
-#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-/* What Docker gives a container: enough for package managers, nothing that reaches the host. */
-static const unsigned int kept_caps[] = {
-	CAP_CHOWN,   CAP_DAC_OVERRIDE, CAP_FSETID,      CAP_FOWNER,           CAP_MKNOD,
-	CAP_NET_RAW, CAP_SETGID,       CAP_SETUID,      CAP_SETFCAP,          CAP_SETPCAP,
-	CAP_KILL,    CAP_SYS_CHROOT,   CAP_AUDIT_WRITE, CAP_NET_BIND_SERVICE,
-};
 
 void enter_cwd(const char *cwd)
 {
@@ -43,74 +31,6 @@ void enter_cwd(const char *cwd)
 		fail(STAGE_CWD, 0, "the working directory %s is outside of the root: refused", cwd);
 	close(fd);
 	close(root);
-}
-
-static void limit_bounding_set(uint64_t keep)
-{
-	for (unsigned int cap = 0; cap < 64; cap++) {
-		if (keep & (1ull << cap))
-			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
-			if (errno == EINVAL)
-				break;
-			fail(STAGE_PRIVILEGES, errno, "drop capability %u", cap);
-		}
-	}
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
-		fail(STAGE_PRIVILEGES, errno, "clear ambient capabilities");
-}
-
-static void limit_caps(uint64_t keep)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &head, data) < 0)
-		fail(STAGE_PRIVILEGES, errno, "read capabilities");
-	for (unsigned int i = 0; i < 2; i++) {
-		data[i].permitted &= (uint32_t)(keep >> (32 * i));
-		data[i].effective = data[i].permitted;
-		data[i].inheritable = 0;
-	}
-	if (syscall(SYS_capset, &head, data) < 0)
-		fail(STAGE_PRIVILEGES, errno, "drop capabilities");
-}
-
-static void load_filter(const struct orders *o)
-{
-	struct sock_fprog prog = {
-		.len = (unsigned short)(o->filter_len / sizeof(struct sock_filter)),
-		.filter = (struct sock_filter *)(uintptr_t)o->filter};
-
-	if (o->filter_len == 0)
-		return;
-	/* The filter keeps programs from the kernel, not from each other: no speculation barriers for it. */
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &prog) <
-		    0 &&
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0)
-		fail(STAGE_FILTER, errno, "load the system call filter");
-}
-
-void drop_privileges(const struct orders *o)
-{
-	uint64_t keep = 0;
-
-	for (size_t i = 0; i < sizeof(kept_caps) / sizeof(kept_caps[0]); i++)
-		keep |= 1ull << kept_caps[i];
-	/* A session keyring of its own: keys of the user who builds are not the step's. */
-	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
-	limit_bounding_set(keep);
-	if (o->flags & FLAG_SINGLE) {
-		/* The filter answers capset itself there; without other ids, "no new privileges" takes nothing away. */
-		limit_caps(keep);
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-			fail(STAGE_PRIVILEGES, errno, "set no_new_privs");
-		load_filter(o);
-		return;
-	}
-	/* Loaded while CAP_SYS_ADMIN is held: no_new_privs would break sudo and other setuid programs. */
-	load_filter(o);
-	limit_caps(keep);
 }
 
 struct trouble {
@@ -200,6 +120,12 @@ static _Noreturn void command_run(const struct orders *o, const struct user *u, 
 	default_signals();
 	umask(022);
 	errno = 0;
+	if (limits_set(o) < 0) {
+		t.stage = STAGE_FORK;
+		t.number = errno;
+		(void)!write(tellfd, &t, sizeof(t));
+		_exit(125);
+	}
 	become(o, u);
 	if (errno) {
 		t.stage = STAGE_PRIVILEGES;
@@ -247,6 +173,8 @@ static _Noreturn void explain(const struct orders *o, const struct trouble *t, c
 {
 	const char *name = o->args.items[0];
 
+	if (t->stage == STAGE_FORK)
+		fail(STAGE_PRIVILEGES, t->number, "set the resource limits of the command");
 	if (t->stage == STAGE_PRIVILEGES)
 		fail(STAGE_USER, t->number, "become user %u, group %u", u->uid, u->gid);
 	if (t->number == ENOENT && strchr(name, '/') && ends_with_crlf(name))

@@ -72,6 +72,18 @@ static struct mount_order *mount_add(struct orders *o, uint32_t kind)
 	return &mounts[o->n_mounts++];
 }
 
+static void add_limit(struct orders *o, const struct record *r)
+{
+	struct order_limit *limits = realloc(o->limits, (o->n_limits + 1) * sizeof(*limits));
+
+	if (!limits)
+		fail(STAGE_ORDERS, ENOMEM, "allocate memory");
+	o->limits = limits;
+	if (r->len != sizeof(*limits))
+		fail(STAGE_ORDERS, 0, "malformed orders: a limit");
+	memcpy(&limits[o->n_limits++], r->data, sizeof(*limits));
+}
+
 static void add_cgroup(struct orders *o, int fd)
 {
 	int *fds = realloc(o->cgroup_fds, (o->n_cgroup_fds + 1) * sizeof(*fds));
@@ -184,6 +196,14 @@ static void read_record(struct orders *o, const struct record *r)
 	case ORDER_FILTER:
 		o->filter = r->data;
 		o->filter_len = r->len;
+		break;
+	case ORDER_SHM_SIZE:
+		if (r->len != sizeof(o->shm_size))
+			fail(STAGE_ORDERS, 0, "malformed orders: size of /dev/shm");
+		memcpy(&o->shm_size, r->data, sizeof(o->shm_size));
+		break;
+	case ORDER_LIMIT:
+		add_limit(o, r);
 		break;
 	case ORDER_MOUNT:
 		mount_add(o, number_of(r));

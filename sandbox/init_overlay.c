@@ -67,7 +67,7 @@ int overlay_mount(const struct overlay *ov, int scratchfd, const char *name)
 {
 	/* index, metacopy and redirects would put marks into the change set that only this kernel understands. */
 	struct options opt = {.text = "", .len = 0};
-	unsigned long flags = MS_NODEV | (ov->readonly ? MS_RDONLY : 0ul);
+	unsigned long flags = (ov->devices ? 0ul : MS_NODEV) | (ov->readonly ? MS_RDONLY : 0ul);
 	int dirfd, fd, r = -1;
 
 	if (ov->lowers.n > INIT_MAX_LOWERS)

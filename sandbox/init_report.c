@@ -76,11 +76,12 @@ void report_value(enum report_kind kind, int value)
 	send_report(&r, -1);
 }
 
-void report_fd(enum report_kind kind, int fd)
+void report_fd(enum report_kind kind, int value, int fd)
 {
 	struct report r;
 
 	memset(&r, 0, sizeof(r));
 	r.kind = kind;
+	r.value = value;
 	send_report(&r, fd);
 }

@@ -47,6 +47,11 @@ void order_u32(struct order_block *b, uint32_t tag, uint32_t value)
 	order_bytes(b, tag, &value, sizeof(value));
 }
 
+void order_u64(struct order_block *b, uint32_t tag, uint64_t value)
+{
+	order_bytes(b, tag, &value, sizeof(value));
+}
+
 void order_str(struct order_block *b, uint32_t tag, const char *s)
 {
 	if (s)

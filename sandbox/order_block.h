@@ -26,6 +26,7 @@ struct order_block {
 
 void order_bytes(struct order_block *b, uint32_t tag, const void *data, size_t len);
 void order_u32(struct order_block *b, uint32_t tag, uint32_t value);
+void order_u64(struct order_block *b, uint32_t tag, uint64_t value);
 /* NULL adds nothing. */
 void order_str(struct order_block *b, uint32_t tag, const char *s);
 void order_strings(struct order_block *b, uint32_t tag, char *const *items); /* up to NULL */

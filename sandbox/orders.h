@@ -36,8 +36,10 @@ enum order_tag {
 	ORDER_CWD,
 	ORDER_USER,
 	ORDER_HOSTNAME,
-	ORDER_FILTER, /* struct sock_filter[] */
-	ORDER_MOUNT,  /* u32, enum order_mount */
+	ORDER_SHM_SIZE, /* u64, bytes of /dev/shm */
+	ORDER_LIMIT,    /* repeated: struct order_limit */
+	ORDER_FILTER,   /* struct sock_filter[] */
+	ORDER_MOUNT,    /* u32, enum order_mount */
 	MOUNT_TARGET,
 	MOUNT_SOURCE,
 	MOUNT_SUBPATH,
@@ -57,16 +59,28 @@ enum order_flag {
 	FLAG_READONLY = 16, /* the root */
 	FLAG_PROBE = 32,    /* do everything but the command */
 	FLAG_FRESH = 64,    /* the upper folder is new: it takes the metadata of the lower root */
+	FLAG_PRIVILEGED = 128, /* every capability, nothing masked, devices work */
 };
 
-enum order_mount { MOUNT_BIND, MOUNT_CACHE, MOUNT_HOST, MOUNT_TMPFS, MOUNT_FILE };
+enum order_mount { MOUNT_BIND, MOUNT_CACHE, MOUNT_HOST, MOUNT_TMPFS, MOUNT_FILE, MOUNT_SOCKET };
 
-enum order_mount_flag { MOUNT_READONLY = 1 };
+enum order_mount_flag {
+	MOUNT_READONLY = 1,
+	MOUNT_FILLED =
+		2, /* a cache's folder was just made with content: it still takes owner and mode */
+};
 
 struct order_mount_attr {
 	uint32_t flags;
 	uint32_t mode, uid, gid;
-	int64_t size;
+	int64_t size; /* MOUNT_TMPFS: bytes, 0: no limit; MOUNT_SOCKET: which of them it is */
+};
+
+/* A resource limit of the command, as setrlimit() takes it. */
+struct order_limit {
+	uint32_t resource;
+	char name[12]; /* for messages */
+	uint64_t soft, hard;
 };
 
 /* Where the start failed: what a probe turns into advice. */
@@ -93,13 +107,14 @@ enum stage {
 };
 
 enum report_kind {
-	REPORT_FAILED,  /* nothing ran: text says what was tried, number is errno or 0 */
-	REPORT_WARNING, /* text */
-	REPORT_READY,   /* TASK_HOLD: the user namespace exists */
-	REPORT_PID,     /* value: the pid of the namespace's first process, as slipway sees it */
-	REPORT_MASTER,  /* carries the terminal's master descriptor */
-	REPORT_STARTED, /* the command runs */
-	REPORT_EXITED,  /* value: its exit code or 128 + signal; every process of it is gone */
+	REPORT_FAILED,   /* nothing ran: text says what was tried, number is errno or 0 */
+	REPORT_WARNING,  /* text */
+	REPORT_READY,    /* TASK_HOLD: the user namespace exists */
+	REPORT_PID,      /* value: the pid of the namespace's first process, as slipway sees it */
+	REPORT_MASTER,   /* carries the terminal's master descriptor */
+	REPORT_LISTENER, /* carries the listening socket of a MOUNT_SOCKET; value: which of them */
+	REPORT_STARTED,  /* the command runs */
+	REPORT_EXITED,   /* value: its exit code or 128 + signal; every process of it is gone */
 };
 
 struct report {

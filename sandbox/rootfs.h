@@ -31,21 +31,22 @@ enum sandbox_mount_kind {
 	SANDBOX_MOUNT_CACHE, /* a folder of ours, written through */
 	SANDBOX_MOUNT_HOST,  /* slipway run -v: a host path, written through unless readonly */
 	SANDBOX_MOUNT_TMPFS,
+	SANDBOX_MOUNT_AGENT, /* a socket that leads to the SSH agent at source_dir; see agent_proxy.h */
 	SANDBOX_MOUNT_DATA, /* a file with these bytes, on a private tmpfs, never on disk (secrets, CA bundle) */
 };
 
 struct sandbox_mount {
 	enum sandbox_mount_kind kind;
 	const char *target;     /* absolute; links resolve inside the root */
-	const char *source_dir; /* BIND, CACHE, HOST: folder (or file, for HOST) */
-	const struct rootfs_layer
-		*layers; /* BIND instead of source_dir: another image's merged view */
+	const char *source_dir; /* BIND, CACHE, HOST: folder (or file, for HOST); AGENT: socket */
+	const struct rootfs_layer *
+		layers; /* BIND instead of source_dir: another image's merged view; CACHE: what a new folder holds */
 	size_t n_layers;
 	const char *
 		subpath; /* BIND, CACHE: inside the source, resolved as its own root; NULL: all of it */
 	bool readonly;
 	int64_t size; /* TMPFS: bytes, 0: no limit */
-	mode_t mode;  /* TMPFS and DATA */
+	mode_t mode;  /* TMPFS, DATA, AGENT, and CACHE when its folder is made */
 	uid_t uid;
 	gid_t gid;
 	const void *data; /* DATA */
@@ -58,6 +59,12 @@ struct sandbox_port {
 	const char *host_ip; /* NULL: 127.0.0.1 */
 	uint16_t host_port;  /* 0: any free one; set to the one taken */
 	uint16_t container_port;
+};
+
+struct sandbox_limit {
+	const char *name;    /* "nofile", for messages */
+	int resource;        /* RLIMIT_* */
+	uint64_t soft, hard; /* RLIM_INFINITY: none */
 };
 
 struct run_spec {
@@ -79,6 +86,11 @@ struct run_spec {
 	bool tty;         /* a pseudo terminal, for run -t */
 	int stdin_fd;     /* -1: empty */
 	int64_t pids_max; /* 0: none; best effort through cgroups */
+	int64_t shm_size; /* bytes of /dev/shm; 0: 64 MiB */
+	const struct sandbox_limit *limits;
+	size_t n_limits;
+	/* All capabilities, no system call filter, nothing masked, device files work. Root mode only: else ERROR_UNSUPPORTED. */
+	bool privileged;
 	/* Output of the process; NULL with pass_fds: descriptors 1 and 2 of slipway go straight to it. */
 	void (*output)(void *arg, int fd, const void *data, size_t len);
 	void *arg;

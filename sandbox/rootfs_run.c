@@ -3,14 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "sandbox/agent_proxy.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/forward.h"
+#include "sandbox/helper.h"
 #include "sandbox/layer_folders.h"
 #include "sandbox/network_files.h"
 #include "sandbox/probe.h"
@@ -25,6 +28,7 @@ struct run {
 	const struct run_spec *spec;
 	struct order_block orders;
 	struct forward *forward;
+	struct agent_proxy *agents;
 	struct cgroup *cgroup;
 	struct launch launch;
 	int outputs[2];      /* our ends of the pipes */
@@ -46,6 +50,7 @@ static void run_release(struct run *r)
 	order_block_release(&r->orders);
 	launch_release(&r->launch);
 	forward_free(r->forward);
+	agent_proxy_free(r->agents);
 	cgroup_free(r->cgroup);
 	close_pair(r->outputs);
 	close_pair(r->step_outputs);
@@ -99,38 +104,85 @@ static uint32_t mount_kind(enum sandbox_mount_kind kind)
 		return MOUNT_HOST;
 	case SANDBOX_MOUNT_TMPFS:
 		return MOUNT_TMPFS;
+	case SANDBOX_MOUNT_AGENT:
+		return MOUNT_SOCKET;
 	case SANDBOX_MOUNT_DATA:
 	default:
 		return MOUNT_FILE;
 	}
 }
 
+/*
+ * The folder of a cache mount that begins with files, unless it is there already. Another step may make the same one at
+ * the same time: the first to rename wins.
+ */
+static int fill_cache(struct run *r, const struct sandbox_mount *m, size_t i, bool *filled,
+		      struct error *err)
+{
+	AUTO_FREE char *dir = xstrfmt("%s/cache-%u-%zu", r->fs->dir, r->number, i);
+	AUTO(tree_cache) cache = {0};
+	AUTO(error) local = ERROR_INIT;
+	const struct extract_job job = {
+		.mode = r->fs->mode, .layers = m->layers, .n = m->n_layers, .dir = dir};
+	struct stat st;
+
+	if (stat(m->source_dir, &st) == 0)
+		return 0;
+	if (helper_extract(r->fs->sb, &cache, &job, err) < 0)
+		return error_wrap(err, "fill the cache mount on %s", m->target);
+	if (helper_rename(r->fs->sb, r->fs->mode, dir, m->source_dir, &local) == 0)
+		*filled = true;
+	else if (stat(m->source_dir, &st) < 0)
+		return error_move(err, &local);
+	return 0;
+}
+
+/* The source, for what has a folder or file of this machine. */
+static int add_source(struct run *r, const struct sandbox_mount *m, size_t i, struct error *err)
+{
+	if (m->kind == SANDBOX_MOUNT_BIND && m->n_layers > 0)
+		return add_view(r, m, err);
+	/* Layers without any: nothing is to be seen. */
+	if (m->kind == SANDBOX_MOUNT_BIND && !m->source_dir) {
+		AUTO_FREE char *dir = xstrfmt("%s/void-%u-%zu", r->fs->dir, r->number, i);
+
+		if (mkdir(dir, 0755) < 0)
+			return store_write_failed(r->fs->sb->store, "an empty folder", dir, err);
+		order_str(&r->orders, MOUNT_SOURCE, dir);
+		return 0;
+	}
+	order_str(&r->orders, MOUNT_SOURCE, m->source_dir);
+	return 0;
+}
+
 static int add_mount(struct run *r, const struct sandbox_mount *m, size_t i, struct error *err)
 {
-	const struct order_mount_attr attr = {
+	struct order_mount_attr attr = {
 		.flags = m->readonly ? MOUNT_READONLY : 0,
 		.mode = m->mode,
 		.uid = m->uid,
 		.gid = m->gid,
-		.size = m->size,
+		.size = m->kind == SANDBOX_MOUNT_AGENT ? (int64_t)i : m->size,
 	};
+	bool filled = false;
 
 	if (!m->target || m->target[0] != '/')
 		return error_set(err, ERROR_USAGE,
 				 "mount on \"%s\": the target is not an absolute path",
 				 m->target ? m->target : "");
+	if (m->kind == SANDBOX_MOUNT_CACHE && m->n_layers > 0 &&
+	    fill_cache(r, m, i, &filled, err) < 0)
+		return -1;
+	if (filled)
+		attr.flags |= MOUNT_FILLED;
 	order_u32(&r->orders, ORDER_MOUNT, mount_kind(m->kind));
 	order_str(&r->orders, MOUNT_TARGET, m->target);
 	order_bytes(&r->orders, MOUNT_ATTR, &attr, sizeof(attr));
 	order_str(&r->orders, MOUNT_SUBPATH, m->subpath);
 	if (m->kind == SANDBOX_MOUNT_DATA)
 		order_bytes(&r->orders, MOUNT_DATA, m->data, m->data_len);
-	if (m->kind == SANDBOX_MOUNT_BIND && m->n_layers > 0) {
-		if (add_view(r, m, err) < 0)
-			return -1;
-	} else {
-		order_str(&r->orders, MOUNT_SOURCE, m->source_dir);
-	}
+	if (add_source(r, m, i, err) < 0)
+		return -1;
 	if (m->kind == SANDBOX_MOUNT_BIND && !m->readonly)
 		return add_scratch(r, i, err);
 	return 0;
@@ -181,7 +233,21 @@ static uint32_t flags_of(const struct run *r)
 		flags |= FLAG_READONLY;
 	if (r->fs->fresh)
 		flags |= FLAG_FRESH;
+	if (spec->privileged)
+		flags |= FLAG_PRIVILEGED;
 	return flags;
+}
+
+static void add_limits(struct run *r)
+{
+	for (size_t i = 0; i < r->spec->n_limits; i++) {
+		const struct sandbox_limit *l = &r->spec->limits[i];
+		struct order_limit order = {
+			.resource = (uint32_t)l->resource, .soft = l->soft, .hard = l->hard};
+
+		snprintf(order.name, sizeof(order.name), "%s", l->name);
+		order_bytes(&r->orders, ORDER_LIMIT, &order, sizeof(order));
+	}
 }
 
 static int add_orders(struct run *r, struct error *err)
@@ -204,7 +270,10 @@ static int add_orders(struct run *r, struct error *err)
 	order_str(&r->orders, ORDER_CWD, spec->cwd && *spec->cwd ? spec->cwd : "/");
 	order_str(&r->orders, ORDER_USER, spec->user ? spec->user : "");
 	order_str(&r->orders, ORDER_HOSTNAME, hostname);
-	if (add_filter(r, err) < 0)
+	if (spec->shm_size > 0)
+		order_u64(&r->orders, ORDER_SHM_SIZE, (uint64_t)spec->shm_size);
+	add_limits(r);
+	if (!spec->privileged && add_filter(r, err) < 0)
 		return -1;
 	return add_mounts(r, hostname, err);
 }
@@ -230,6 +299,15 @@ static int make_outputs(struct run *r, struct error *err)
 	if (make_pipe(&r->outputs[0], &r->step_outputs[0], err) < 0 ||
 	    make_pipe(&r->outputs[1], &r->step_outputs[1], err) < 0)
 		return -1;
+	return 0;
+}
+
+static int open_agents(struct run *r, struct error *err)
+{
+	for (size_t i = 0; i < r->spec->n_mounts && !r->agents; i++)
+		if (r->spec->mounts[i].kind == SANDBOX_MOUNT_AGENT &&
+		    agent_proxy_open(&r->agents, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -275,6 +353,12 @@ static int prepare(struct run *r, struct error *err)
 
 	if (!spec->argv || !spec->argv[0])
 		return error_set(err, ERROR_USAGE, "there is no command to run");
+	if (spec->privileged && r->fs->mode != SANDBOX_ROOT) {
+		error_set(err, ERROR_UNSUPPORTED,
+			  "a privileged step needs the sandbox mode root: here it is %s",
+			  sandbox_mode_name(r->fs->mode));
+		return error_hint(err, "run slipway as root; \"slipway doctor\" shows the modes");
+	}
 	if (rootfs_prepare(r->fs, err) < 0 || make_work(r, err) < 0 ||
 	    sandbox_userns(sb, r->fs->mode, &r->userns_fd, err) < 0)
 		return -1;
@@ -283,7 +367,7 @@ static int prepare(struct run *r, struct error *err)
 		return -1;
 	if (spec->pids_max > 0)
 		cgroup_open(&r->cgroup, spec->pids_max, sb->reporter);
-	if (make_outputs(r, err) < 0 || add_orders(r, err) < 0)
+	if (open_agents(r, err) < 0 || make_outputs(r, err) < 0 || add_orders(r, err) < 0)
 		return -1;
 	return 0;
 }
@@ -319,6 +403,7 @@ int rootfs_run(struct rootfs *fs, const struct run_spec *spec, struct run_result
 		.launch = &r.launch,
 		.output = {take_fd(r.outputs[0]), take_fd(r.outputs[1])},
 		.forward = r.forward,
+		.agents = r.agents,
 	};
 
 	code = run_loop(&loop, result, err);

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/time.h"
+#include "sandbox/agent_proxy.h"
 #include "sandbox/forward.h"
 #include "sandbox/terminal.h"
 
@@ -28,6 +29,7 @@ enum slot {
 	SLOT_TERMINAL,
 	SLOT_STDIN,
 	SLOT_FORWARD,
+	SLOT_AGENTS,
 	N_SLOTS
 };
 
@@ -75,11 +77,22 @@ static void start_terminal(struct state *s, int master)
 	terminal_start(&s->terminal, master, s->l->spec->stdin_fd);
 }
 
+static int take_listener(struct state *s, int number, int fd, struct error *err)
+{
+	const struct run_spec *spec = s->l->spec;
+
+	if (s->l->agents && number >= 0 && (size_t)number < spec->n_mounts &&
+	    spec->mounts[number].kind == SANDBOX_MOUNT_AGENT)
+		return agent_proxy_listen(s->l->agents, fd, spec->mounts[number].source_dir, err);
+	close(fd);
+	return error_set(err, ERROR_SYSTEM, "the step's first process sent a socket nobody wants");
+}
+
 static int handle_report(struct state *s, const struct report *r, int fd, struct error *err)
 {
 	const struct run_spec *spec = s->l->spec;
 
-	if (fd >= 0 && r->kind != REPORT_MASTER)
+	if (fd >= 0 && r->kind != REPORT_MASTER && r->kind != REPORT_LISTENER)
 		close(fd);
 	switch ((enum report_kind)r->kind) {
 	case REPORT_FAILED:
@@ -96,6 +109,8 @@ static int handle_report(struct state *s, const struct report *r, int fd, struct
 		if (fd >= 0)
 			start_terminal(s, fd);
 		return 0;
+	case REPORT_LISTENER:
+		return fd >= 0 ? take_listener(s, r->value, fd, err) : 0;
 	case REPORT_STARTED:
 		s->started = true;
 		if (spec->started)
@@ -178,6 +193,8 @@ static void watch(struct state *s, struct pollfd *p)
 	p[SLOT_STDIN].fd = terminal_input(&s->terminal);
 	if (l->forward)
 		p[SLOT_FORWARD].fd = forward_fd(l->forward);
+	if (l->agents)
+		p[SLOT_AGENTS].fd = agent_proxy_fd(l->agents);
 }
 
 static int tick(const struct state *s)
@@ -217,6 +234,8 @@ static int serve(struct state *s, struct error *err)
 	serve_output(s, p);
 	if (p[SLOT_FORWARD].revents)
 		forward_serve(s->l->forward);
+	if (p[SLOT_AGENTS].revents)
+		agent_proxy_serve(s->l->agents);
 	serve_cancel(s);
 	if (p[SLOT_CONTROL].revents)
 		return serve_control(s, err);

@@ -4,6 +4,7 @@
 #include "sandbox/launch.h"
 #include "sandbox/rootfs.h"
 
+struct agent_proxy;
 struct forward;
 
 struct run_loop {
@@ -13,6 +14,7 @@ struct run_loop {
 	struct launch *launch;
 	int output[2];           /* read ends of the step's stdout and stderr, or -1; closed here */
 	struct forward *forward; /* NULL: no ports */
+	struct agent_proxy *agents; /* NULL: no mount is an agent's socket */
 };
 
 /* Fills *result; the process itself is still to be waited for. */

@@ -230,8 +230,7 @@ static void errors_have_their_place(void **state)
 		{"FROM some/image\n", ERROR_UNSUPPORTED, "Dockerfile:1:"},
 		{"FROM scratch\nRUN true\n", ERROR_UNSUPPORTED, "sandbox"},
 		{"FROM scratch\nUSER nobody-here\nWORKDIR /u\n", ERROR_NOT_FOUND, "nobody-here"},
-		{"FROM scratch\nRUN --mount=type=ssh,required true\n", ERROR_UNSUPPORTED,
-		 "SSH agent"},
+		{"FROM scratch\nRUN --security=insecure true\n", ERROR_DENIED, "Dockerfile:2:"},
 		{"FROM scratch\nENV A=${B:?not given}\n", ERROR_SYNTAX, "not given"},
 	};
 

@@ -8,7 +8,7 @@ static void init(struct cache_mount *m, struct run_mount *mount, const char *tex
 
 	*mount = (struct run_mount){.text = NULL};
 	assert_ok(mount_parse(mount, text, &scope, err));
-	cache_mount_init(m, mount, mount->target, NULL);
+	cache_mount_init(m, mount, mount->target, NULL, NULL);
 }
 
 static void folders_are_named_by_hash(void **state)
@@ -40,8 +40,16 @@ static void folders_are_named_by_hash(void **state)
 	init(&same, &again, "type=cache,target=/elsewhere,id=x,sharing=locked,ro");
 	assert_string_equal(same.hash, mounts[2].hash);
 	init(&other, &space, "type=cache,target=/a");
-	cache_mount_init(&other, &space, "/a", "team");
+	cache_mount_init(&other, &space, "/a", "team", NULL);
 	assert_string_not_equal(other.hash, mounts[0].hash);
+
+	static const uint8_t one[SHA256_SIZE] = {1}, two[SHA256_SIZE] = {2};
+	struct cache_mount first, second;
+
+	cache_mount_init(&first, &space, "/a", NULL, one);
+	cache_mount_init(&second, &space, "/a", NULL, two);
+	assert_string_not_equal(first.hash, mounts[0].hash);
+	assert_string_not_equal(first.hash, second.hash);
 }
 
 static int open_one(struct build_fixture *f, struct cache_mount *m, const struct cancel *cancel,
@@ -58,7 +66,7 @@ static void locks(void **state)
 	struct cache_mount a, b, c;
 
 	init(&a, &shared, "type=cache,target=/a");
-	cache_mount_init(&b, &shared, "/a", NULL);
+	cache_mount_init(&b, &shared, "/a", NULL, NULL);
 	init(&c, &locked, "type=cache,target=/a,sharing=locked");
 	assert_ok(open_one(f, &a, NULL, err));
 	assert_ok(open_one(f, &b, NULL, err));
@@ -80,7 +88,7 @@ static void private_mounts_never_wait(void **state)
 	AUTO_FREE char *first = NULL;
 
 	init(&a, &mount, "type=cache,target=/p,sharing=private");
-	cache_mount_init(&b, &mount, "/p", NULL);
+	cache_mount_init(&b, &mount, "/p", NULL, NULL);
 	assert_ok(open_one(f, &a, NULL, err));
 	assert_ok(open_one(f, &b, NULL, err));
 	assert_string_not_equal(a.path, b.path);

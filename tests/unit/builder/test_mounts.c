@@ -34,8 +34,10 @@ static void try_release(struct try *t)
 
 static void secrets(void **state)
 {
-	static const struct build_secret given[] = {{"token", "hunter2\n", 8}, {"nul", "a\0b", 3}};
-	const struct build_options o = {.secrets = given, .n_secrets = 2};
+	/* Of two with one id the later one counts. */
+	static const struct build_secret given[] = {
+		{"token", "first", 5}, {"token", "hunter2\n", 8}, {"nul", "a\0b", 3}};
+	const struct build_options o = {.secrets = given, .n_secrets = 3};
 	struct try t;
 
 	assert_ok(
@@ -46,14 +48,15 @@ static void secrets(void **state)
 			 err));
 	assert_ok(run_mounts_open(&t.m, 0, &t.output, err));
 	assert_int_equal(t.m.n_mounts, 2);
-	assert_int_equal(t.m.mounts[0].kind, SANDBOX_MOUNT_DATA);
-	assert_string_equal(t.m.mounts[0].target, "/run/secrets/token");
-	assert_int_equal(t.m.mounts[0].mode, 0400);
-	assert_memory_equal(t.m.mounts[0].data, "hunter2\n", 8);
-	assert_string_equal(t.m.mounts[1].target, "/k");
-	assert_int_equal(t.m.mounts[1].mode, 0440);
-	assert_int_equal(t.m.mounts[1].uid, 5);
-	assert_int_equal(t.m.mounts[1].gid, 6);
+	/* Parents come first, whatever the order they are written in. */
+	assert_string_equal(t.m.mounts[0].target, "/k");
+	assert_int_equal(t.m.mounts[0].mode, 0440);
+	assert_int_equal(t.m.mounts[0].uid, 5);
+	assert_int_equal(t.m.mounts[0].gid, 6);
+	assert_int_equal(t.m.mounts[1].kind, SANDBOX_MOUNT_DATA);
+	assert_string_equal(t.m.mounts[1].target, "/run/secrets/token");
+	assert_int_equal(t.m.mounts[1].mode, 0400);
+	assert_memory_equal(t.m.mounts[1].data, "hunter2\n", 8);
 	assert_int_equal(t.m.env.n, 1);
 	assert_string_equal(t.m.env.items[0], "TOKEN=hunter2\n");
 	assert_true(t.output.mask.n > 0);
@@ -79,44 +82,94 @@ static void caches_and_memory(void **state)
 			   err));
 	assert_ok(run_mounts_open(&t.m, 0, &t.output, err));
 	assert_int_equal(t.m.n_mounts, 2);
-	assert_int_equal(t.m.mounts[0].kind, SANDBOX_MOUNT_TMPFS);
-	assert_int_equal(t.m.mounts[0].size, 65536);
-	assert_int_equal(t.m.mounts[1].kind, SANDBOX_MOUNT_CACHE);
-	assert_string_equal(t.m.mounts[1].target, "/rel");
-	assert_int_equal(t.m.mounts[1].uid, 7);
-	assert_int_equal(t.m.mounts[1].mode, 0700);
-	assert_non_null(strstr(t.m.mounts[1].source_dir, "/cache/mounts/"));
-	assert_null(t.m.mounts[1].subpath);
+	assert_int_equal(t.m.mounts[0].kind, SANDBOX_MOUNT_CACHE);
+	assert_string_equal(t.m.mounts[0].target, "/rel");
+	assert_int_equal(t.m.mounts[0].uid, 7);
+	assert_int_equal(t.m.mounts[0].mode, 0700);
+	assert_non_null(strstr(t.m.mounts[0].source_dir, "/cache/mounts/"));
+	assert_null(t.m.mounts[0].subpath);
+	assert_int_equal(t.m.mounts[0].n_layers, 0);
+	assert_int_equal(t.m.mounts[1].kind, SANDBOX_MOUNT_TMPFS);
+	assert_int_equal(t.m.mounts[1].size, 65536);
 	try_release(&t);
 }
 
-static void refusals(void **state)
+static void agents(void **state)
 {
-	static const struct {
-		const char *run;
-		enum error_kind kind;
-		const char *text;
-	} rows[] = {
-		{"RUN --mount=type=cache,target=/c,from=scratch x", ERROR_UNSUPPORTED,
-		 "--mount=type=cache,target=/c,from=scratch"},
-		{"RUN --mount=type=ssh,required x", ERROR_UNSUPPORTED, "SSH agent"},
-		{"RUN --mount=type=bind,target=. x", ERROR_SYNTAX, "invalid mount target \"/\""},
-	};
-	const struct build_options o = {.jobs = 1};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct try t;
-
-		assert_error(try_init(&t, *state, &o, rows[i].run, err), rows[i].kind,
-			     rows[i].text);
-		try_release(&t);
-	}
-	/* An agent nobody requires is just not there. */
+	static const struct build_ssh given[] = {{"default", "/host/agent"}, {"git", "/host/git"}};
+	const struct build_options o = {.ssh = given, .n_ssh = 2};
 	struct try t;
 
-	assert_ok(try_init(&t, *state, &o, "RUN --mount=type=ssh x", err));
+	assert_ok(try_init(&t, *state, &o,
+			   "RUN --mount=type=ssh,id=absent --mount=type=ssh "
+			   "--mount=type=ssh,id=git,target=/a,mode=0660,uid=5,gid=6,required x",
+			   err));
 	assert_ok(run_mounts_open(&t.m, 0, &t.output, err));
-	assert_int_equal(t.m.n_mounts, 0);
+	/* The variable names the first one, whether or not it is there. */
+	assert_string_equal(t.m.agent_target, "/run/buildkit/ssh_agent.0");
+	assert_int_equal(t.m.n_mounts, 2);
+	assert_int_equal(t.m.mounts[0].kind, SANDBOX_MOUNT_AGENT);
+	assert_string_equal(t.m.mounts[0].target, "/a");
+	assert_string_equal(t.m.mounts[0].source_dir, "/host/git");
+	assert_int_equal(t.m.mounts[0].mode, 0660);
+	assert_int_equal(t.m.mounts[0].uid, 5);
+	assert_int_equal(t.m.mounts[0].gid, 6);
+	assert_string_equal(t.m.mounts[1].target, "/run/buildkit/ssh_agent.1");
+	assert_string_equal(t.m.mounts[1].source_dir, "/host/agent");
+	assert_int_equal(t.m.mounts[1].mode, 0600);
+	try_release(&t);
+
+	assert_ok(try_init(&t, *state, &o, "RUN --mount=type=ssh,id=no,required x", err));
+	assert_error(run_mounts_open(&t.m, 0, &t.output, err), ERROR_NOT_FOUND, "--ssh no");
+	try_release(&t);
+}
+
+/* Equal targets keep their order: the later one covers. */
+static void covering(void **state)
+{
+	const struct build_options o = {.jobs = 1};
+	struct try t;
+
+	assert_ok(
+		try_init(&t, *state, &o,
+			 "RUN --mount=type=tmpfs,target=/m/in --mount=type=tmpfs,target=/m,size=1m "
+			 "--mount=type=cache,target=/m x",
+			 err));
+	assert_ok(run_mounts_open(&t.m, 0, &t.output, err));
+	assert_int_equal(t.m.mounts[0].kind, SANDBOX_MOUNT_TMPFS);
+	assert_string_equal(t.m.mounts[0].target, "/m");
+	assert_int_equal(t.m.mounts[1].kind, SANDBOX_MOUNT_CACHE);
+	assert_string_equal(t.m.mounts[2].target, "/m/in");
+	try_release(&t);
+}
+
+static void no_root_as_target(void **state)
+{
+	const struct build_options o = {.jobs = 1};
+	struct try t;
+
+	assert_error(try_init(&t, *state, &o, "RUN --mount=type=bind,target=. x", err),
+		     ERROR_SYNTAX, "invalid mount target \"/\"");
+	try_release(&t);
+}
+
+/* An empty source: nothing to copy, nothing in the key. */
+static void from_scratch(void **state)
+{
+	const struct build_options o = {.jobs = 1};
+	struct try t;
+
+	assert_ok(try_init(
+		&t, *state, &o,
+		"RUN --mount=type=cache,target=/c,from=scratch --mount=from=scratch,target=/b x",
+		err));
+	assert_ok(run_mounts_hash(&t.m, false, err));
+	assert_false(t.m.inputs[0].has_content || t.m.inputs[1].has_content);
+	assert_ok(run_mounts_open(&t.m, 0, &t.output, err));
+	assert_string_equal(t.m.mounts[0].target, "/b");
+	assert_null(t.m.mounts[0].source_dir);
+	assert_int_equal(t.m.mounts[0].n_layers, 0);
+	assert_int_equal(t.m.mounts[1].n_layers, 0);
 	try_release(&t);
 }
 
@@ -204,8 +257,13 @@ static void ignored_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(secrets),       cmocka_unit_test(caches_and_memory),
-		cmocka_unit_test(refusals),      cmocka_unit_test(parts_of_a_context),
+		cmocka_unit_test(secrets),
+		cmocka_unit_test(caches_and_memory),
+		cmocka_unit_test(agents),
+		cmocka_unit_test(covering),
+		cmocka_unit_test(from_scratch),
+		cmocka_unit_test(no_root_as_target),
+		cmocka_unit_test(parts_of_a_context),
 		cmocka_unit_test(ignored_files),
 	};
 

@@ -17,7 +17,9 @@ struct run_input {
 	const char *argv[4];
 	const char *env[8]; /* name, value, ... */
 	const char *cwd, *user, *hostname, *script, *platform;
-	bool network;
+	bool network, insecure;
+	const char *limit; /* NULL: none */
+	int64_t shm_size;
 	const char *mount; /* NULL: none */
 	const char *target;
 	struct mount_input input;
@@ -43,6 +45,7 @@ static struct run_input base_input(void)
 static void run_key(const struct run_input *in, char out[SHA256_HEX_SIZE])
 {
 	AUTO(strlist) argv = STRLIST_INIT;
+	AUTO(strlist) limits = STRLIST_INIT;
 	AUTO(strmap) env = STRMAP_INIT;
 	AUTO(strmap) args = STRMAP_INIT;
 	AUTO(platform) platform = {.os = NULL};
@@ -59,6 +62,9 @@ static void run_key(const struct run_input *in, char out[SHA256_HEX_SIZE])
 		assert_ok(mount_parse(&mount, in->mount, &scope, err));
 	assert_ok(platform_parse(&platform, in->platform, err));
 
+	if (in->limit)
+		strlist_add(&limits, in->limit);
+
 	const struct run_plan plan = {
 		.argv = &argv,
 		.env = &env,
@@ -68,6 +74,9 @@ static void run_key(const struct run_input *in, char out[SHA256_HEX_SIZE])
 		.hostname = in->hostname,
 		.script = in->script,
 		.network = in->network,
+		.insecure = in->insecure,
+		.limits = &limits,
+		.shm_size = in->shm_size,
 		.platform = &platform,
 		.mounts = &mount,
 		.targets = &target,
@@ -143,6 +152,18 @@ static void set_network(struct run_input *in)
 {
 	in->network = false;
 }
+static void set_insecure(struct run_input *in)
+{
+	in->insecure = true;
+}
+static void set_step_limit(struct run_input *in)
+{
+	in->limit = "nofile=5";
+}
+static void set_shm_size(struct run_input *in)
+{
+	in->shm_size = 1 << 20;
+}
 static void set_platform(struct run_input *in)
 {
 	in->platform = "linux/arm64";
@@ -203,16 +224,14 @@ static void set_secret_env(struct run_input *in)
 static void each_change_of_a_run_is_another_key(void **state)
 {
 	static void (*const changes[])(struct run_input *) = {
-		set_chain,         set_no_chain,     set_command,
-		split_command,     shift_words,      set_value,
-		add_variable,      shift_variable,   set_cwd,
-		set_user,          set_empty_user,   set_hostname,
-		set_script,        set_network,      set_platform,
-		set_compression,   set_limit,        drop_mount,
-		set_mount_kind,    set_mount_target, set_mount_writable,
-		set_mount_content, set_no_content,   set_cache,
-		set_cache_id,      set_cache_owner,  set_secret,
-		set_secret_env,
+		set_chain,         set_no_chain,   set_command,      split_command,
+		shift_words,       set_value,      add_variable,     shift_variable,
+		set_cwd,           set_user,       set_empty_user,   set_hostname,
+		set_script,        set_network,    set_platform,     set_insecure,
+		set_step_limit,    set_shm_size,   set_compression,  set_limit,
+		drop_mount,        set_mount_kind, set_mount_target, set_mount_writable,
+		set_mount_content, set_no_content, set_cache,        set_cache_id,
+		set_cache_owner,   set_secret,     set_secret_env,
 	};
 	char keys[ARRAY_SIZE(changes) + 1][SHA256_HEX_SIZE];
 	struct run_input in = base_input();

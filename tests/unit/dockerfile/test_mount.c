@@ -88,6 +88,8 @@ static void mistakes(void **state)
 		{"target=/a,mode=0755", "mode not allowed for \"bind\" type mounts"},
 		{"type=tmpfs,target=/a,uid=1", "uid not allowed for \"tmpfs\" type mounts"},
 		{"type=tmpfs,target=/a,gid=1", "gid not allowed for \"tmpfs\" type mounts"},
+		{"type=secret,id=a,env=", "env= is no name of a variable"},
+		{"type=secret,id=a,env=A=B", "env=A=B is no name of a variable"},
 		{"type=secret,from=a,id=b", "secret mount should not have a from"},
 		{"type=secret", "invalid secret mount. one of source, target required"},
 		{"type=secret,id=a,source=b", "both source and id can't be set"},

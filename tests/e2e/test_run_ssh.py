@@ -1,0 +1,296 @@
+"""RUN --mount=type=ssh and --ssh: the step may list keys and sign with them, and nothing else.
+
+What the step sees (path, SSH_AUTH_SOCK, owner and mode, which requests are refused) is what BuildKit gives it; docker 20.10 is
+asked the same questions where it can run. The agents are OpenSSH's.
+"""
+import base64
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from helpers import processes
+from helpers.images import read_layout
+from helpers.peers import Docker
+
+pytestmark = pytest.mark.skipif(not shutil.which("ssh-agent"), reason="needs: openssh-client")
+
+# Speaks draft-ietf-sshm-ssh-agent: a length and a type before each message, strings with their length.
+CLIENT = r'''
+import os, socket, struct, sys, base64
+
+def ask(kind, payload=b"", s=None):
+    s = s or connect()
+    s.sendall(struct.pack(">IB", 1 + len(payload), kind) + payload)
+    size = struct.unpack(">I", take(s, 4))[0]
+    answer = take(s, size)
+    return answer[0], answer[1:]
+
+def take(s, n):
+    data = b""
+    while len(data) < n:
+        more = s.recv(n - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data
+
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(os.environ["SSH_AUTH_SOCK"])
+    return s
+
+def string(data):
+    n = struct.unpack(">I", data[:4])[0]
+    return data[4:4 + n], data[4 + n:]
+
+def keys():
+    kind, data = ask(11)
+    assert kind == 12, kind
+    n, data, found = struct.unpack(">I", data[:4])[0], data[4:], []
+    for _ in range(n):
+        blob, data = string(data)
+        _, data = string(data)
+        found.append(blob)
+    return found
+
+def sign(blob, text):
+    pack = lambda b: struct.pack(">I", len(b)) + b
+    kind, data = ask(13, pack(blob) + pack(text) + b"\0\0\0\0")
+    assert kind == 14, kind
+    return string(string(string(data)[0])[1])[0]
+
+what = sys.argv[1]
+if what == "keys":
+    for blob in keys():
+        print(base64.b64encode(blob).decode())
+elif what == "sign":
+    print(base64.b64encode(sign(keys()[0], sys.argv[2].encode())).decode())
+elif what == "refused":
+    # remove all, remove one, lock, add, extension: the same connection goes on working after each
+    s = connect()
+    for kind in (19, 18, 22, 17, 27):
+        print(ask(kind, b"\0\0\0\1x", s)[0])
+    print(ask(11, b"", s)[0], len(keys()))
+elif what == "broken":
+    for bad in (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\0\0\0\5\13"):
+        s = connect()
+        s.sendall(bad)
+        s.shutdown(socket.SHUT_WR)
+        print(len(s.recv(10)))
+elif what == "many":
+    open_ones = [connect() for _ in range(int(sys.argv[2]))]
+    for s in open_ones:
+        s.close()
+    print(len({blob for _ in range(50) for blob in keys()}))
+'''
+
+
+def make_key(folder, name, passphrase=""):
+    path = folder / name
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-C", name, "-f", path], check=True)
+    return path
+
+
+def blob(key):
+    """The public key as agents name it, in base64."""
+    return (key.parent / (key.name + ".pub")).read_text().split()[1]
+
+
+class Agent:
+    """An ssh-agent of the user who builds."""
+
+    def __init__(self, folder, keys, entry=None):
+        self.socket = folder / "s"
+        options = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []} if entry else {}
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen(["ssh-agent", "-D", "-a", self.socket], stdout=subprocess.DEVNULL, **options)
+        processes.servers.add(self.process.pid)
+        assert processes.wait_until(self.socket.exists, 10)
+        for key in keys:
+            subprocess.run(["ssh-add", "-q", "-"], input=key.read_bytes(), check=True,
+                           env={**os.environ, "SSH_AUTH_SOCK": str(self.socket)}, **options)
+
+    def keys(self):
+        shown = subprocess.run(["ssh-add", "-L"], capture_output=True, text=True, check=False,
+                               env={**os.environ, "SSH_AUTH_SOCK": str(self.socket)})
+        return [line.split()[1] for line in shown.stdout.splitlines() if line.startswith("ssh-")]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+        processes.servers.discard(self.process.pid)
+
+
+@pytest.fixture
+def agent(request, folder):
+    started = []
+
+    def start(*keys, entry=None):
+        place = folder / f"agent{len(started)}"
+        place.mkdir()
+        if entry:
+            os.chown(place, entry.pw_uid, entry.pw_gid)
+        started.append(Agent(place, keys, entry))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def ssh(slipway, context, python_slim):
+    """ssh(lines of RUN, *options): the built tree; each line may use CLIENT as "client"."""
+    return lambda lines, *options, **more: build(slipway, context, python_slim, lines, *options, **more)
+
+
+def build(slipway, context, python_slim, lines, *options, **more):
+    text = "FROM python\nCOPY client /usr/local/bin/client\n" + lines
+    top = context({"Dockerfile": text, "client": "#!/usr/bin/env python3\n" + CLIENT})
+    (top / "client").chmod(0o755)
+    more.setdefault("timeout", 100)
+    result = slipway.build(top, "-t", "ssh:1", "--progress", "plain", "--build-context",
+                           f"python=oci-layout:{python_slim}", *options, **more)
+    result.tree = read_layout(slipway.root, "ssh:1").tree() if result.code == 0 else None
+    return result
+
+
+def verify(key, text, signature, folder):
+    """OpenSSL's word that the signature is that key's."""
+    raw = base64.b64decode(blob(key))[-32:]
+    (folder / "pub").write_bytes(bytes.fromhex("302a300506032b6570032100") + raw)
+    (folder / "sig").write_bytes(base64.b64decode(signature))
+    (folder / "text").write_text(text)
+    done = subprocess.run(["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", folder / "pub",
+                           "-rawin", "-in", folder / "text", "-sigfile", folder / "sig"], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+MODES = ["slipway", "slipway_user", "slipway_single"]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("fixture", MODES)
+def test_the_step_signs_with_the_users_agent(request, fixture, folder, agent, context, python_slim):
+    slipway = request.getfixturevalue(fixture)
+    keys = [make_key(folder, "one"), make_key(folder, "two")]
+    running = agent(*keys, entry=slipway.entry)
+    tree = build(slipway, context, python_slim, """
+RUN --mount=type=ssh echo $SSH_AUTH_SOCK > /path && stat -c '%a %u %g %F' $SSH_AUTH_SOCK > /stat && \\
+    client keys > /keys && client sign hello > /signature
+RUN --mount=type=ssh client refused > /refused
+RUN --mount=type=ssh client broken > /broken
+RUN --mount=type=ssh client many 200 > /many
+RUN --network=none --mount=type=ssh client keys > /keys2
+RUN test ! -e /run/buildkit && echo "none:$SSH_AUTH_SOCK" > /without
+""", "--ssh", "default", env={"SSH_AUTH_SOCK": str(running.socket)}).ok()
+    tree = read_layout(slipway.root, "ssh:1").tree()
+    assert tree.text("/path") == "/run/buildkit/ssh_agent.0\n" and tree.text("/stat") == "600 0 0 socket\n"
+    assert tree.text("/keys").split() == [blob(k) for k in keys] == tree.text("/keys2").split()
+    verify(keys[0], "hello", tree.text("/signature"), folder)
+    # Every attempt to change the agent is answered "failure" (5, an extension 28); then it still lists its keys (12).
+    assert tree.text("/refused").split() == ["5"] * 4 + ["28", "12", "2"]
+    assert running.keys() == [blob(k) for k in keys]
+    assert tree.text("/broken").split() == ["0", "0", "0"] and tree.text("/many") == "2\n"
+    assert tree.text("/without") == "none:\n" and "run/buildkit" not in tree
+
+
+def test_options_of_the_mount(ssh, folder, agent):
+    key, other = make_key(folder, "one"), make_key(folder, "other")
+    first, second = agent(key), agent(other)
+    built = ssh("""
+RUN --mount=type=ssh,id=second,target=/agent,uid=1000,gid=4,mode=0660 --mount=type=ssh \\
+    echo $SSH_AUTH_SOCK > /path && stat -c '%a %u %g' /agent /run/buildkit/ssh_agent.1 > /stat && client keys > /keys
+WORKDIR /w
+RUN --mount=type=ssh,target=rel/sock,required stat -c %F /w/rel/sock > /relative
+RUN --mount=type=ssh,id=nobody echo "$SSH_AUTH_SOCK" > /absent && test ! -e $SSH_AUTH_SOCK
+ENV SSH_AUTH_SOCK=/mine
+RUN --mount=type=ssh echo $SSH_AUTH_SOCK > /own
+RUN --mount=type=ssh,target=/tmp/for-all,mode=0666 SSH_AUTH_SOCK=/tmp/for-all client keys > /for-all
+RUN --mount=type=ssh,target=/tmp/s,uid=65534 --mount=type=ssh,target=/tmp/no \\
+    python3 -c "import os; os.setuid(65534); os.environ['SSH_AUTH_SOCK'] = '/tmp/s'; os.execvp('client', ['c', 'keys'])" \\
+    > /nobody && ! python3 -c "import os; os.setuid(65534); os.environ['SSH_AUTH_SOCK'] = '/tmp/no'; \\
+    os.execvp('client', ['c', 'keys'])"
+""", "--ssh", f"default={first.socket}", "--ssh", f"second={second.socket}").ok().tree
+    assert built.text("/path") == "/agent\n" and built.text("/stat") == "660 1000 4\n600 0 0\n"
+    assert built.text("/keys").split() == [blob(other)]
+    assert built.text("/relative") == "socket\n" and built.text("/absent") == "/run/buildkit/ssh_agent.0\n"
+    assert built.text("/own") == "/mine\n" and built.text("/for-all").split() == [blob(key)]
+    # Whoever the step is, the agent sees the user who builds.
+    assert built.text("/nobody").split() == [blob(key)]
+
+
+def test_docker_gives_a_step_the_same(ssh, session_folder, folder, agent, context, python_slim):
+    lines = """
+RUN --mount=type=ssh,id=second,target=/agent,uid=1000,gid=4,mode=0660 --mount=type=ssh echo $SSH_AUTH_SOCK > /path && \\
+    stat -c '%a %u %g' /agent /run/buildkit/ssh_agent.1 > /stat && client keys > /keys
+RUN --mount=type=ssh client refused > /refused
+RUN --mount=type=ssh,id=nobody echo "$SSH_AUTH_SOCK" > /absent
+ENV SSH_AUTH_SOCK=/mine
+RUN --mount=type=ssh echo $SSH_AUTH_SOCK > /own
+"""
+    engine = Docker(session_folder / "docker-ssh")
+    try:
+        running = agent(make_key(folder, "one"))
+        options = ["--ssh", f"default={running.socket}", "--ssh", f"second={running.socket}"]
+        ours = ssh(lines, *options).ok().tree
+        engine.add(python_slim, "python")
+        top = context({"Dockerfile": "FROM python\nCOPY client /usr/local/bin/client\n" + lines,
+                       "client": "#!/usr/bin/env python3\n" + CLIENT})
+        (top / "client").chmod(0o755)
+        theirs = engine.build(top, *options).tree()
+        for path in ("/path", "/stat", "/keys", "/refused", "/absent", "/own"):
+            assert ours.text(path) == theirs.text(path), path
+    finally:
+        engine.stop()
+
+
+def test_keys_in_files(ssh, folder, slipway):
+    one, two = make_key(folder, "one"), make_key(folder, "two")
+    one.chmod(0o644)  # ssh-add would refuse the file; BuildKit takes it
+    built = ssh("RUN --mount=type=ssh,required client keys > /keys && client sign hello > /signature\n",
+                "--ssh", f"default={one},{two}").ok()
+    assert built.tree.text("/keys").split() == [blob(one), blob(two)]
+    verify(one, "hello", built.tree.text("/signature"), folder)
+    secret = base64.b64decode("".join(one.read_text().splitlines()[1:-1]))[-64:]
+    for path in slipway.root.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            assert secret not in path.read_bytes() and one.read_bytes() not in path.read_bytes(), path
+    # A failed build ends the agent as well: the fixture looks for what is left.
+    ssh("RUN --mount=type=ssh exit 3\n", "--ssh", f"default={one}").fails("exit code: 3")
+    assert not list((slipway.root / "ingest").iterdir())
+
+
+def test_refused(ssh, folder, agent):
+    key, locked = make_key(folder, "one"), make_key(folder, "locked", "passphrase")
+    running = agent(key)
+    line = "RUN --mount=type=ssh true\n"
+    ssh("RUN --mount=type=ssh,required true\n").fails("Dockerfile:3", "default", "--ssh default")
+    ssh("RUN --mount=type=ssh,id=git,required=true true\n", "--ssh", f"default={running.socket}").fails(
+        "Dockerfile:3", "git")
+    ssh(line, "--ssh", "default").fails("SSH_AUTH_SOCK is not set")
+    ssh(line, "--ssh", f"default={locked}").fails(str(locked), "passphrase")
+    ssh(line, "--ssh", f"default={folder}/missing").fails("missing", "No such file")
+    ssh(line, "--ssh", f"default={folder}/one.pub").fails("one.pub")
+    ssh(line, "--ssh", f"default={running.socket},{key}").fails("not both", code=2)
+    ssh(line, "--ssh", f"default={key}", "--ssh", f"default={key}").fails("given twice", code=2)
+    ssh(line, "--ssh", "=x").fails("want ID", code=2)
+    ssh(line, "--ssh", f"default={key}", env={"PATH": "/nonexistent"}).fails("ssh-agent", "openssh-client")
+    for option, word in [("source=/x", "source"), ("from=b", "from"), ("sharing=locked", "sharing"),
+                         ("size=3", "size"), ("env=X", "env"), ("mode=9", "mode"), ("requird", "required")]:
+        ssh(f"RUN --mount=type=ssh,{option} true\n").fails("Dockerfile:3", word)
+
+
+def test_an_agent_that_is_gone_fails_the_step_alone(ssh, folder, agent):
+    running = agent(make_key(folder, "one"))
+    running.stop()
+    running.socket.unlink(missing_ok=True)
+    subprocess.run(["python3", "-c", "import socket,sys; s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])",
+                    running.socket], check=True)
+    built = ssh("RUN --mount=type=ssh client keys 2>/error || tail -1 /error > /seen\n",
+                "--ssh", f"default={running.socket}").ok().tree
+    assert re.match("EOFError|ConnectionResetError|BrokenPipeError", built.text("/seen"))
