@@ -37,7 +37,12 @@ struct fetch_source {
 struct layer_sink {
 	/* A layer of the result is in the store; must not block for long. Base layers that are not here are left out. */
 	void (*ready)(void *arg, const struct descriptor *layer);
-	/* Is a layer that is not here where the result goes, or can it get there without us? NULL: never. Any thread. */
+	void *arg;
+};
+
+/* Where the result goes. */
+struct layer_place {
+	/* Is a layer that is not here there, or can it get there without us? NULL: the result stays here. Any thread. */
 	bool (*holds)(void *arg, const struct descriptor *layer);
 	void *arg;
 };
@@ -123,6 +128,7 @@ struct build_options {
 	struct image_source images;
 	struct fetch_source fetch;
 	struct layer_sink layers;
+	struct layer_place place;
 	const struct cache_source *caches;
 	size_t n_caches;
 	struct cache_export

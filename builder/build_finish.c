@@ -78,9 +78,9 @@ static int gather_layers(struct build *b, struct stage *target, struct error *er
 
 	if (!o->lazy)
 		return stack_fetch(k, err);
-	for (size_t i = 0; i < n_base && held && o->layers.holds; i++)
+	for (size_t i = 0; i < n_base && held && o->place.holds; i++)
 		held = store_has(b->store, &k->layers[i].digest, k->layers[i].size) ||
-		       o->layers.holds(o->layers.arg, &k->layers[i]);
+		       o->place.holds(o->place.arg, &k->layers[i]);
 	if (!held && base_image_fetch(k->base, err) < 0)
 		return -1;
 	return remote_caches_settle(b->remote, k->layers, k->n, err);

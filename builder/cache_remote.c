@@ -411,9 +411,9 @@ static int settle_job(void *arg, struct error *err)
 	bool there = false;
 
 	if (store_has(h->cache->all->store, &d->digest, d->size) || !source->check ||
-	    (o->layers.holds && !o->layers.holds(o->layers.arg, d)))
+	    (o->place.holds && !o->place.holds(o->place.arg, d)))
 		return fetch_job(h, err);
-	if (o->layers.holds)
+	if (o->place.holds)
 		return 0;
 	if (source->check(source->arg, d, &there, &why) < 0)
 		return give_up(h, &why, err);

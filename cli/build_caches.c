@@ -210,7 +210,7 @@ int build_caches_start(struct build_caches *c, struct app *a, struct build_optio
 	o->cache_export = c->export;
 	o->lazy = remote && !needs_layers;
 	if (n_push)
-		o->layers = (struct layer_sink){.holds = push_holds, .arg = c};
+		o->place = (struct layer_place){.holds = push_holds, .arg = c};
 	return 0;
 }
 

@@ -327,3 +327,27 @@ def test_export_after_a_start_over_has_what_was_built(world):
     result, tree = world.again(text=TEXT)
     assert "are carried out" not in result.err and cached(result) == 3
     assert tree.text("/one") != world.original
+
+
+@pytest.mark.parametrize("rule", [{"status": 500}, {"corrupt": 30}, {"diff_id": "sha256:" + "1" * 64}],
+                         ids=["500", "corrupt", "diff-id"])
+def test_push_to_another_registry_does_not_depend_on_the_cache(world, slipway, rule):
+    """Layers that are not where the result goes are fetched, and looked at, before the image is made of them."""
+    world.export(text=TEXT)
+    if "diff_id" in rule:
+        config = world.config()
+        config["rootfs"]["diff_ids"][2] = rule["diff_id"]
+        world.replace(config=config)
+    else:
+        world.fault.rule(method="GET", path="|".join(world.layers), times=-1, **rule)
+    other = slipway.other()
+    other.unfinished_allowed = True
+    with FaultRegistry() as target:
+        result = other.build(
+            world.make.context({"Dockerfile": TEXT, "f": "content"}), "-t", f"{target.host}/team/app:1", "--push",
+            *world.make.options, "--progress", "plain", "--cache-from", f"type=registry,ref={world.name},timeout=1s").ok()
+        assert "the steps that it stood for are carried out" in result.err
+        third = slipway.other()
+        third("pull", f"{target.host}/team/app:1").ok()
+        tree = read_layout(third.root, f"{target.host}/team/app:1").verify().tree()
+    assert tree.text("/one") == tree.text("/two") and tree.text("/f") == "content"
