@@ -8,13 +8,19 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 
+struct shape {
+	size_t deepest, deepest_at;
+	size_t containers, values;
+};
+
 /*
- * The deepest nesting, counted without parsing: jansson recurses, with a limit of its own that is
- * too generous. Text that is no JSON may be counted wrongly, and is refused anyway.
+ * Counted without parsing: jansson recurses, with a limit of its own that is too generous, and three bytes of text become
+ * hundreds of memory. Text that is no JSON may be counted wrongly, and is refused anyway.
  */
-static size_t depth_of(const char *text, size_t len, size_t *deepest_at)
+static struct shape shape_of(const char *text, size_t len)
 {
-	size_t depth = 0, deepest = 0;
+	struct shape s = {.values = 1};
+	size_t depth = 0;
 	bool in_string = false;
 
 	for (size_t i = 0; i < len; i++) {
@@ -28,16 +34,20 @@ static size_t depth_of(const char *text, size_t len, size_t *deepest_at)
 		} else if (c == '"') {
 			in_string = true;
 		} else if (c == '[' || c == '{') {
-			if (++depth > deepest) {
-				deepest = depth;
-				if (deepest <= LIMIT_JSON_DEPTH + 1)
-					*deepest_at = i;
+			s.containers++;
+			s.values++;
+			if (++depth > s.deepest) {
+				s.deepest = depth;
+				if (s.deepest <= LIMIT_JSON_DEPTH + 1)
+					s.deepest_at = i;
 			}
 		} else if ((c == ']' || c == '}') && depth) {
 			depth--;
+		} else if (c == ',') {
+			s.values++;
 		}
 	}
-	return deepest;
+	return s;
 }
 
 static void locate(const char *text, size_t at, int *line, int *column)
@@ -52,21 +62,34 @@ static void locate(const char *text, size_t at, int *line, int *column)
 	}
 }
 
-int json_parse(json_t **out, const char *text, size_t len, const char *where, struct error *err)
+static int check_shape(const char *text, size_t len, const char *where, struct error *err)
 {
-	size_t deepest_at = 0;
-	json_error_t problem;
-	json_t *parsed;
-	char *near;
+	struct shape s = shape_of(text, len);
+	int line, column;
 
-	if (depth_of(text, len, &deepest_at) > LIMIT_JSON_DEPTH) {
-		int line, column;
-
-		locate(text, deepest_at, &line, &column);
+	if (s.deepest > LIMIT_JSON_DEPTH) {
+		locate(text, s.deepest_at, &line, &column);
 		return error_set(err, ERROR_SYNTAX,
 				 "%s:%d:%d: JSON nested more than %d levels deep", where, line,
 				 column, LIMIT_JSON_DEPTH);
 	}
+	if (s.containers > LIMIT_JSON_CONTAINERS)
+		return error_set(err, ERROR_SYNTAX, "%s: JSON of more than %u objects and arrays",
+				 where, LIMIT_JSON_CONTAINERS);
+	if (s.values > LIMIT_JSON_VALUES)
+		return error_set(err, ERROR_SYNTAX, "%s: JSON of more than %u values", where,
+				 LIMIT_JSON_VALUES);
+	return 0;
+}
+
+int json_parse(json_t **out, const char *text, size_t len, const char *where, struct error *err)
+{
+	json_error_t problem;
+	json_t *parsed;
+	char *near;
+
+	if (check_shape(text, len, where, err) < 0)
+		return -1;
 	parsed = json_loadb(text, len, JSON_REJECT_DUPLICATES, &problem);
 	if (!parsed) {
 		/* What stands near may be a secret. */

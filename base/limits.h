@@ -9,7 +9,9 @@
 #define LIMIT_MANIFEST_BYTES    (16u << 20)
 #define LIMIT_CONFIG_BYTES      (16u << 20)
 #define LIMIT_JSON_DEPTH        256
-#define LIMIT_CACHE_RECORDS     100000u /* of one cache that --cache-from names */
+#define LIMIT_JSON_CONTAINERS   250000u  /* objects and arrays of one document */
+#define LIMIT_JSON_VALUES       1000000u /* everything in it */
+#define LIMIT_CACHE_RECORDS     100000u  /* of one cache that --cache-from names */
 #define LIMIT_MANIFEST_LAYERS   4096
 #define LIMIT_INDEX_DEPTH       4
 #define LIMIT_INDEX_MANIFESTS   4096

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/strbuf.h"
 
 static json_t *parse(const char *text)
 {
@@ -73,6 +74,33 @@ static void depth_is_limited(void **state)
 	memcpy(text + sizeof(text) - 2, "\"]", 2);
 	assert_ok(json_parse(&j, text, sizeof(text), "test", err));
 	json_decref(j);
+}
+
+/* Three bytes of text would be hundreds of memory. */
+static void refuses_more_values_than_memory_is_for(void **state)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+	json_t *j = NULL;
+
+	(void)state;
+	strbuf_putc(&text, '[');
+	for (size_t i = 0; i < LIMIT_JSON_CONTAINERS - 1; i++)
+		strbuf_puts(&text, "[],");
+	strbuf_puts(&text, "0]");
+	assert_ok(json_parse(&j, text.buf, text.len, "test", err));
+	strbuf_truncate(&text, text.len - 2);
+	strbuf_puts(&text, "{}]");
+	json_decref(j);
+	j = NULL;
+	assert_error(json_parse(&j, text.buf, text.len, "test", err), ERROR_SYNTAX,
+		     "test: JSON of more than 250000 objects and arrays");
+	strbuf_reset(&text);
+	strbuf_putc(&text, '[');
+	for (size_t i = 0; i < LIMIT_JSON_VALUES; i++)
+		strbuf_puts(&text, "\",[\",");
+	strbuf_puts(&text, "0]");
+	assert_error(json_parse(&j, text.buf, text.len, "test", err), ERROR_SYNTAX,
+		     "test: JSON of more than 1000000 values");
 }
 
 static void getters_name_the_field(void **state)
@@ -229,6 +257,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_not_one_document),
 		cmocka_unit_test(messages_do_not_quote_the_text),
 		cmocka_unit_test(depth_is_limited),
+		cmocka_unit_test(refuses_more_values_than_memory_is_for),
 		cmocka_unit_test(getters_name_the_field),
 		cmocka_unit_test(optional_fields_have_defaults),
 		cmocka_unit_test(lists_and_maps_of_strings),
