@@ -112,8 +112,7 @@ int fs_fsync_dir(int dirfd, const char *path, struct error *err)
 	return sync_dir_fd(fd) < 0 ? error_errno(err, "fsync folder %s", path) : 0;
 }
 
-/* A new file in dirfd; its name goes to name. */
-static int create_temp_file(int dirfd, mode_t mode, char name[40])
+int fs_create_temp(int dirfd, mode_t mode, char name[FS_TEMP_NAME])
 {
 	for (int tries = 0; tries < 100; tries++) {
 		uint64_t random[2];
@@ -121,7 +120,8 @@ static int create_temp_file(int dirfd, mode_t mode, char name[40])
 
 		if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 			return -1;
-		snprintf(name, 40, ".tmp-%016llx%08llx", (unsigned long long)random[0],
+		snprintf(name, FS_TEMP_NAME, FS_TEMP_PREFIX "%016llx%08llx",
+			 (unsigned long long)random[0],
 			 (unsigned long long)(random[1] & 0xffffffff));
 		fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 		if (fd >= 0 || errno != EEXIST)
@@ -150,11 +150,11 @@ int fs_write_file_atomic(const char *path, const void *data, size_t len, mode_t 
 	AUTO_FREE char *dir = path_dir(path);
 	AUTO_FD int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_FD int fd = -1;
-	char temp[40];
+	char temp[FS_TEMP_NAME];
 
 	if (dirfd < 0)
 		return error_errno(err, "write %s: open folder %s", path, dir);
-	fd = create_temp_file(dirfd, mode, temp);
+	fd = fs_create_temp(dirfd, mode, temp);
 	if (fd < 0)
 		return error_errno(err, "write %s: create a file in %s", path, dir);
 	if (write_and_rename(dirfd, fd, temp, path, data, len, err) < 0) {

@@ -35,6 +35,13 @@ int fs_mkdir_p(const char *path, mode_t mode, struct error *err);
 int fs_remove_tree(int dirfd, const char *name, struct error *err);
 /* What was created, renamed or removed in the folder dirfd/path lasts from now on. */
 int fs_fsync_dir(int dirfd, const char *path, struct error *err);
+#define FS_TEMP_PREFIX ".tmp-"
+#define FS_TEMP_NAME   40
+/*
+ * A new file for writing in dirfd, whose name (FS_TEMP_PREFIX and random: process ids repeat from container to container) goes
+ * to name. Or -1, and errno.
+ */
+int fs_create_temp(int dirfd, mode_t mode, char name[FS_TEMP_NAME]);
 /* A new folder "prefix" + random in dir, mode 0700; *path is free()d by the caller. */
 int fs_make_temp_dir(const char *dir, const char *prefix, char **path, struct error *err);
 

@@ -41,28 +41,39 @@ bool cache_file_begins(struct store *s, const char *folder, const char *name, co
 }
 
 /* The folder is made by the first write that finds it missing. */
-static int open_new(struct store *s, const char *folder, const char *path)
+static int open_new(struct store *s, const char *folder, char **path)
 {
+	static _Atomic unsigned counter;
 	int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-	int fd = open(path, flags, 0600);
 
-	if (fd < 0 && errno == ENOENT) {
+	for (bool made = false;;) {
+		AUTO_FREE char *temp = store_path(s, "cache/%s/.%ld-%u.tmp", folder, (long)getpid(),
+						  atomic_fetch_add(&counter, 1));
+		int fd = open(temp, flags, 0600);
+
+		if (fd >= 0) {
+			*path = take_ptr(temp);
+			return fd;
+		}
+		/* One who was killed had the process id of ours: in containers they repeat. */
+		if (errno == EEXIST)
+			continue;
+		if (errno != ENOENT || made)
+			return -1;
 		AUTO_FREE char *dir = store_path(s, "cache/%s", folder);
 
-		if (fs_mkdir_p(dir, 0700, NULL) == 0)
-			fd = open(path, flags, 0600);
+		if (fs_mkdir_p(dir, 0700, NULL) < 0)
+			return -1;
+		made = true;
 	}
-	return fd;
 }
 
 void cache_write_file(struct store *s, const char *folder, const char *name, const void *data,
 		      size_t len)
 {
-	static _Atomic unsigned counter;
 	AUTO_FREE char *path = store_path(s, "cache/%s/%s", folder, name);
-	AUTO_FREE char *temp = store_path(s, "cache/%s/.%ld-%u.tmp", folder, (long)getpid(),
-					  atomic_fetch_add(&counter, 1));
-	AUTO_FD int fd = open_new(s, folder, temp);
+	AUTO_FREE char *temp = NULL;
+	AUTO_FD int fd = open_new(s, folder, &temp);
 
 	if (fd < 0)
 		return;

@@ -1,4 +1,5 @@
 /* Images into layout folders that others read: skopeo, BuildKit, another store of ours. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,10 +11,12 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/path.h"
+#include "base/time.h"
 #include "oci/layout.h"
 
 #define LAYOUT_TEXT  "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define BUFFER_BYTES ((size_t)256 << 10)
+#define LEFT_BEHIND  (24 * 3600)
 
 struct folder {
 	struct store *store;
@@ -57,18 +60,21 @@ static int copy_bytes(int in, int out, const struct descriptor *d, const char *n
 	return 0;
 }
 
-static int make_blob_folder(const struct folder *f, const char *blob, struct error *err)
+static int open_blob_folder(const struct folder *f, const char *blob, int *fd, struct error *err)
 {
 	AUTO_FREE char *whole = path_join(f->path, blob);
 	AUTO_FREE char *dir = path_dir(whole);
 
-	return fs_mkdir_p(dir, 0755, err);
+	if (fs_mkdir_p(dir, 0755, err) < 0)
+		return -1;
+	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 ? error_errno(err, "open the folder %s", dir) : 0;
 }
 
 static int put_blob(const struct folder *f, const struct descriptor *d, struct error *err)
 {
-	char name[STORE_BLOB_PATH];
-	AUTO_FREE char *temp = NULL;
+	char name[STORE_BLOB_PATH], temp[FS_TEMP_NAME];
+	AUTO_FD int dir = -1;
 	AUTO_FD int in = -1;
 	AUTO_FD int out = -1;
 	int64_t size;
@@ -76,20 +82,19 @@ static int put_blob(const struct folder *f, const struct descriptor *d, struct e
 	store_blob_path(&d->digest, name);
 	if (has_blob(f, d, name))
 		return 0;
-	temp = xstrfmt("%s.%ld.tmp", name, (long)getpid());
 	if (store_open_blob(f->store, &d->digest, d->size, &in, &size, err) < 0 ||
-	    make_blob_folder(f, name, err) < 0)
+	    open_blob_folder(f, name, &dir, err) < 0)
 		return -1;
-	out = openat(f->dirfd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	out = fs_create_temp(dir, 0644, temp);
 	if (out < 0)
-		return error_errno(err, "create %s/%s", f->path, temp);
-	if (copy_bytes(in, out, d, temp, err) < 0) {
-		unlinkat(f->dirfd, temp, 0);
-		return -1;
+		return error_errno(err, "create a file for %s in %s", name, f->path);
+	if (copy_bytes(in, out, d, name, err) == 0) {
+		if (renameat(dir, temp, f->dirfd, name) == 0)
+			return 0;
+		error_errno(err, "rename %s/%s", f->path, name);
 	}
-	if (renameat(f->dirfd, temp, f->dirfd, name) < 0)
-		return error_errno(err, "rename %s/%s", f->path, temp);
-	return 0;
+	unlinkat(dir, temp, 0);
+	return -1;
 }
 
 static int put_blobs(const struct folder *f, const struct image *image, struct error *err)
@@ -134,6 +139,35 @@ static int put_index(const struct folder *f, const struct image *image, const ch
 	return fs_write_file_atomic(file, text.buf, text.len, 0644, err);
 }
 
+/* Someone's own folder is not to be filled with blobs before that is noticed. */
+static int check_folder(const struct folder *f, struct error *err)
+{
+	AUTO(image_index) index = {0};
+
+	if (faccessat(f->dirfd, "index.json", F_OK, 0) < 0)
+		return 0;
+	return layout_read_folder(f->path, &index, err);
+}
+
+/* What killed exports left. Those of others who are at work are younger. */
+static void sweep(int at, const char *name)
+{
+	AUTO_FD int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct stat st;
+
+	if (!d)
+		return;
+	(void)take_fd(fd);
+	while ((entry = readdir(d)))
+		if (str_starts(entry->d_name, FS_TEMP_PREFIX) &&
+		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime + LEFT_BEHIND < time_now())
+			unlinkat(dirfd(d), entry->d_name, 0);
+	closedir(d);
+}
+
 int layout_export(struct store *s, const struct image *image, const char *folder,
 		  const char *ref_name, struct error *err)
 {
@@ -146,6 +180,10 @@ int layout_export(struct store *s, const struct image *image, const char *folder
 	if (dirfd < 0)
 		return error_errno(err, "open the folder %s", folder);
 	f.dirfd = dirfd;
+	if (check_folder(&f, err) < 0)
+		return -1;
+	sweep(dirfd, ".");
+	sweep(dirfd, "blobs/sha256");
 	if (put_blobs(&f, image, err) < 0)
 		return error_wrap(err, "write the OCI layout %s", folder);
 	if (store_lock_fd(s, dirfd, LOCK_EX, "writes this OCI layout", err) < 0 ||

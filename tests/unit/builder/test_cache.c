@@ -1,5 +1,8 @@
 #include "builder/cache.h"
 
+#include <unistd.h>
+
+#include "base/fs.h"
 #include "build_fixture.h"
 #include "oci/mark.h"
 
@@ -40,6 +43,27 @@ static void a_record_without_its_layer_is_a_miss(void **state)
 	cache_put(f->store, "00bb", "copy", &in);
 	assert_ok(store_delete_blob(f->store, &in.layer.descriptor.digest, err));
 	assert_false(cache_get(f->store, "00bb", &out));
+}
+
+/* A killed build left its file in the making, and this one has the same process id. */
+static void names_of_the_dead_are_not_taken(void **state)
+{
+	struct build_fixture *f = *state;
+	AUTO(cache_record) r = {.created = 0};
+	AUTO(cache_record) out = {.created = 0};
+
+	put_layer(f, &r, "bytes");
+	cache_put(f->store, "00aa", "run", &r);
+	for (int i = 0; i < 100; i++) {
+		AUTO_FREE char *left = store_path(f->store, "cache/steps/.%ld-%d.tmp",
+						  (long)getpid(), i);
+
+		assert_int_equal(fs_write_file_atomic(left, "x", 1, 0600, NULL), 0);
+	}
+	r.created = 2;
+	cache_put(f->store, "00aa", "run", &r);
+	assert_true(cache_get(f->store, "00aa", &out));
+	assert_int_equal(out.created, 2);
 }
 
 static void damaged_records_are_misses(void **state)
@@ -112,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_comes_back),
 		cmocka_unit_test(a_record_without_its_layer_is_a_miss),
+		cmocka_unit_test(names_of_the_dead_are_not_taken),
 		cmocka_unit_test(damaged_records_are_misses),
 		cmocka_unit_test(cut_records_are_misses),
 		cmocka_unit_test(times),
