@@ -73,6 +73,8 @@ int(error_wrap)(struct error *err, const char *fmt, ...)
 	context = xstrvfmt(fmt, ap);
 	va_end(ap);
 	message = xstrfmt("%s: %s", context, err->message ? err->message : "unknown error");
+	if (err->hint_at)
+		err->hint_at += strlen(context) + 2;
 	free(err->message);
 	err->message = message;
 	return -1;
@@ -90,6 +92,8 @@ int(error_hint)(struct error *err, const char *fmt, ...)
 	hint = xstrvfmt(fmt, ap);
 	va_end(ap);
 	message = err->message ? xstrfmt("%s\n%s", err->message, hint) : xstrdup(hint);
+	if (err->message && !err->hint_at)
+		err->hint_at = strlen(err->message);
 	free(err->message);
 	err->message = message;
 	return -1;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/cleanup.h"
 
@@ -34,7 +35,8 @@ struct error {
 	int number;    /* errno of ERROR_SYSTEM (also set by error_errno for other kinds), else 0 */
 	int status;    /* exit code of ERROR_STEP; HTTP status of ERROR_REMOTE; else 0 */
 	char *message; /* owned; one or more lines without a final newline */
-	bool placed;   /* the message names and shows a place in a text */
+	size_t hint_at;   /* where its hints begin; 0: it has none */
+	bool placed;      /* it names and shows a place in a text */
 	int line, column; /* the place, when the text is the Dockerfile itself; else 0 */
 };
 

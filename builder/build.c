@@ -237,7 +237,7 @@ static int prepare_target(struct build_target *t, struct error *err)
 {
 	if (check_allowed(t, err) < 0)
 		return -1;
-	if (check_stages(t, false, err) < 0)
+	if (check_stages(t, false, NULL, err) < 0)
 		return -1;
 	check_finish(&t->file->warnings);
 	return check_enforce(&t->file->warnings, err);

@@ -10,7 +10,7 @@ static int look(struct build *b, struct error *err)
 	if (build_read(b, err) < 0 || build_plan(b, all, err) < 0)
 		return -1;
 	for (size_t i = 0; i < b->n_targets; i++)
-		if (check_stages(&b->targets[i], all, err) < 0)
+		if (check_stages(&b->targets[i], all, NULL, err) < 0)
 			return -1;
 	return 0;
 }

@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "builder/check_copy.h"
-#include "builder/scope.h"
 #include "builder/stage.h"
 #include "dockerfile/check_file.h"
 #include "dockerfile/check_run.h"
@@ -25,6 +24,7 @@ struct walk {
 	struct checked *stages; /* one a stage of the file */
 	struct checked *at;
 	const struct dockerfile_stage *source;
+	const struct stage_visitor *visitor; /* or NULL */
 };
 
 static void walk_release(struct walk *w)
@@ -149,6 +149,9 @@ static int visit(struct walk *w, const struct instruction *ins, struct error *er
 		check_copy(w->t, at, &ready);
 	if (ins->kind == INSTRUCTION_RUN)
 		check_run(&w->t->file->warnings, at, &ready.run);
+	if (w->visitor)
+		w->visitor->instruction(w->visitor->ctx, w->source->index, ins, arg ? ins : &ready,
+					&w->at->scope);
 	return 0;
 }
 
@@ -166,11 +169,13 @@ static int walk_all(struct walk *w, bool all, struct error *err)
 	return 0;
 }
 
-int check_stages(struct build_target *t, bool all, struct error *err)
+int check_stages(struct build_target *t, bool all, const struct stage_visitor *visitor,
+		 struct error *err)
 {
 	AUTO(walk)
 	w = {
 		.t = t,
+		.visitor = visitor,
 		.stages = xcalloc((size_t)t->file->n_stages, sizeof(*w.stages)),
 	};
 

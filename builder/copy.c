@@ -275,7 +275,7 @@ static int find_owner(struct copy_job *j, const struct copy_image *below, struct
 		error_wrap(err, "--chown=%s", chown);
 		if (!follows_links(&j->r->instruction->copy))
 			error_hint(err, "With --link only numbers can be given.");
-		return -1;
+		return instruction_error_at(err, j->r->instruction, "--chown");
 	}
 	return 0;
 }

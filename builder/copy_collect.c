@@ -358,10 +358,12 @@ static int collect_source(struct copy_job *j, size_t i, const char *dest, bool a
 	if (j->r->fetched && j->r->fetched[i])
 		return collect_fetched(j, text, j->r->fetched[i], err);
 	if (copy_match_source(j->r, text, &matches, err) < 0)
-		return -1;
+		return instruction_error_at_source(err, j->r->instruction, i);
 	for (size_t k = 0; k < matches.n; k++)
 		if (collect_match(j, &matches.items[k], dest, as_folder, err) < 0)
-			return -1;
+			return err && err->kind == ERROR_SYNTAX
+				       ? instruction_error_at_dest(err, j->r->instruction)
+				       : -1;
 	return 0;
 }
 

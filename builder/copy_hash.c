@@ -196,7 +196,7 @@ static int hash_source(struct hashing *g, size_t i, struct error *err)
 	if (g->r->fetched && g->r->fetched[i])
 		return hash_fetched(g, text, g->r->fetched[i], err);
 	if (copy_match_source(g->r, text, &matches, err) < 0)
-		return -1;
+		return instruction_error_at_source(err, g->r->instruction, i);
 	if (g->h)
 		sha256_frame_int(g->h, (int64_t)matches.n);
 	for (size_t k = 0; k < matches.n; k++) {

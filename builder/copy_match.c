@@ -1,8 +1,6 @@
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +8,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "builder/copy_names.h"
 #include "builder/copy_source.h"
 
 #define MAX_LINKS 40
@@ -137,51 +136,29 @@ static void add_match(struct copy_matches *out, char *real, const char *name, co
 	};
 }
 
-/* A name in the same folder that differs only in case, for "did you mean". */
-static char *near_miss(const struct copy_request *r, const char *path)
-{
-	AUTO_FREE char *dir = path_dir(path);
-	AUTO_FD int fd = -1;
-	struct dirent *entry;
-	char *found = NULL;
-	DIR *d;
-
-	if (!r->context)
-		return NULL;
-	fd = fs_openat_in_root(r->context->dirfd, dir, O_RDONLY | O_DIRECTORY, 0);
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d)
-		return NULL;
-	fd = -1;
-	while (!found && (entry = readdir(d)))
-		if (strcasecmp(entry->d_name, path_base(path)) == 0)
-			found = strcmp(dir, ".") == 0 ? xstrdup(entry->d_name)
-						      : path_join(dir, entry->d_name);
-	closedir(d);
-	return found;
-}
-
 static int not_found(const struct copy_request *r, const char *text, const char *path,
 		     const struct ignore_reason *why, struct error *err)
 {
-	const char *what = r->is_add ? "ADD" : "COPY";
+	/* a mount has no source of its own to name */
+	AUTO_FREE char *what = r->instruction->text
+				       ? xstrfmt("%s %s: ", r->is_add ? "ADD" : "COPY", text)
+				       : xstrdup("");
 	AUTO_FREE char *near = NULL;
 	AUTO_FREE char *reason = NULL;
 
 	if (why && why->text) {
 		reason = ignore_explain(r->context->ignore, why);
-		error_set(err, ERROR_NOT_FOUND, "%s %s: \"/%s\": not found: %s", what, text, path,
-			  reason);
+		error_set(err, ERROR_NOT_FOUND, "%s\"/%s\": not found: %s", what, path, reason);
 		return error_hint(err, "Add \"!%s\" below that line to send the file to the build.",
 				  path);
 	}
 	if (r->from)
-		return error_set(err, ERROR_NOT_FOUND,
-				 "%s --from %s: \"/%s\": not found in that image", what, text,
-				 path);
-	error_set(err, ERROR_NOT_FOUND, "%s %s: \"/%s\": not found in the build context %s", what,
-		  text, path, r->context->temporary ? "from standard input" : r->context->path);
-	near = near_miss(r, path);
+		error_set(err, ERROR_NOT_FOUND, "%s\"/%s\": not found in that image", what, path);
+	else
+		error_set(err, ERROR_NOT_FOUND, "%s\"/%s\": not found in the build context %s",
+			  what, path,
+			  r->context->temporary ? "from standard input" : r->context->path);
+	near = copy_near_path(r, path);
 	if (near)
 		error_hint(err, "Did you mean %s?", near);
 	return -1;
@@ -229,50 +206,6 @@ static int add_literal(const struct copy_request *r, const char *text, const cha
 {
 	return r->from ? add_from_image(r, text, path, parents, out, err)
 		       : add_from_context(r, text, path, parents, out, err);
-}
-
-/* Names in a folder of the source, sorted; none when it is not a folder. */
-static void list_names(const struct copy_request *r, const char *dir, struct strlist *names)
-{
-	struct tree_node *node;
-	struct dirent *entry;
-	DIR *d;
-	int fd;
-
-	if (r->from) {
-		node = tree_lookup(r->from->tree, dir, true);
-		bool is_dir = node && node->type == ENTRY_DIR;
-
-		for (uint32_t i = 0; is_dir && i < node->folder.n_children; i++)
-			strlist_add(names, node->folder.children[i]->name);
-		return;
-	}
-	fd = fs_openat_in_root(r->context->dirfd, *dir ? dir : ".", O_RDONLY | O_DIRECTORY, 0);
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	while ((entry = readdir(d)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			strlist_add(names, entry->d_name);
-	closedir(d);
-	strlist_sort(names);
-}
-
-static bool is_folder(const struct copy_request *r, const char *path)
-{
-	struct tree_node *node;
-	struct stat st;
-	AUTO_FD int fd = -1;
-
-	if (r->from) {
-		node = tree_lookup(r->from->tree, path, false);
-		return node && node->type == ENTRY_DIR;
-	}
-	fd = fs_openat_in_root(r->context->dirfd, path, O_PATH | O_NOFOLLOW, 0);
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 struct glob {
@@ -332,7 +265,7 @@ static int expand_deep(struct glob *g, const char *dir, const char *rest, struct
 
 	if (*rest && expand(g, dir, rest, err) < 0)
 		return -1;
-	list_names(g->r, dir, &names);
+	copy_list_names(g->r, dir, &names);
 	for (size_t i = 0; i < names.n; i++) {
 		AUTO_FREE char *path = visible_path(g, dir, names.items[i]);
 
@@ -340,7 +273,7 @@ static int expand_deep(struct glob *g, const char *dir, const char *rest, struct
 			continue;
 		if (!*rest && add_expanded(g, path, err) < 0)
 			return -1;
-		if (*rest && is_folder(g->r, path) && expand_deep(g, path, rest, err) < 0)
+		if (*rest && copy_is_folder(g->r, path) && expand_deep(g, path, rest, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -360,7 +293,7 @@ static int expand(struct glob *g, const char *dir, const char *pattern, struct e
 
 	if (g->deep && strcmp(part, "**") == 0)
 		return expand_deep(g, dir, rest, err);
-	list_names(g->r, dir, &names);
+	copy_list_names(g->r, dir, &names);
 	for (size_t i = 0; i < names.n; i++) {
 		int matched = path_match(part, names.items[i]);
 		AUTO_FREE char *path = NULL;
@@ -374,7 +307,7 @@ static int expand(struct glob *g, const char *dir, const char *pattern, struct e
 			continue;
 		if (!*rest && add_expanded(g, path, err) < 0)
 			return -1;
-		if (*rest && is_folder(g->r, path) && expand(g, path, rest, err) < 0)
+		if (*rest && copy_is_folder(g->r, path) && expand(g, path, rest, err) < 0)
 			return -1;
 	}
 	return 0;

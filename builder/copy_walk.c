@@ -421,7 +421,7 @@ int copy_walk(const struct copy_request *r, const struct copy_match *m,
 	w.visit = visit;
 	w.arg = arg;
 	if (excludes->n && ignore_from_patterns(&w.excludes, excludes, err) < 0)
-		return error_wrap(err, "--exclude");
+		return instruction_error_at(err, r->instruction, "--exclude");
 	if (copy_match_keeps_folder(m))
 		w.prefix = *m->parents ? xstrfmt("%s/%s", m->parents, m->name) : xstrdup(m->name);
 	return r->from ? walk_image(&w, m->node, NULL, err) : walk_context(&w, err);

@@ -11,6 +11,14 @@
 #include "base/path.h"
 #include "builder/mount_bind.h"
 
+static int mount_error(const struct run_mounts *m, size_t i, struct error *err)
+{
+	if (err && err->kind == ERROR_CANCELLED)
+		return -1;
+	error_wrap(err, "--mount=%s", m->given[i].text);
+	return instruction_error_at(err, m->ins, m->given[i].text);
+}
+
 /* Does it show files of a context, a stage or an image? */
 static bool has_source(const struct run_mount *mount)
 {
@@ -62,7 +70,7 @@ int run_mounts_init(struct run_mounts *m, struct stage *st, const struct instruc
 	m->caches = xcalloc(m->n + 1, sizeof(*m->caches));
 	for (size_t i = 0; i < m->n; i++)
 		if (init_one(m, i, &n_agents, err) < 0)
-			return error_wrap(err, "--mount=%s", m->given[i].text);
+			return mount_error(m, i, err);
 	return 0;
 }
 
@@ -70,7 +78,7 @@ int run_mounts_hash(struct run_mounts *m, bool by_chain, struct error *err)
 {
 	for (size_t i = 0; i < m->n; i++)
 		if (has_source(&m->given[i]) && mount_bind_hash(m, i, by_chain, err) < 0)
-			return error_wrap(err, "--mount=%s", m->given[i].text);
+			return mount_error(m, i, err);
 	return 0;
 }
 
@@ -81,7 +89,7 @@ int run_mounts_recheck(struct run_mounts *m, bool *changed, struct error *err)
 	for (size_t i = 0; i < m->n && !*changed; i++)
 		if (m->given[i].kind == MOUNT_BIND &&
 		    mount_bind_recheck(m, i, &m->lines, changed, err) < 0)
-			return error_wrap(err, "--mount=%s", m->given[i].text);
+			return mount_error(m, i, err);
 	return 0;
 }
 
@@ -93,7 +101,7 @@ int run_mounts_manifest(struct run_mounts *m, struct strbuf *out, struct error *
 	}
 	for (size_t i = 0; i < m->n; i++)
 		if (has_source(&m->given[i]) && mount_bind_manifest(m, i, out, err) < 0)
-			return error_wrap(err, "--mount=%s", m->given[i].text);
+			return mount_error(m, i, err);
 	return 0;
 }
 
@@ -309,7 +317,7 @@ int run_mounts_open(struct run_mounts *m, int step, struct output *output, struc
 		return -1;
 	for (size_t i = 0; i < m->n; i++)
 		if (open_one(m, i, &next_cache, output, err) < 0)
-			return error_wrap(err, "--mount=%s", m->given[i].text);
+			return mount_error(m, i, err);
 	if (m->ins->run.script && open_script(m, err) < 0)
 		return -1;
 	sort_mounts(m);

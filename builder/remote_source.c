@@ -47,21 +47,26 @@ char *remote_name(const char *url)
 	return xstrndup(start, (size_t)(end - start));
 }
 
-static int check_source(const struct instruction *ins, const char *source, size_t *n,
-			struct error *err)
+static int check_source(const struct instruction *ins, size_t i, size_t *n, struct error *err)
 {
+	const char *source = ins->copy.sources.items[i];
 	enum remote_kind kind = remote_kind_of(source);
 
 	if (kind == REMOTE_NONE)
 		return 0;
-	if (ins->kind == INSTRUCTION_COPY)
-		return error_set(err, ERROR_SYNTAX, "source can't be a %s for COPY: %s",
-				 kind == REMOTE_GIT ? "git ref" : "URL", source);
+	if (ins->kind == INSTRUCTION_COPY) {
+		error_set(err, ERROR_SYNTAX, "source can't be a %s for COPY: %s",
+			  kind == REMOTE_GIT ? "git ref" : "URL", source);
+		if (kind == REMOTE_URL)
+			error_hint(err, "Use ADD for URLs.");
+		return instruction_error_at_source(err, ins, i);
+	}
 	if (kind == REMOTE_GIT) {
 		error_set(err, ERROR_UNSUPPORTED, "ADD of the git repository %s is not supported",
 			  source);
-		return error_hint(err, "clone it in a RUN, or beside the context and use "
-				       "--build-context NAME=FOLDER");
+		error_hint(err, "clone it in a RUN, or beside the context and use "
+				"--build-context NAME=FOLDER");
+		return instruction_error_at_source(err, ins, i);
 	}
 	++*n;
 	return 0;
@@ -73,16 +78,17 @@ int remote_check(const struct instruction *ins, size_t *n, struct error *err)
 
 	*n = 0;
 	for (size_t i = 0; i < c->sources.n; i++)
-		if (check_source(ins, c->sources.items[i], n, err) < 0)
+		if (check_source(ins, i, n, err) < 0)
 			return -1;
 	if (!c->checksum)
 		return 0;
 	if (c->sources.n + c->n_heredocs != 1)
-		return error_set(err, ERROR_SYNTAX,
-				 "checksum can't be specified for multiple sources");
-	if (*n != 1)
-		return error_set(err, ERROR_SYNTAX, "checksum requires HTTP(S) or Git sources");
-	return 0;
+		error_set(err, ERROR_SYNTAX, "checksum can't be specified for multiple sources");
+	else if (*n != 1)
+		error_set(err, ERROR_SYNTAX, "checksum requires HTTP(S) or Git sources");
+	else
+		return 0;
+	return instruction_error_at(err, ins, "--checksum");
 }
 
 static int verify(int fd, const char *url, const char *checksum, struct error *err)

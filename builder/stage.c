@@ -72,8 +72,12 @@ int stage_platform(struct platform *out, const struct build_target *t, int index
 	const char *given = t->bases.items[index].platform;
 	AUTO(platform) parsed = {.os = NULL};
 
-	if (given && platform_parse(&parsed, given, err) < 0)
-		return stage_error_place(err, &t->file->stages[index].from);
+	if (given && platform_parse(&parsed, given, err) < 0) {
+		const struct instruction *from = &t->file->stages[index].from;
+
+		instruction_error_at(err, from, from->from.platform);
+		return stage_error_place(err, from);
+	}
 	/* scratch is of no platform but the target's, whatever its FROM says. */
 	platform_copy(out, given && !is_scratch(t, index) ? &parsed : &t->platform);
 	return 0;

@@ -93,9 +93,11 @@ static int workdir_make(struct layer_step *s, struct layer *out, struct error *e
 	if (stack_tree(&st->stack, &tree, err) < 0 ||
 	    tree_resolve(tree, step->path, true, &real, &node, err) < 0)
 		return -1;
-	if (node && node->type != ENTRY_DIR)
-		return error_set(err, ERROR_SYNTAX, "cannot make the folder %s: a file is there",
-				 step->path);
+	if (node && node->type != ENTRY_DIR) {
+		error_set(err, ERROR_SYNTAX, "cannot make the folder %s: a file is there",
+			  step->path);
+		return instruction_error_at(err, s->ins, s->ins->value);
+	}
 	if ((!node && find_owner(st, &owner, err) < 0) ||
 	    layer_writer_open(&w, st->build->store, &st->build->layer_options, err) < 0)
 		return -1;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "dockerfile/words.h"
 
 #define MAX_ID 2147483647u
 
@@ -80,6 +81,19 @@ static bool find_line(const char *file, const char *name, uint32_t id, uint32_t 
 	return false;
 }
 
+/* text: of passwd or group, or NULL. */
+static int hint_name(const char *text, const char *name, struct error *err)
+{
+	AUTO(strlist) lines = STRLIST_INIT;
+	const char *near;
+
+	strlist_split(&lines, text ? text : "", '\n');
+	for (size_t i = 0; i < lines.n; i++)
+		lines.items[i][strcspn(lines.items[i], ":")] = '\0';
+	near = word_suggest_near(name, (const char *const *)lines.items, lines.n);
+	return near ? error_hint(err, "Did you mean %s?", near) : -1;
+}
+
 static int resolve_user(struct user_ids *out, const char *name, const char *passwd, bool chown,
 			struct error *err)
 {
@@ -100,9 +114,10 @@ static int resolve_user(struct user_ids *out, const char *name, const char *pass
 				 MAX_ID);
 	if (find_line(passwd, name, 0, &out->uid, &out->gid))
 		return 0;
-	return error_set(err, ERROR_NOT_FOUND, "unknown user \"%s\": %s", name,
-			 passwd ? "no such line in the image's /etc/passwd"
-				: "the image has no /etc/passwd");
+	error_set(err, ERROR_NOT_FOUND, "unknown user \"%s\": %s", name,
+		  passwd ? "no such line in the image's /etc/passwd"
+			 : "the image has no /etc/passwd");
+	return hint_name(passwd, name, err);
 }
 
 static int resolve_group(uint32_t *out, const char *name, const char *group, struct error *err)
@@ -115,9 +130,9 @@ static int resolve_group(uint32_t *out, const char *name, const char *group, str
 				 MAX_ID);
 	if (find_line(group, name, 0, out, NULL))
 		return 0;
-	return error_set(err, ERROR_NOT_FOUND, "unknown group \"%s\": %s", name,
-			 group ? "no such line in the image's /etc/group"
-			       : "the image has no /etc/group");
+	error_set(err, ERROR_NOT_FOUND, "unknown group \"%s\": %s", name,
+		  group ? "no such line in the image's /etc/group" : "the image has no /etc/group");
+	return hint_name(group, name, err);
 }
 
 static int resolve(struct user_ids *out, const char *text, const char *passwd, const char *group,

@@ -34,6 +34,7 @@ void build_inputs_release(struct build_inputs *in)
 	free(in->secrets);
 	free(in->named_contexts);
 	free(in->dockerfile_name);
+	free(in->dockerfile_path);
 	free(in->ca_bundle);
 	context_free(in->context);
 	strbuf_release(&in->dockerfile);
@@ -218,7 +219,13 @@ int build_inputs_read(struct app *a, struct build_inputs *in, const char *contex
 	}
 	if (context_open_folder(&in->context, "context", context, own_ignore, err) < 0)
 		return -1;
-	return file ? read_named_file(in, file, err) : read_default_file(in, err);
+	if ((file ? read_named_file(in, file, err) : read_default_file(in, err)) < 0)
+		return -1;
+	if (!file)
+		in->dockerfile_path = path_join(context, in->dockerfile_name);
+	else if (strcmp(file, "-") != 0)
+		in->dockerfile_path = xstrdup(file);
+	return 0;
 }
 
 int build_inputs_add_arg(struct app *a, struct build_inputs *in, const char *text,

@@ -5,7 +5,8 @@
 
 struct build_inputs {
 	struct strbuf dockerfile;
-	char *dockerfile_name;
+	char *dockerfile_name; /* as messages show it */
+	char *dockerfile_path; /* as one opens it from here; NULL: it came with a tar or on standard input */
 	struct context *context;
 	struct strmap build_args, labels, annotations;
 	struct build_secret *secrets;

@@ -7,7 +7,9 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "cli/annotations.h"
 #include "cli/build_caches.h"
+#include "cli/build_call.h"
 #include "cli/build_inputs.h"
 #include "cli/build_outputs.h"
 #include "cli/build_steps.h"
@@ -33,7 +35,7 @@ struct build_flags {
 	struct strlist cache_from, cache_to, no_cache_filter, platforms;
 	struct step_flags steps;
 	const char *file, *target, *iidfile, *metadata_file, *progress;
-	const char *compression, *provenance, *sbom;
+	const char *compression, *provenance, *sbom, *call, *format;
 	int64_t timestamp;
 	bool no_cache, pull, push, load, quiet, explain, no_stat_cache, check, rm;
 };
@@ -82,8 +84,6 @@ static int add_ref(struct build_refs *refs, const char *text, struct error *err)
 /* What docker build has and this version has not: named, never ignored. */
 static int refuse_unsupported(const struct build_flags *f, struct error *err)
 {
-	if (f->check)
-		return error_set(err, ERROR_UNSUPPORTED, "--check is not supported yet");
 	if (f->provenance && strcmp(f->provenance, "false") != 0)
 		return error_set(err, ERROR_UNSUPPORTED,
 				 "--provenance=%s: attestations are not supported; only false",
@@ -255,9 +255,9 @@ static bool wants_inline_cache(const struct build_inputs *in)
 }
 
 /* The build, with the layers on their way to the registry while it goes on. */
-static int run_build(struct app *a, const struct build_flags *f, const struct output_list *outputs,
-		     const struct build_refs *refs, struct build_options *o,
-		     struct build_result *result, struct error *err)
+static int run_build(struct app *a, const struct build_flags *f, const struct build_inputs *in,
+		     const struct output_list *outputs, const struct build_refs *refs,
+		     struct build_options *o, struct build_result *result, struct error *err)
 {
 	struct push_ahead *ahead = NULL;
 	int r;
@@ -270,14 +270,15 @@ static int run_build(struct app *a, const struct build_flags *f, const struct ou
 	}
 	r = build_run(result, a->store, o, err);
 	push_ahead_end(ahead, r < 0);
+	annotate_checks(a, in->dockerfile_path, &result->checks, CHECK_WARNING);
 	return r;
 }
 
 static int build(struct app *a, const struct build_flags *f, const char *context,
+		 const struct build_call *call, struct build_inputs *in,
 		 const struct build_refs *refs, const struct output_list *outputs,
 		 struct build_caches *caches, struct error *err)
 {
-	AUTO(build_inputs) in;
 	AUTO(step_inputs) steps = {.limits = NULL};
 	AUTO(platform_list) platforms = {0};
 	AUTO(build_result) result = {0};
@@ -297,38 +298,39 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 		.cancel = a->cancel,
 	};
 
-	build_inputs_init(&in);
 	for (size_t i = 0; i < f->no_cache_filter.n; i++)
 		strlist_split(&no_cache_stages, f->no_cache_filter.items[i], ',');
-	if (read_inputs(a, f, context, &in, err) < 0 || find_compression(f, outputs, &o, err) < 0 ||
+	if (read_inputs(a, f, context, in, err) < 0 || find_compression(f, outputs, &o, err) < 0 ||
 	    step_inputs_read(&steps, a, &f->steps, &o, err) < 0 ||
-	    find_platforms(a, f, &in, &platforms, &o, err) < 0 ||
+	    find_platforms(a, f, in, &platforms, &o, err) < 0 ||
 	    output_list_check(outputs, &platforms, err) < 0)
 		return -1;
-	take_epoch(a, &in);
-	build_inputs_find_ca(a, &in);
-	if (app_store(a, err) < 0 || app_sandbox(a, err) < 0)
+	take_epoch(a, in);
+	build_inputs_find_ca(a, in);
+	if (app_store(a, err) < 0 || (call->kind == CALL_BUILD && app_sandbox(a, err) < 0))
 		return -1;
-	o.dockerfile_name = in.dockerfile_name;
-	o.dockerfile = in.dockerfile.buf;
-	o.dockerfile_len = in.dockerfile.len;
-	o.context = in.context;
-	o.build_args = &in.build_args;
-	o.labels = &in.labels;
-	o.annotations = &in.annotations;
-	o.named_contexts = in.named_contexts;
-	o.n_named_contexts = in.n_named_contexts;
-	o.secrets = in.secrets;
-	o.n_secrets = in.n_secrets;
-	o.ca_bundle = in.ca_bundle;
+	o.dockerfile_name = in->dockerfile_name;
+	o.dockerfile = in->dockerfile.buf;
+	o.dockerfile_len = in->dockerfile.len;
+	o.context = in->context;
+	o.build_args = &in->build_args;
+	o.labels = &in->labels;
+	o.annotations = &in->annotations;
+	o.named_contexts = in->named_contexts;
+	o.n_named_contexts = in->n_named_contexts;
+	o.secrets = in->secrets;
+	o.n_secrets = in->n_secrets;
+	o.ca_bundle = in->ca_bundle;
 	o.sandbox = a->sandbox;
 	o.images = app_image_source(a);
 	o.fetch = app_fetch_source(a);
 	o.pool = app_pool(a);
-	o.inline_cache = wants_inline_cache(&in);
+	o.inline_cache = wants_inline_cache(in);
+	if (call->kind != CALL_BUILD)
+		return build_call_run(a, call, &o, in->dockerfile_path, err);
 	if (build_caches_start(caches, a, &o, f->load || output_list_wants_files(outputs),
 			       refs->items, wants_push(f, outputs) ? refs->n : 0, err) < 0 ||
-	    run_build(a, f, outputs, refs, &o, &result, err) < 0 ||
+	    run_build(a, f, in, outputs, refs, &o, &result, err) < 0 ||
 	    finish(a, f, outputs, refs, &result, err) < 0 ||
 	    build_caches_write(caches, &result.image->config.platform, err) < 0)
 		return -1;
@@ -340,13 +342,16 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	return 0;
 }
 
-static int run(struct app *a, const struct build_flags *f, const char *context, struct error *err)
+static int run(struct app *a, const struct build_flags *f, const char *context,
+	       struct build_inputs *in, struct error *err)
 {
 	AUTO(build_refs) refs = {0};
 	AUTO(output_list) outputs = {0};
 	AUTO(build_caches) caches = {0};
+	struct build_call call;
 
 	if (refuse_unsupported(f, err) < 0 ||
+	    build_call_parse(&call, f->call, f->check, f->format, err) < 0 ||
 	    build_caches_parse(&caches, &f->cache_from, &f->cache_to, err) < 0)
 		return -1;
 	for (size_t i = 0; i < f->outputs.n; i++)
@@ -361,13 +366,14 @@ static int run(struct app *a, const struct build_flags *f, const char *context, 
 				return -1;
 	if (app_progress(a, f->progress, f->quiet, err) < 0)
 		return -1;
-	return build(a, f, context, &refs, &outputs, &caches, err);
+	return build(a, f, context, &call, in, &refs, &outputs, &caches, err);
 }
 
 int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
 	AUTO(build_flags) f = {.timestamp = -1};
+	AUTO(build_inputs) in = {.dockerfile_name = NULL};
 	struct option options[] = {
 		{0, "add-host", OPTION_LIST, "HOST:IP",
 		 "Add a line to /etc/hosts of RUN steps; IP host-gateway is this machine",
@@ -389,13 +395,19 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 		 "Write a cache for others: type=registry,ref=NAME, type=local,dest=DIR or type=inline; "
 		 "mode=max has the steps of all stages",
 		 &f.cache_to},
-		{0, "check", OPTION_FLAG, NULL, "Not supported yet", &f.check},
+		{0, "call", OPTION_STRING, "NAME[,format=json]",
+		 "Answer instead of building: check, outline (what the target takes) or targets",
+		 &f.call},
+		{0, "check", OPTION_FLAG, NULL,
+		 "Check the Dockerfile by docker's rules instead of building it", &f.check},
 		{0, "compression", OPTION_STRING, "KIND",
 		 "gzip (default), gzip:zlib-1..9, zstd[:1..22] or none", &f.compression},
 		{0, "explain", OPTION_FLAG, NULL, "Say of every step that is not cached why",
 		 &f.explain},
 		{'f', "file", OPTION_STRING, "PATH", "The Dockerfile (default CONTEXT/Dockerfile)",
 		 &f.file},
+		{0, "format", OPTION_STRING, "KIND", "Of --check and --call: text or json",
+		 &f.format},
 		{0, "iidfile", OPTION_STRING, "FILE", "Write the image ID to a file", &f.iidfile},
 		{0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",
 		 "Allow plain HTTP and unverified TLS for this registry", &a->insecure},
@@ -462,5 +474,9 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 
 	if (parsed != 0)
 		return parsed < 0 ? -1 : 0;
-	return run(a, &f, args.items[0], err);
+	build_inputs_init(&in);
+	parsed = run(a, &f, args.items[0], &in, err);
+	if (parsed < 0)
+		annotate_error(a, in.dockerfile_path, err);
+	return parsed;
 }

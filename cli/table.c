@@ -29,8 +29,8 @@ void table_print(const struct table *t)
 	for (size_t i = 0; i < t->cells.n; i++) {
 		bool last = i % t->columns == t->columns - 1;
 
-		printf("%-*s%s", last ? 0 : (int)widths[i % t->columns], t->cells.items[i],
-		       last ? "\n" : "   ");
+		printf("%-*s", last ? 0 : (int)widths[i % t->columns], t->cells.items[i]);
+		printf("%*s", last ? 1 : t->spacing ? t->spacing : 3, last ? "\n" : "");
 	}
 }
 

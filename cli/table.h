@@ -1,10 +1,11 @@
-/* Columns as wide as their widest cell, three blanks between: as docker prints lists. */
+/* Columns as wide as their widest cell, with blanks between: as docker prints lists. */
 #pragma once
 
 #include "base/strlist.h"
 
 struct table {
 	size_t columns;
+	int spacing;          /* blanks between columns; 0: three */
 	struct strlist cells; /* row by row */
 };
 

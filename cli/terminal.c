@@ -191,6 +191,11 @@ static void flush_partial(struct terminal *t, struct step *s)
 	}
 }
 
+bool terminal_is_for_programs(const struct terminal *t)
+{
+	return t->kind == PROGRESS_JSON;
+}
+
 static void on_log(struct reporter *r, enum log_level level, const char *text)
 {
 	struct terminal *t = (struct terminal *)r;

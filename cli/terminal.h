@@ -23,6 +23,8 @@ struct terminal *terminal_new(int fd, bool is_tty, bool color, bool verbose);
 void terminal_set_progress(struct terminal *t, enum progress_kind kind);
 /* The widest line of the live view; read again at each SIGWINCH by the caller. */
 struct reporter *terminal_reporter(struct terminal *t);
+/* Whether standard error is an object a line (--progress json): nothing else may be written there. */
+bool terminal_is_for_programs(const struct terminal *t);
 /* Ends the live view. */
 void terminal_finish(struct terminal *t);
 void terminal_free(struct terminal *t);

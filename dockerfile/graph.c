@@ -114,12 +114,12 @@ static int add_reference(struct graph_plan *plan, const struct dockerfile *file,
 
 	if (is_index(name)) {
 		found = index_value(file, name);
-		if (found == STAGE_NONE)
-			return instruction_error(err, ERROR_SYNTAX, ins,
-						 "invalid stage index %s: the file has %d stage%s, "
-						 "counted from 0",
-						 name, file->n_stages,
-						 file->n_stages == 1 ? "" : "s");
+		if (found == STAGE_NONE) {
+			error_set(err, ERROR_SYNTAX,
+				  "invalid stage index %s: the file has %d stage%s, counted from 0",
+				  name, file->n_stages, file->n_stages == 1 ? "" : "s");
+			return instruction_error_at(err, ins, name);
+		}
 	} else {
 		found = name_get(&names->earlier, name);
 		if (found == STAGE_NONE)
@@ -204,9 +204,9 @@ static int report_cycle(const struct dockerfile *file, int at, const struct stag
 {
 	char label[32];
 
-	return instruction_error(err, ERROR_SYNTAX, d->instruction,
-				 "circular dependency detected on stage: %s",
-				 stage_label(file, at, label));
+	error_set(err, ERROR_SYNTAX, "circular dependency detected on stage: %s",
+		  stage_label(file, at, label));
+	return instruction_error_at(err, d->instruction, d->name);
 }
 
 /* Depth first, without recursion: a file may have very many stages. */
@@ -254,11 +254,11 @@ static int report_later(const struct dockerfile *file, int at, const struct stag
 {
 	char label[32];
 
-	return instruction_error(err, ERROR_SYNTAX, d->instruction,
-				 "cannot %s from stage \"%s\", it needs to be defined before "
-				 "current stage \"%s\"",
-				 d->kind == DEPENDENCY_MOUNT ? "mount" : "copy", d->name,
-				 stage_label(file, at, label));
+	error_set(err, ERROR_SYNTAX,
+		  "cannot %s from stage \"%s\", it needs to be defined before current stage \"%s\"",
+		  d->kind == DEPENDENCY_MOUNT ? "mount" : "copy", d->name,
+		  stage_label(file, at, label));
+	return instruction_error_at(err, d->instruction, d->name);
 }
 
 /* Marks what the target needs, from the last stage to the first: every reference goes back. */

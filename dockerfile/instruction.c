@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/strbuf.h"
 #include "dockerfile/instruction_parts.h"
 #include "dockerfile/parse.h"
 #include "dockerfile/words.h"
@@ -58,6 +59,19 @@ bool instruction_kind_find(enum instruction_kind *out, const char *name)
 		}
 	}
 	return false;
+}
+
+const char *instruction_description(const struct instruction *ins, const char *name)
+{
+	size_t i, n = strlen(name);
+
+	for (i = 0; i < ins->comments.n; i++) {
+		const char *line = ins->comments.items[i];
+
+		if (strncmp(line, name, n) == 0 && line[n] == ' ')
+			return line + n + 1;
+	}
+	return NULL;
 }
 
 int reader_error_place(const struct reader *r, size_t at)
@@ -311,15 +325,42 @@ int instruction_error_at(struct error *err, const struct instruction *ins, const
 	return error_at(err, ins, found ? (size_t)(found - ins->text) : 0);
 }
 
-int instruction_error_at_operand(struct error *err, const struct instruction *ins, size_t n)
+/* Where the words behind name and flags begin that are no heredocs; false in JSON form, which splits otherwise. */
+static bool find_operands(const struct instruction *ins, struct words *out)
 {
 	AUTO(words) words = WORDS_INIT;
 	size_t i = 1;
 
-	if (!ins->text)
-		return -1;
 	words_split(&words, ins->text);
 	while (i < words.n && strncmp(words.items[i].text, "--", 2) == 0)
 		i++;
-	return error_at(err, ins, i + n < words.n ? words.items[i + n].at : 0);
+	if (i < words.n && words.items[i].text[0] == '[')
+		return false;
+	for (; i < words.n; i++)
+		if (!ins->copy.n_heredocs || !str_starts(words.items[i].text, "<<"))
+			words_add(out, words.items[i].text, strlen(words.items[i].text),
+				  words.items[i].at);
+	return true;
+}
+
+int instruction_error_at_source(struct error *err, const struct instruction *ins, size_t i)
+{
+	AUTO(words) words = WORDS_INIT;
+
+	if (!ins->text)
+		return -1;
+	if (find_operands(ins, &words))
+		return error_at(err, ins, i < words.n ? words.items[i].at : 0);
+	return instruction_error_at(err, ins, ins->copy.sources.items[i]);
+}
+
+int instruction_error_at_dest(struct error *err, const struct instruction *ins)
+{
+	AUTO(words) words = WORDS_INIT;
+
+	if (!ins->text)
+		return -1;
+	if (find_operands(ins, &words) && words.n)
+		return error_at(err, ins, words.items[words.n - 1].at);
+	return instruction_error_at(err, ins, ins->copy.dest);
 }

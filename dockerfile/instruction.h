@@ -149,6 +149,8 @@ struct instruction {
 		0        \
 	}
 
+/* What a comment directly above ins says of name: "text" of "# name text"; NULL when none does. A view. */
+const char *instruction_description(const struct instruction *ins, const char *name);
 /* "COPY". */
 const char *instruction_name(enum instruction_kind kind);
 /* Case is ignored; false when there is no such instruction. */
@@ -194,7 +196,9 @@ int instruction_error(struct error *err, enum error_kind kind, const struct inst
 int instruction_error_place(struct error *err, const struct instruction *ins);
 /* ... the place where piece stands in it: a source, the value of a flag; of ins itself when it is not found there. */
 int instruction_error_at(struct error *err, const struct instruction *ins, const char *piece);
-/* ... of its n-th operand from 0: what is split at blanks behind name and flags. */
-int instruction_error_at_operand(struct error *err, const struct instruction *ins, size_t n);
+/* ... of the i-th source of a COPY or ADD, expanded or not. */
+int instruction_error_at_source(struct error *err, const struct instruction *ins, size_t i);
+/* ... of its destination. */
+int instruction_error_at_dest(struct error *err, const struct instruction *ins);
 
 CLEANUP_RELEASE(instruction)

@@ -101,6 +101,14 @@ static void read_run_heredocs(struct run_instruction *run, const struct ast_node
 	}
 }
 
+/* Where value begins behind word->at; without quotes, which are gone from value, it stands there as it is. */
+static size_t value_offset(const struct reader *r, const struct word *word, const char *value)
+{
+	bool plain = str_starts(r->node->text + word->at, word->text);
+
+	return plain ? (size_t)(value - word->text) : 0;
+}
+
 static int read_mounts(struct run_instruction *run, const struct reader *r)
 {
 	size_t i;
@@ -109,11 +117,12 @@ static int read_mounts(struct run_instruction *run, const struct reader *r)
 		const struct word *word = &r->node->flags.items[i];
 		const char *value = flag_value(word, "mount");
 		struct run_mount m;
+		size_t at = 0;
 
 		if (!value)
 			continue;
-		if (mount_parse(&m, value, NULL, r->err) < 0)
-			return reader_error_place(r, word->at);
+		if (mount_parse(&m, value, NULL, &at, r->err) < 0)
+			return reader_error_place(r, word->at + value_offset(r, word, value) + at);
 		run->mounts = xreallocarray(run->mounts, run->n_mounts + 1, sizeof(*run->mounts));
 		run->mounts[run->n_mounts++] = m;
 	}

@@ -89,8 +89,10 @@ static int expand_run(const struct expander *e, struct run_instruction *out)
 	if (in->n_mounts)
 		out->mounts = xcalloc(in->n_mounts, sizeof(*out->mounts));
 	for (i = 0; i < in->n_mounts; i++) {
-		if (mount_parse(&out->mounts[i], in->mounts[i].text, e->scope, e->err) < 0)
-			return place(e, in->mounts[i].text);
+		size_t at = 0;
+
+		if (mount_parse(&out->mounts[i], in->mounts[i].text, e->scope, &at, e->err) < 0)
+			return place(e, in->mounts[i].text + at);
 		out->n_mounts = i + 1;
 	}
 	return 0;

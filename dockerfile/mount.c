@@ -48,7 +48,9 @@ static const enum mount_key key_ids[] = {
 struct fields {
 	char *values[N_KEYS]; /* "" for a key without "=" */
 	bool given[N_KEYS];
-	bool read_write; /* of readonly and readwrite the later one counts */
+	bool read_write;   /* of readonly and readwrite the later one counts */
+	size_t at[N_KEYS]; /* where each was given in the text */
+	size_t wrong;      /* where the field begins that an error is about */
 };
 
 static void fields_release(struct fields *f)
@@ -101,6 +103,13 @@ static int bad_value(const char *key, const char *value, struct error *err)
 	return error_set(err, ERROR_SYNTAX, "invalid value for %s: %s", key, value);
 }
 
+/* Notes that an error is about this key. */
+static int blame(struct fields *f, enum mount_key key)
+{
+	f->wrong = f->at[key];
+	return -1;
+}
+
 static int take_flag(struct fields *f, enum mount_key key, const char *name, const char *value,
 		     bool bare, struct error *err)
 {
@@ -118,7 +127,7 @@ static int take_flag(struct fields *f, enum mount_key key, const char *name, con
 	return 0;
 }
 
-/* One "key[=value]". With a NULL scope values that hold variables are skipped. */
+/* One "key[=value]", which begins at f->wrong. With a NULL scope values that hold variables are skipped. */
 static int take_field(struct fields *f, const char *field, const struct expand_scope *scope,
 		      struct error *err)
 {
@@ -144,6 +153,7 @@ static int take_field(struct fields *f, const char *field, const struct expand_s
 				 "'from' doesn't support variable expansion, define alias stage "
 				 "instead");
 	f->given[key] = true;
+	f->at[key] = f->wrong;
 	if (equals && !scope && strchr(equals, '$'))
 		return 0;
 	if (equals && expand_word(&value, equals + 1, scope ? scope : &empty, err) < 0)
@@ -155,7 +165,7 @@ static int take_field(struct fields *f, const char *field, const struct expand_s
 	return 0;
 }
 
-static int take_kind(struct run_mount *m, const struct fields *f, struct error *err)
+static int take_kind(struct run_mount *m, struct fields *f, struct error *err)
 {
 	const char *type = f->values[KEY_TYPE];
 	int i = type ? find_name(type, kind_names, ARRAY_SIZE(kind_names)) : MOUNT_BIND;
@@ -163,71 +173,100 @@ static int take_kind(struct run_mount *m, const struct fields *f, struct error *
 	if (i < 0) {
 		AUTO_FREE char *hint = suggestion(type, kind_names, ARRAY_SIZE(kind_names));
 
-		return error_set(err, ERROR_SYNTAX, "unsupported mount type \"%s\"%s", type, hint);
+		error_set(err, ERROR_SYNTAX, "unsupported mount type \"%s\"%s", type, hint);
+		return blame(f, KEY_TYPE);
 	}
 	m->kind = (enum mount_kind)i;
 	return 0;
 }
 
-/* Keys that only some kinds have. */
-static int check_keys(enum mount_kind kind, const struct fields *f, struct error *err)
+static int unexpected_key(enum mount_kind kind, struct fields *f, enum mount_key key,
+			  const char *name, struct error *err)
 {
+	error_set(err, ERROR_SYNTAX, "unexpected key '%s' for mount type '%s'", name,
+		  kind_names[kind]);
+	return blame(f, key);
+}
+
+/* Keys that only some kinds have. */
+static int check_keys(enum mount_kind kind, struct fields *f, struct error *err)
+{
+	static const struct {
+		enum mount_key key;
+		const char *name;
+	} owners[] = {{KEY_MODE, "mode"}, {KEY_UID, "uid"}, {KEY_GID, "gid"}};
 	const char *name = kind_names[kind];
 	bool owned = kind == MOUNT_CACHE || kind == MOUNT_SECRET || kind == MOUNT_SSH;
+	size_t i;
 
 	if (f->given[KEY_REQUIRED] && kind != MOUNT_SECRET && kind != MOUNT_SSH)
-		return error_set(err, ERROR_SYNTAX, "unexpected key 'required' for mount type '%s'",
-				 name);
+		return unexpected_key(kind, f, KEY_REQUIRED, "required", err);
 	if (f->given[KEY_SIZE] && kind != MOUNT_TMPFS)
-		return error_set(err, ERROR_SYNTAX, "unexpected key 'size' for mount type '%s'",
-				 name);
+		return unexpected_key(kind, f, KEY_SIZE, "size", err);
 	if (f->given[KEY_ENV] && kind != MOUNT_SECRET)
-		return error_set(err, ERROR_SYNTAX, "unexpected key 'env' for mount type '%s'",
-				 name);
-	if (!owned && (f->given[KEY_MODE] || f->given[KEY_UID] || f->given[KEY_GID]))
-		return error_set(err, ERROR_SYNTAX, "%s not allowed for \"%s\" type mounts",
-				 f->given[KEY_MODE]  ? "mode"
-				 : f->given[KEY_UID] ? "uid"
-						     : "gid",
-				 name);
-	if (f->given[KEY_SHARING] && kind != MOUNT_CACHE)
-		return error_set(err, ERROR_SYNTAX, "invalid cache sharing set for %s mount", name);
-	if (f->given[KEY_FROM] && (kind == MOUNT_SECRET || kind == MOUNT_SSH))
-		return error_set(err, ERROR_SYNTAX, "%s mount should not have a from", name);
-	if (f->given[KEY_SOURCE] && kind == MOUNT_SSH)
-		return error_set(err, ERROR_SYNTAX, "ssh does not support source");
+		return unexpected_key(kind, f, KEY_ENV, "env", err);
+	for (i = 0; !owned && i < ARRAY_SIZE(owners); i++) {
+		if (!f->given[owners[i].key])
+			continue;
+		error_set(err, ERROR_SYNTAX, "%s not allowed for \"%s\" type mounts",
+			  owners[i].name, name);
+		return blame(f, owners[i].key);
+	}
+	if (f->given[KEY_SHARING] && kind != MOUNT_CACHE) {
+		error_set(err, ERROR_SYNTAX, "invalid cache sharing set for %s mount", name);
+		return blame(f, KEY_SHARING);
+	}
+	if (f->given[KEY_FROM] && (kind == MOUNT_SECRET || kind == MOUNT_SSH)) {
+		error_set(err, ERROR_SYNTAX, "%s mount should not have a from", name);
+		return blame(f, KEY_FROM);
+	}
+	if (f->given[KEY_SOURCE] && kind == MOUNT_SSH) {
+		error_set(err, ERROR_SYNTAX, "ssh does not support source");
+		return blame(f, KEY_SOURCE);
+	}
 	return 0;
 }
 
-static int take_numbers(struct run_mount *m, const struct fields *f, struct error *err)
+/* An id; the largest means "unchanged" to chown(2). */
+static int take_id(struct fields *f, enum mount_key key, const char *name, uint32_t *out,
+		   bool *given, struct error *err)
+{
+	const char *text = f->values[key];
+	uint64_t n;
+
+	if (!text)
+		return 0;
+	if (!value_number(&n, text, 10, UINT32_MAX - 1)) {
+		error_set(err, ERROR_SYNTAX, "invalid value %s for %s", text, name);
+		return blame(f, key);
+	}
+	*out = (uint32_t)n;
+	*given = true;
+	return 0;
+}
+
+static int take_numbers(struct run_mount *m, struct fields *f, struct error *err)
 {
 	static const mode_t modes[] = {0, 0755, 0, 0400, 0600};
-	const char *mode = f->values[KEY_MODE], *uid = f->values[KEY_UID];
-	const char *gid = f->values[KEY_GID];
+	const char *mode = f->values[KEY_MODE];
 	uint64_t n;
 
 	m->mode = modes[m->kind];
 	if (mode) {
-		if (!value_number(&n, mode, 8, 07777))
-			return error_set(err, ERROR_SYNTAX, "invalid value %s for mode", mode);
+		if (!value_number(&n, mode, 8, 07777)) {
+			error_set(err, ERROR_SYNTAX, "invalid value %s for mode", mode);
+			return blame(f, KEY_MODE);
+		}
 		m->mode = (mode_t)n;
 		m->has_mode = true;
 	}
-	/* The largest id means "unchanged" to chown(2). */
-	if (uid) {
-		if (!value_number(&n, uid, 10, UINT32_MAX - 1))
-			return error_set(err, ERROR_SYNTAX, "invalid value %s for uid", uid);
-		m->uid = (uint32_t)n;
-		m->has_uid = true;
+	if (take_id(f, KEY_UID, "uid", &m->uid, &m->has_uid, err) < 0 ||
+	    take_id(f, KEY_GID, "gid", &m->gid, &m->has_gid, err) < 0)
+		return -1;
+	if (f->values[KEY_SIZE] && value_size(&m->size, f->values[KEY_SIZE], err) < 0) {
+		error_wrap(err, "invalid value for size");
+		return blame(f, KEY_SIZE);
 	}
-	if (gid) {
-		if (!value_number(&n, gid, 10, UINT32_MAX - 1))
-			return error_set(err, ERROR_SYNTAX, "invalid value %s for gid", gid);
-		m->gid = (uint32_t)n;
-		m->has_gid = true;
-	}
-	if (f->values[KEY_SIZE] && value_size(&m->size, f->values[KEY_SIZE], err) < 0)
-		return error_wrap(err, "invalid value for size");
 	return 0;
 }
 
@@ -258,15 +297,16 @@ static int take_secret(struct run_mount *m, struct fields *f, struct error *err)
 	return 0;
 }
 
-static int take_sharing(struct run_mount *m, const char *text, struct error *err)
+static int take_sharing(struct run_mount *m, struct fields *f, struct error *err)
 {
+	const char *text = f->values[KEY_SHARING];
 	int i = text ? find_name(text, sharing_names, ARRAY_SIZE(sharing_names)) : MOUNT_SHARED;
 
 	if (i < 0) {
 		AUTO_FREE char *hint = suggestion(text, sharing_names, ARRAY_SIZE(sharing_names));
 
-		return error_set(err, ERROR_SYNTAX, "unsupported sharing value \"%s\"%s", text,
-				 hint);
+		error_set(err, ERROR_SYNTAX, "unsupported sharing value \"%s\"%s", text, hint);
+		return blame(f, KEY_SHARING);
 	}
 	m->sharing = (enum mount_sharing)i;
 	return 0;
@@ -291,45 +331,51 @@ static int take_places(struct run_mount *m, struct fields *f, struct error *err)
 }
 
 static int mount_read(struct run_mount *m, const char *text, const struct expand_scope *scope,
-		      struct error *err)
+		      struct fields *f, struct error *err)
 {
 	AUTO(words) words = WORDS_INIT;
-	AUTO(fields) f = {0};
 	size_t i;
 
 	if (words_csv(&words, text, err) < 0)
 		return error_wrap(err, "failed to parse csv mounts");
-	for (i = 0; i < words.n; i++)
-		if (take_field(&f, words.items[i].text, scope, err) < 0)
+	for (i = 0; i < words.n; i++) {
+		f->wrong = words.items[i].at;
+		if (take_field(f, words.items[i].text, scope, err) < 0)
 			return -1;
-	if (take_kind(m, &f, err) < 0)
+	}
+	f->wrong = 0;
+	if (take_kind(m, f, err) < 0)
 		return -1;
-	if (f.values[KEY_FROM] && *f.values[KEY_FROM])
-		m->from = take_ptr(f.values[KEY_FROM]);
+	if (f->values[KEY_FROM] && *f->values[KEY_FROM])
+		m->from = take_ptr(f->values[KEY_FROM]);
 	/* Which keys fit depends on a type that is not known yet. */
-	if (!scope && f.given[KEY_TYPE] && !f.values[KEY_TYPE])
+	if (!scope && f->given[KEY_TYPE] && !f->values[KEY_TYPE])
 		return 0;
-	if (check_keys(m->kind, &f, err) < 0)
+	if (check_keys(m->kind, f, err) < 0)
 		return -1;
-	m->required = f.values[KEY_REQUIRED] && strcmp(f.values[KEY_REQUIRED], "true") == 0;
+	m->required = f->values[KEY_REQUIRED] && strcmp(f->values[KEY_REQUIRED], "true") == 0;
 	m->readonly = m->kind != MOUNT_CACHE && m->kind != MOUNT_TMPFS;
-	if (f.given[KEY_READONLY] || f.given[KEY_READWRITE])
-		m->readonly = !f.read_write;
-	if (take_sharing(m, f.values[KEY_SHARING], err) < 0 || take_numbers(m, &f, err) < 0)
+	if (f->given[KEY_READONLY] || f->given[KEY_READWRITE])
+		m->readonly = !f->read_write;
+	if (take_sharing(m, f, err) < 0 || take_numbers(m, f, err) < 0)
 		return -1;
 	/* Defaults depend on values that are not known yet. */
 	if (!scope && strchr(text, '$'))
 		return 0;
-	return take_places(m, &f, err);
+	return take_places(m, f, err);
 }
 
 int mount_parse(struct run_mount *out, const char *text, const struct expand_scope *scope,
-		struct error *err)
+		size_t *at, struct error *err)
 {
 	AUTO(run_mount) m = {.text = xstrdup(text)};
+	AUTO(fields) f = {0};
 
-	if (mount_read(&m, text, scope, err) < 0)
+	if (mount_read(&m, text, scope, &f, err) < 0) {
+		if (at)
+			*at = f.wrong;
 		return -1;
+	}
 	*out = m;
 	memset(&m, 0, sizeof(m));
 	return 0;

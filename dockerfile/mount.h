@@ -43,10 +43,11 @@ struct run_mount {
 
 /*
  * scope NULL: only checks, as far as that is possible without the values of
- * variables. ERROR_SYNTAX without a place.
+ * variables. ERROR_SYNTAX without a place; *at is then where in text the wrong
+ * field begins (at may be NULL).
  */
 int mount_parse(struct run_mount *out, const char *text, const struct expand_scope *scope,
-		struct error *err);
+		size_t *at, struct error *err);
 void run_mount_release(struct run_mount *m);
 /* "cache". */
 const char *mount_kind_name(enum mount_kind kind);

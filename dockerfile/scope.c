@@ -140,13 +140,16 @@ static int expand_base(struct stage_base *out, const struct instruction *from,
 
 	if (instruction_expand(&ready, from, &scope, err) < 0)
 		return -1;
-	if (!*ready.from.image)
-		return instruction_error(err, ERROR_SYNTAX, from,
-					 "base name (%s) should not be blank", from->from.image);
-	if (ready.from.platform && !*ready.from.platform)
-		return instruction_error(err, ERROR_SYNTAX, from,
-					 "empty platform value from expression %s",
-					 from->from.platform);
+	if (!*ready.from.image) {
+		error_set(err, ERROR_SYNTAX, "base name (%s) should not be blank",
+			  from->from.image);
+		return instruction_error_at(err, from, from->from.image);
+	}
+	if (ready.from.platform && !*ready.from.platform) {
+		error_set(err, ERROR_SYNTAX, "empty platform value from expression %s",
+			  from->from.platform);
+		return instruction_error_at(err, from, from->from.platform);
+	}
 	out->name = take_ptr(ready.from.image);
 	out->platform = take_ptr(ready.from.platform);
 	return 0;

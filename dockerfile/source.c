@@ -213,15 +213,19 @@ int source_error_kind(struct error *err, enum error_kind kind, const struct dock
 int source_error_place(struct error *err, const struct dockerfile_source *src, int line, int column)
 {
 	AUTO(strbuf) out = STRBUF_INIT;
+	const char *message = err && err->message ? err->message : "";
+	size_t len = err && err->hint_at ? err->hint_at : strlen(message), hint_at;
 
-	if (!err || err->placed)
+	if (!err || err->placed || err->kind == ERROR_CANCELLED)
 		return -1;
 	add_place(&out, src, line, column);
-	strbuf_add_printable(&out, err->message ? err->message : "",
-			     err->message ? strlen(err->message) : 0, true);
+	strbuf_add_printable(&out, message, len, true);
 	add_excerpt(&out, src, line, column);
+	hint_at = message[len] ? out.len : 0;
+	strbuf_add_printable(&out, message + len, strlen(message + len), true);
 	free(err->message);
 	err->message = strbuf_detach(&out, NULL);
+	err->hint_at = hint_at;
 	set_place(err, src, line, column);
 	return -1;
 }

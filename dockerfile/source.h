@@ -54,8 +54,8 @@ int source_verror(struct error *err, enum error_kind kind, const struct dockerfi
 		  int line, int column, const char *fmt, va_list ap)
 	__attribute__((format(printf, 6, 0)));
 /*
- * Gives an error that has no place yet (from expansion, say) its place; keeps kind, number, status. One that has one
- * is left alone: whoever knew better was first.
+ * Gives an error that has no place yet (from expansion, say) its place, the source line in front of its hints; keeps
+ * kind, number, status. One that has a place is left alone: whoever knew better was first. So is ERROR_CANCELLED.
  */
 int source_error_place(struct error *err, const struct dockerfile_source *src, int line,
 		       int column);

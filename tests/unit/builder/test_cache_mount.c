@@ -7,7 +7,7 @@ static void init(struct cache_mount *m, struct run_mount *mount, const char *tex
 	struct expand_scope scope = {.lookup = no_variable};
 
 	*mount = (struct run_mount){.text = NULL};
-	assert_ok(mount_parse(mount, text, &scope, err));
+	assert_ok(mount_parse(mount, text, &scope, NULL, err));
 	cache_mount_init(m, mount, mount->target, NULL, NULL);
 }
 

@@ -143,7 +143,7 @@ static void make(struct made *m, const struct input *in)
 			strmap_set(&m->env, word(in->env[i][0]), word(in->env[i][1]));
 		if (in->mounts[i] < 0)
 			continue;
-		assert_ok(mount_parse(&m->mounts[k], kinds[in->mounts[i]], &scope, err));
+		assert_ok(mount_parse(&m->mounts[k], kinds[in->mounts[i]], &scope, NULL, err));
 		m->targets[k] = xstrdup_null(word(in->targets[i]));
 		m->inputs[k].has_content = has_content(in, i);
 		if (has_content(in, i))

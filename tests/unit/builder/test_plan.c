@@ -59,7 +59,7 @@ static void run_key(const struct run_input *in, char out[SHA256_HEX_SIZE])
 	for (size_t i = 0; i < 8 && in->env[i]; i += 2)
 		strmap_set(&env, in->env[i], in->env[i + 1]);
 	if (in->mount)
-		assert_ok(mount_parse(&mount, in->mount, &scope, err));
+		assert_ok(mount_parse(&mount, in->mount, &scope, NULL, err));
 	assert_ok(platform_parse(&platform, in->platform, err));
 
 	if (in->limit)

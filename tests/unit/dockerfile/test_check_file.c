@@ -233,19 +233,6 @@ static void silenced(void **state)
 	check_warnings(rows, ARRAY_SIZE(rows));
 }
 
-static void frontends(void **state)
-{
-	static const struct row rows[] = {
-		{"# syntax=docker/dockerfile:1.7-labs\nFROM a", ""},
-		{"# syntax=docker.io/docker/dockerfile:1\nFROM a", ""},
-		{"# syntax=me/other\nFROM a", "SyntaxIgnored 1 The frontend \"me/other\" is not "
-					      "used: the file is read as a Dockerfile"},
-	};
-
-	(void)state;
-	check_warnings(rows, ARRAY_SIZE(rows));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -78,21 +78,21 @@ static void plans(void **state)
 		 "name (FROM IMAGE AS NAME)."},
 		{"FROM a AS one", "0", "!D: target stage \"0\" could not be found"},
 		{"FROM a\nCOPY --from=7 b c", NULL,
-		 "!D:2:1: invalid stage index 7: the file has 1 stage, counted from 0"},
-		{"FROM a\nCOPY --from=-1 b c", NULL, "!D:2:1: invalid stage index -1"},
+		 "!D:2:13: invalid stage index 7: the file has 1 stage, counted from 0"},
+		{"FROM a\nCOPY --from=-1 b c", NULL, "!D:2:13: invalid stage index -1"},
 		{"FROM a AS x\nCOPY --from=x b c", NULL,
-		 "!D:2:1: circular dependency detected on stage: x"},
+		 "!D:2:13: circular dependency detected on stage: x"},
 		{"FROM a\nCOPY --from=0 b c", NULL,
-		 "!D:2:1: circular dependency detected on stage: stage-0"},
+		 "!D:2:13: circular dependency detected on stage: stage-0"},
 		{"FROM a AS x\nCOPY --from=y b c\nFROM x AS y", NULL,
 		 "circular dependency detected on stage:"},
 		{"FROM a AS x\nRUN --mount=from=y,target=/y c\nFROM d AS y\nCOPY --from=x b c",
 		 NULL, "circular dependency detected on stage:"},
 		{"FROM a AS x\nCOPY --from=y b c\nFROM d AS y\nFROM x", NULL,
-		 "!D:2:1: cannot copy from stage \"y\", it needs to be defined before current stage "
+		 "!D:2:13: cannot copy from stage \"y\", it needs to be defined before current stage "
 		 "\"x\""},
 		{"FROM a AS x\nRUN --mount=from=1,target=/y c\nFROM d AS y\nFROM x", NULL,
-		 "!D:2:1: cannot mount from stage \"1\""},
+		 "!D:2:18: cannot mount from stage \"1\""},
 	};
 	size_t bad = 0;
 

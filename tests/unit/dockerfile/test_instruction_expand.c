@@ -95,7 +95,7 @@ static void mistakes_have_their_place(void **state)
 		 "between 0 and 07777"},
 		{"COPY <<X /x\na\n${\nX", "!Dockerfile:3: cannot expand"},
 		{"RUN --mount=type=cache,target=/x,mode=$D a",
-		 "!Dockerfile:2:13: invalid value /dir for mode"},
+		 "!Dockerfile:2:34: invalid value /dir for mode"},
 		{"WORKDIR ${X?no \"way\"}", "!Dockerfile:2:9: cannot expand"},
 		{"USER 'a", "!single-quote"},
 	};

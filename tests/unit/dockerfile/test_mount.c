@@ -53,8 +53,8 @@ static void mounts(void **state)
 		AUTO(error) err = ERROR_INIT;
 		AUTO(strbuf) out = STRBUF_INIT;
 
-		assert_int_equal(mount_parse(&unexpanded, rows[i].text, NULL, NULL), 0);
-		if (mount_parse(&m, rows[i].text, &scope, &err) == 0)
+		assert_int_equal(mount_parse(&unexpanded, rows[i].text, NULL, NULL, NULL), 0);
+		if (mount_parse(&m, rows[i].text, &scope, NULL, &err) == 0)
 			describe_mount(&out, &m);
 		else
 			strbuf_puts(&out, err.message);
@@ -110,7 +110,7 @@ static void mistakes(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		AUTO(run_mount) m = {0};
 		AUTO(error) err = ERROR_INIT;
-		int r = mount_parse(&m, rows[i].text, NULL, &err);
+		int r = mount_parse(&m, rows[i].text, NULL, NULL, &err);
 
 		if (r == -1 && err.kind == ERROR_SYNTAX && strstr(err.message, rows[i].expected))
 			continue;
@@ -135,7 +135,7 @@ static void variables_wait_for_their_values(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		AUTO(run_mount) m = {0};
 
-		assert_int_equal(mount_parse(&m, texts[i], NULL, NULL), 0);
+		assert_int_equal(mount_parse(&m, texts[i], NULL, NULL, NULL), 0);
 	}
 }
 
@@ -156,7 +156,7 @@ static void targets(void **state)
 		AUTO(error) err = ERROR_INIT;
 		AUTO_FREE char *target = NULL;
 
-		assert_int_equal(mount_parse(&m, rows[i].text, &scope, NULL), 0);
+		assert_int_equal(mount_parse(&m, rows[i].text, &scope, NULL, NULL), 0);
 		assert_int_equal(mount_target(&target, &m, rows[i].workdir, &err),
 				 rows[i].expected ? 0 : -1);
 		if (rows[i].expected)
@@ -172,7 +172,7 @@ static void from_is_known_before_expansion(void **state)
 	AUTO(run_mount) m = {0};
 
 	(void)state;
-	assert_int_equal(mount_parse(&m, "type=cache,from=stage,target=$X", NULL, NULL), 0);
+	assert_int_equal(mount_parse(&m, "type=cache,from=stage,target=$X", NULL, NULL, NULL), 0);
 	assert_int_equal(m.kind, MOUNT_CACHE);
 	assert_string_equal(m.from, "stage");
 	assert_string_equal(m.text, "type=cache,from=stage,target=$X");

@@ -132,11 +132,11 @@ static void bases(void **state)
 static void blank_bases(void **state)
 {
 	static const struct row rows[] = {
-		{"FROM a\nFROM $B", "D:2:1: base name ($B) should not be blank"},
-		{"ARG B\nFROM ${B}", "D:2:1: base name (${B}) should not be blank"},
+		{"FROM a\nFROM $B", "D:2:6: base name ($B) should not be blank"},
+		{"ARG B\nFROM ${B}", "D:2:6: base name (${B}) should not be blank"},
 		/* ARG of a stage is not global. */
-		{"FROM a\nARG B=b\nFROM $B", "D:3:1: base name ($B) should not be blank"},
-		{"FROM --platform=$P a", "D:1:1: empty platform value from expression $P"},
+		{"FROM a\nARG B=b\nFROM $B", "D:3:6: base name ($B) should not be blank"},
+		{"FROM --platform=$P a", "D:1:17: empty platform value from expression $P"},
 		{"FROM ${B", "D:1:6: cannot expand"},
 	};
 

@@ -95,6 +95,30 @@ static void messages_show_the_place(void **state)
 	}
 }
 
+/* The caret stands where a terminal of fixed width shows the place (UAX 11). */
+static void carets_below_wide_letters(void **state)
+{
+	static const char text[] =
+		"COPY \xe6\x97\xa5\xe6\x9c\xac a\nCOPY e\xcc\x81 a\nCOPY \xf0\x9f\x98\x80 a\n";
+	static const struct {
+		int line, column;
+		const char *below;
+	} rows[] = {
+		{1, 6, "    |      ^"},    {1, 9, "    |        ^"},   {1, 13, "    |           ^"},
+		{2, 10, "    |        ^"}, {3, 11, "    |         ^"},
+	};
+	AUTO(dockerfile_source) src = DOCKERFILE_SOURCE_INIT;
+
+	(void)state;
+	assert_int_equal(source_init(&src, "D", text, strlen(text), NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(error) err = ERROR_INIT;
+
+		source_error(&err, &src, rows[i].line, rows[i].column, "no");
+		assert_string_equal(strrchr(err.message, '\n') + 1, rows[i].below);
+	}
+}
+
 static void long_lines_are_shown_in_part(void **state)
 {
 	AUTO(dockerfile_source) src = DOCKERFILE_SOURCE_INIT;
@@ -123,6 +147,30 @@ static void an_error_can_get_its_place_later(void **state)
 	assert_int_equal(source_error_place(&err, &src, 1, 5), -1);
 	assert_int_equal(err.kind, ERROR_UNSUPPORTED);
 	assert_string_equal(err.message, "D:1:5: not \\x07 here\n  1 | RUN a\n    |     ^");
+	assert_int_equal(err.line, 1);
+	assert_int_equal(err.column, 5);
+	/* Whoever knew the place first, knew it better. */
+	assert_int_equal(source_error_place(&err, &src, 1, 1), -1);
+	assert_int_equal(err.column, 5);
+	error_clear(&err);
+	/* Hints come last, whenever they were given. */
+	error_set(&err, ERROR_NOT_FOUND, "no\nluck");
+	error_hint(&err, "try");
+	error_wrap(&err, "context");
+	source_error_place(&err, &src, 1, 5);
+	error_hint(&err, "again");
+	assert_string_equal(err.message,
+			    "D:1:5: context: no\nluck\n  1 | RUN a\n    |     ^\ntry\nagain");
+	error_clear(&err);
+	error_set(&err, ERROR_CANCELLED, "by you");
+	source_error_place(&err, &src, 1, 5);
+	assert_string_equal(err.message, "by you");
+	error_clear(&err);
+	/* A place in a trigger is none in the file. */
+	src.inner = true;
+	source_error(&err, &src, 1, 5, "no");
+	assert_true(err.placed);
+	assert_int_equal(err.line, 0);
 	assert_int_equal(source_error_place(NULL, &src, 1, 5), -1);
 	source_error_kind(NULL, ERROR_DENIED, &src, 1, 1, "dropped");
 }
@@ -134,6 +182,7 @@ int main(void)
 		cmocka_unit_test(empty_text_has_no_line),
 		cmocka_unit_test(refuses_what_is_no_text),
 		cmocka_unit_test(messages_show_the_place),
+		cmocka_unit_test(carets_below_wide_letters),
 		cmocka_unit_test(long_lines_are_shown_in_part),
 		cmocka_unit_test(an_error_can_get_its_place_later),
 	};

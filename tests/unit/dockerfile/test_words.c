@@ -159,6 +159,29 @@ static void suggestions(void **state)
 	words_release(NULL);
 }
 
+/* Of three letters at most one may be wrong. */
+static void suggested_names(void **state)
+{
+	static const char *const choices[] = {"a", "app", "build", "node_modules"};
+	static const struct {
+		const char *written, *expected;
+	} rows[] = {
+		{"b", NULL},         {"ap", NULL},
+		{"apo", "app"},      {"APP", "app"},
+		{"biuld", "build"},  {"bxuxd", NULL},
+		{"buildx", "build"}, {"nod_module", "node_modules"},
+		{"build", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *got = word_suggest_near(rows[i].written, choices, ARRAY_SIZE(choices));
+
+		if (!got != !rows[i].expected || (got && strcmp(got, rows[i].expected) != 0))
+			fail_msg("%s: %s", rows[i].written, got ? got : "-");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +190,7 @@ int main(void)
 		cmocka_unit_test(flags_stop_where_the_words_begin),
 		cmocka_unit_test(csv_records),
 		cmocka_unit_test(suggestions),
+		cmocka_unit_test(suggested_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
