@@ -238,7 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_and_casing), cmocka_unit_test(commands),
 		cmocka_unit_test(values),           cmocka_unit_test(descriptions),
-		cmocka_unit_test(silenced),         cmocka_unit_test(frontends),
+		cmocka_unit_test(silenced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
