@@ -250,6 +250,20 @@ def test_commands_on_an_index(slipway, build, multi, folder):
     slipway("inspect", digest).fails(digest)
 
 
+def test_rmi_by_id(slipway, build, multi):
+    """What images -q prints is the ID of the host's image, and removes the whole; a part cannot go alone."""
+    build(ARGUMENTS, {"f": "f"}, *SEVERAL)
+    index = build_entry(slipway, "t1:latest")
+    shown = slipway("images", "-q").ok().out.split()
+    arm = members(slipway.root, "t1:latest")[0]["manifests"][2]["digest"]
+    slipway("rmi", arm).fails("one platform of the image t1:latest")
+    slipway("tag", "t1", "again:2").ok()
+    slipway("rmi", *shown).fails("2 names")
+    assert slipway("rmi", "-f", *shown).ok().out.split() == [
+        "Untagged:", "t1:latest", "Untagged:", "again:2", "Deleted:", index]
+    assert read_index(slipway.root)["manifests"] == []
+
+
 def test_an_index_without_the_hosts_platform(slipway, build, multi):
     others = ",".join(p for p in ALL if p != build_platform())
     build("FROM multi\n", {}, "--platform", others)
