@@ -325,7 +325,7 @@ static void a_result_may_leave_layers_where_they_are(void **state)
 	assert_int_equal(w.checked, 1);
 	assert_int_equal(w.fetched, 0);
 	/* Where it goes it is already. */
-	w.options.layers = (struct layer_sink){.holds = holds, .arg = &w};
+	w.options.place = (struct layer_place){.holds = holds, .arg = &w};
 	w.held = true;
 	assert_ok(remote_caches_settle(r, &w.layers[0].descriptor, 1, err));
 	assert_int_equal(w.fetched, 0);
