@@ -221,7 +221,7 @@ static int read_retries(int *out, const struct reader *r, const struct flag *fla
 		return 0;
 	if (flag->value[0] == '-' && value_number(&n, flag->value + 1, 10, INT32_MAX))
 		return reader_error(r, flag->at, "--retries cannot be negative (%s)", flag->value);
-	if (!value_number(&n, flag->value, 10, INT32_MAX))
+	if (!value_number(&n, flag->value + (flag->value[0] == '+'), 10, INT32_MAX))
 		return reader_error(r, flag->at, "--retries needs a number, not: %s", flag->value);
 	*out = (int)n;
 	return 0;
