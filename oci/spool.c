@@ -92,6 +92,12 @@ static int64_t *offset_of(const struct spool *sp, const struct tree_node *n)
 	return n->inode >= sp->lowest && i < sp->n_offsets ? &sp->offsets[i] : NULL;
 }
 
+/* Of a node that is wanted: it has one. */
+static int64_t *wanted_offset(const struct spool *sp, const struct tree_node *n)
+{
+	return &sp->offsets[n->inode - sp->lowest];
+}
+
 static void make_offsets(struct spool *sp)
 {
 	uint32_t highest = 0;
@@ -159,11 +165,11 @@ static int copy_out(struct spool *sp, struct layer_reader *reader, struct wanted
 		return -1;
 	sha256_final(&hash, sum);
 	for (size_t i = 0; i < n; i++)
-		*n_found += *offset_of(sp, group[i].node) < 0 &&
+		*n_found += *wanted_offset(sp, group[i].node) < 0 &&
 			    is_it(group[i].node, sp->size - start, sum);
 	for (size_t i = 0; i < n; i++)
 		if (is_it(group[i].node, sp->size - start, sum))
-			*offset_of(sp, group[i].node) = start;
+			*wanted_offset(sp, group[i].node) = start;
 	return 0;
 }
 
@@ -195,7 +201,7 @@ static int fill_layer(struct spool *sp, struct wanted *all, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		AUTO_FREE char *path = NULL;
 
-		if (*offset_of(sp, all[i].node) >= 0)
+		if (*wanted_offset(sp, all[i].node) >= 0)
 			continue;
 		path = tree_source(all[i].node);
 		return error_set(err, ERROR_CORRUPT,
