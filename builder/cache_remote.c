@@ -1,51 +1,15 @@
 #include "builder/cache_remote.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "builder/cache_document.h"
-#include "oci/image.h"
+#include "builder/cache_remote_private.h"
 #include "oci/layer_index.h"
 #include "oci/layer_reader.h"
 
-#define TRANSFERS 4
 /* A build that was started over so often does without caches. */
 #define MAX_LOSSES 3
-
-struct remote_cache {
-	struct remote_caches *all;
-	const struct cache_source *source;
-	bool ready;   /* loaded, and not given up */
-	bool doubted; /* a layer was missing: others are looked for before they count as hits */
-	struct image *image;
-	struct cache_document doc;
-};
-
-/* A layer that some step took. */
-struct remote_hit {
-	struct remote_cache *cache;
-	struct cache_record record;
-	char quick[SHA256_HEX_SIZE];
-	char kind[16];
-	pthread_mutex_t work; /* held while it is brought: who else needs it waits */
-	bool settled;         /* here, and what its record says */
-};
-
-struct remote_caches {
-	struct store *store;
-	const struct build_options *options;
-	struct remote_cache *items;
-	size_t n;
-	pthread_mutex_t lock;
-	bool loaded;
-	struct remote_hit **hits;
-	size_t n_hits, cap_hits;
-	struct strlist banned; /* digests */
-	size_t losses;
-	bool lost;
-};
 
 struct remote_caches *remote_caches_new(struct store *s, const struct build_options *o)
 {
@@ -56,10 +20,15 @@ struct remote_caches *remote_caches_new(struct store *s, const struct build_opti
 	r = xcalloc(1, sizeof(*r));
 	r->store = s;
 	r->options = o;
-	r->n = o->n_caches;
+	r->n_platforms = o->n_platforms ? o->n_platforms : 1;
+	r->n = o->n_caches * r->n_platforms;
 	r->items = xcalloc(r->n, sizeof(*r->items));
 	for (size_t i = 0; i < r->n; i++)
-		r->items[i] = (struct remote_cache){.all = r, .source = &o->caches[i]};
+		r->items[i] = (struct remote_cache){
+			.all = r,
+			.source = &o->caches[i / r->n_platforms],
+			.platform = o->n_platforms ? &o->platforms[i % r->n_platforms] : NULL,
+		};
 	pthread_mutex_init(&r->lock, NULL);
 	return r;
 }
@@ -82,76 +51,6 @@ void remote_caches_free(struct remote_caches *r)
 	strlist_release(&r->banned);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
-}
-
-/* ---- loading ------------------------------------------------------------- */
-
-static int check_layers(const struct remote_cache *c, struct error *err)
-{
-	for (size_t i = 0; i < c->doc.n; i++) {
-		const struct descriptor *d = &c->image->manifest.layers[c->doc.entries[i].layer];
-
-		if (!media_is_layer(d->media_type) || d->urls.n)
-			return error_set(err, ERROR_CORRUPT, "%s is no layer that can be used",
-					 d->digest.text);
-	}
-	return 0;
-}
-
-static int read_cache(struct remote_cache *c, struct error *err)
-{
-	const struct build_options *o = c->all->options;
-	const struct platform *platform = o->n_platforms ? &o->platforms[0] : NULL;
-	AUTO(descriptor) found = {.size = 0};
-
-	if (c->source->load(c->source->arg, platform, &found, err) < 0)
-		return -1;
-	if (image_load(&c->image, c->all->store, &found, platform, err) < 0 ||
-	    cache_document_read(&c->doc, &c->image->config, c->image->manifest.config.digest.text,
-				err) < 0)
-		return -1;
-	return check_layers(c, err);
-}
-
-/* Whatever is wrong with a cache is told, and no more. */
-static int load_one(void *arg, struct error *unused)
-{
-	struct remote_cache *c = arg;
-	const struct build_options *o = c->all->options;
-	AUTO(error) why = ERROR_INIT;
-	int step = report_step_begin(o->reporter, "[internal] import cache from %s",
-				     c->source->name);
-
-	(void)unused;
-	c->ready = read_cache(c, &why) == 0;
-	if (!c->ready && why.kind == ERROR_NOT_FOUND && !c->image)
-		report_step_note(o->reporter, step, "there is no cache yet");
-	else if (!c->ready && !cancel_requested(o->cancel))
-		report_log(o->reporter, LOG_WARNING, "cache %s: %s; the build goes on without it",
-			   c->source->name, why.message);
-	report_step_end(o->reporter, step, c->ready ? STEP_STATUS_DONE : STEP_STATUS_CANCELLED,
-			NULL);
-	return 0;
-}
-
-/* With the lock held: who asks meanwhile waits for the answer. */
-static void load_all(struct remote_caches *r)
-{
-	AUTO_PTR(pool) pool = NULL;
-	struct group group;
-
-	if (r->loaded)
-		return;
-	r->loaded = true;
-	if (r->n == 1) {
-		load_one(&r->items[0], NULL);
-		return;
-	}
-	pool = pool_new(r->n < TRANSFERS ? r->n : TRANSFERS);
-	group_init(&group, pool);
-	for (size_t i = 0; i < r->n; i++)
-		group_run(&group, load_one, &r->items[i]);
-	group_wait(&group, NULL);
 }
 
 /* ---- looking up ---------------------------------------------------------- */
@@ -254,7 +153,7 @@ bool remote_caches_find(struct remote_caches *r, const char *key, const char *qu
 	if (!r)
 		return false;
 	pthread_mutex_lock(&r->lock);
-	load_all(r);
+	remote_caches_load(r);
 	for (size_t i = 0; i < r->n && !h; i++)
 		h = find_in(&r->items[i], key, quick);
 	pthread_mutex_unlock(&r->lock);
@@ -274,7 +173,7 @@ bool remote_caches_find_created(struct remote_caches *r, const char *key, int64_
 	if (!r)
 		return false;
 	pthread_mutex_lock(&r->lock);
-	load_all(r);
+	remote_caches_load(r);
 	for (size_t i = 0; i < r->n && !found; i++) {
 		const struct remote_cache *c = &r->items[i];
 
@@ -464,7 +363,7 @@ static int each_hit(struct remote_caches *r, const struct descriptor *layers, si
 	if (!n_chosen)
 		return 0;
 	/* A pool of its own: these jobs wait for a network, and the stages wait for them. */
-	pool = pool_new(n_chosen < TRANSFERS ? n_chosen : TRANSFERS);
+	pool = pool_new(n_chosen < REMOTE_TRANSFERS ? n_chosen : REMOTE_TRANSFERS);
 	group_init(&group, pool);
 	for (size_t i = 0; i < n_chosen; i++)
 		group_run(&group, job, chosen[i]);

@@ -346,3 +346,17 @@ def test_several_platforms(login, context, registry, repo, folder):
             name=f"{repo}/app:1")(context(top))
     assert not set(downloads(registry, since)) & set(layers_of(registry, f"{repo}/cache"))
     assert json.loads(skopeo("inspect", "--raw", *creds(registry), f"docker://{repo}/app:1"))["manifests"]
+
+
+def test_inline_of_several_platforms(login, context, repo):
+    """Each image of the index has the records of its own steps: all are read, for whatever is built now."""
+    name = f"{repo}/app:1"
+    top = {"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY f /$TARGETARCH\n", "f": "content"}
+    both = ["--platform", "linux/amd64,linux/arm64"]
+    builder(login, *both, "--cache-to", "type=inline", "--push", name=name)(context(top))
+    for platforms in (both, ["--platform", "linux/arm64,linux/amd64"], ["--platform", "linux/arm64"],
+                      ["--platform", "linux/s390x,linux/arm64"]):
+        said = builder(login.other(), *platforms, "--cache-from", name)(context(top))
+        made = {line for line in steps(said) if "DONE" in line}
+        assert len(made) == ("s390x" in platforms[1]), str(said)
+        assert "goes on without it" not in said.err
