@@ -28,9 +28,8 @@ struct image_source {
 };
 
 struct fetch_source {
-	/* GET url into the file out_fd; name: from Content-Disposition or the URL, free(); mtime: Last-Modified or -1. */
-	int (*url)(void *arg, const char *url, int out_fd, char **name, int64_t *mtime,
-		   struct error *err);
+	/* GET url into the file out_fd; mtime: Last-Modified or -1. */
+	int (*url)(void *arg, const char *url, int out_fd, int64_t *mtime, struct error *err);
 	void *arg;
 };
 

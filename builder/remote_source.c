@@ -1,5 +1,6 @@
 #include "builder/remote_source.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/strbuf.h"
 
 static bool is_http(const char *source)
 {
@@ -28,15 +30,41 @@ enum remote_kind remote_kind_of(const char *source)
 	return str_ends(path, ".git") ? REMOTE_GIT : REMOTE_URL;
 }
 
+/* "a%20b" -> "a b". False: what follows a percent sign is not the code of a character that a name can have. */
+static bool decode(struct strbuf *out, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char code[3] = {0};
+
+		if (text[i] != '%') {
+			strbuf_putc(out, text[i]);
+			continue;
+		}
+		if (len - i < 3 || !isxdigit((unsigned char)text[i + 1]) ||
+		    !isxdigit((unsigned char)text[i + 2]))
+			return false;
+		memcpy(code, text + i + 1, 2);
+		if (strcmp(code, "00") == 0)
+			return false;
+		strbuf_putc(out, (char)strtoul(code, NULL, 16));
+		i += 2;
+	}
+	return true;
+}
+
 char *remote_name(const char *url)
 {
+	AUTO(strbuf) decoded = STRBUF_INIT;
 	const char *host = strstr(url, "://");
 	const char *path = host ? strpbrk(host + 3, "/?#") : NULL;
 	const char *end, *start;
 
 	if (!path || *path != '/')
 		return xstrdup("__unnamed__");
-	end = path + strcspn(path, "?#");
+	if (!decode(&decoded, path, strcspn(path, "?#")))
+		return xstrdup("__unnamed__");
+	path = decoded.buf;
+	end = path + decoded.len;
 	while (end > path && end[-1] == '/')
 		end--;
 	for (start = end; start > path && start[-1] != '/';)
@@ -117,13 +145,6 @@ static int verify(int fd, const char *url, const char *checksum, struct error *e
 	return 0;
 }
 
-/* Names from a header are one path component or they do not count. */
-static bool is_usable_name(const char *name)
-{
-	return name && *name && !strchr(name, '/') && strcmp(name, ".") != 0 &&
-	       strcmp(name, "..") != 0 && strlen(name) < 256;
-}
-
 static int set_times(int fd, int64_t mtime, struct error *err)
 {
 	struct timespec times[2] = {{.tv_sec = mtime}, {.tv_sec = mtime}};
@@ -141,8 +162,7 @@ static int fetch_one(struct remote_files *out, size_t i, struct build *b,
 	const char *url = ins->copy.sources.items[i];
 	AUTO_FREE char *dir = xstrfmt("%s/%zu", out->folder, i);
 	AUTO_FREE char *partial = xstrfmt("%s.part", dir);
-	AUTO_FREE char *given = NULL;
-	AUTO_FREE char *own = remote_name(url);
+	AUTO_FREE char *name = remote_name(url);
 	AUTO_FD int fd = -1;
 	int64_t mtime = -1;
 
@@ -152,11 +172,11 @@ static int fetch_one(struct remote_files *out, size_t i, struct build *b,
 	fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || mkdir(dir, 0700) < 0)
 		return error_errno(err, "create %s", fd < 0 ? partial : dir);
-	if (fetch->url(fetch->arg, url, fd, &given, &mtime, err) < 0 ||
+	if (fetch->url(fetch->arg, url, fd, &mtime, err) < 0 ||
 	    (ins->copy.checksum && verify(fd, url, ins->copy.checksum, err) < 0) ||
 	    set_times(fd, mtime, err) < 0)
 		return -1;
-	out->paths[i] = xstrfmt("%s/%s", dir, is_usable_name(given) ? given : own);
+	out->paths[i] = xstrfmt("%s/%s", dir, name);
 	if (rename(partial, out->paths[i]) < 0)
 		return error_errno(err, "rename %s", partial);
 	return 0;

@@ -9,7 +9,10 @@
 enum remote_kind { REMOTE_NONE, REMOTE_URL, REMOTE_GIT };
 /* http:// and https://; git@, git://, ssh:// and URLs whose path ends in .git. */
 enum remote_kind remote_kind_of(const char *source);
-/* "https://h/a/b.tgz?x" -> "b.tgz"; "__unnamed__" when the URL has no path. free() */
+/*
+ * "https://h/a/b%20c.tgz?x" -> "b c.tgz", as BuildKit names the file whatever the server calls it; "__unnamed__" when the URL has no
+ * path, or one that cannot be decoded. free()
+ */
 char *remote_name(const char *url);
 
 struct remote_files {

@@ -332,11 +332,9 @@ struct image_source app_image_source(struct app *a)
 }
 
 /* ADD URL: a connection of its own a download, since stages run at the same time. */
-static int fetch_file(void *arg, const char *url, int out_fd, char **name, int64_t *mtime,
-		      struct error *err)
+static int fetch_file(void *arg, const char *url, int out_fd, int64_t *mtime, struct error *err)
 {
 	struct app *a = arg;
-	AUTO(fetched) got = {0};
 	AUTO_PTR(http) http = NULL;
 	struct http_options o = {
 		.user_agent = "slipway/" SLIPWAY_VERSION,
@@ -345,10 +343,8 @@ static int fetch_file(void *arg, const char *url, int out_fd, char **name, int64
 		.cancel = a->cancel,
 	};
 
-	if (http_new(&http, &o, err) < 0 || fetch_url(http, url, out_fd, &got, err) < 0)
+	if (http_new(&http, &o, err) < 0 || fetch_url(http, url, out_fd, mtime, err) < 0)
 		return -1;
-	*name = take_ptr(got.name);
-	*mtime = got.mtime;
 	return 0;
 }
 

@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "base/path.h"
 #include "net/url.h"
 
 #define MAX_REDIRECTS 10
@@ -66,7 +65,7 @@ static int64_t last_modified(const struct http_response *res)
 }
 
 /* One request; *next is where it redirects to (free()), or NULL when the body was written. */
-static int request(struct http *h, const struct url *url, int fd, struct fetched *out, char **next,
+static int request(struct http *h, const struct url *url, int fd, int64_t *mtime, char **next,
 		   struct error *err)
 {
 	AUTO_FREE char *text = url_format(url);
@@ -98,14 +97,13 @@ static int request(struct http *h, const struct url *url, int fd, struct fetched
 		if (err)
 			err->status = res.status;
 	} else {
-		out->mtime = last_modified(&res);
-		out->size = (int64_t)body.file.bytes;
+		*mtime = last_modified(&res);
 	}
 	http_response_release(&res);
 	return result;
 }
 
-int fetch_url(struct http *h, const char *text, int fd, struct fetched *out, struct error *err)
+int fetch_url(struct http *h, const char *text, int fd, int64_t *mtime, struct error *err)
 {
 	AUTO(url) url = {0};
 
@@ -120,12 +118,11 @@ int fetch_url(struct http *h, const char *text, int fd, struct fetched *out, str
 			"cannot download from %s: a URL with a password would be recorded in the "
 			"image's history",
 			url.host);
-	out->name = xstrdup(strcmp(url.path, "/") == 0 ? "" : path_base(url.path));
 	for (int i = 0; i <= MAX_REDIRECTS; i++) {
 		AUTO_FREE char *next = NULL;
 		AUTO(url) target = {0};
 
-		if (request(h, &url, fd, out, &next, err) < 0)
+		if (request(h, &url, fd, mtime, &next, err) < 0)
 			return -1;
 		if (!next)
 			return 0;
@@ -138,10 +135,4 @@ int fetch_url(struct http *h, const char *text, int fd, struct fetched *out, str
 	}
 	return error_set(err, ERROR_REMOTE, "download %s: more than %d redirects", text,
 			 MAX_REDIRECTS);
-}
-
-void fetched_release(struct fetched *f)
-{
-	free(f->name);
-	*f = (struct fetched){0};
 }

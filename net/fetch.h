@@ -6,14 +6,8 @@
 
 #include "net/http.h"
 
-struct fetched {
-	char *name;    /* last element of the path of the URL asked for, "" when there is none */
-	int64_t mtime; /* Last-Modified, or -1 */
-	int64_t size;
-};
-
-/* Writes the body to fd, at most LIMIT_DOWNLOAD_BYTES (ERROR_UNSUPPORTED). ERROR_REMOTE with the status when it is not 2xx, ERROR_DENIED for a refused redirect. */
-int fetch_url(struct http *h, const char *url, int fd, struct fetched *out, struct error *err);
-void fetched_release(struct fetched *f);
-
-CLEANUP_RELEASE(fetched)
+/*
+ * Writes the body to fd, at most LIMIT_DOWNLOAD_BYTES (ERROR_UNSUPPORTED). *mtime: Last-Modified, or -1. ERROR_REMOTE with the status
+ * when it is not 2xx, ERROR_DENIED for a refused redirect.
+ */
+int fetch_url(struct http *h, const char *url, int fd, int64_t *mtime, struct error *err);

@@ -330,11 +330,14 @@ def test_checksums_are_for_one_remote_source(build):
 def test_urls(build):
     packed = archive([entry("in", data="in")], "gz")
     at = {"Last-Modified": "Sun, 09 Sep 2001 01:46:40 GMT"}
-    with Web({"/path/f.txt": (200, at, b"body"), "/a.tgz": packed, "/gone": (404, {}, b"")}) as web:
+    with Web({"/path/f.txt": (200, at, b"body"), "/a.tgz": packed, "/gone": (404, {}, b""),
+              "/a%20b%2Bc": (200, {"Content-Disposition": "attachment; filename=other"}, b"coded")}) as web:
         built = build(f"""
             FROM tiny
             # The last element of the path without the query; 0600, root's, of the time that the server names.
             ADD {web.url}/path/f.txt?version=1 /d/
+            # Decoded, and not what the server calls it.
+            ADD {web.url}/a%20b%2Bc /d/
             ADD --chown=app --chmod=644 {web.url}/path/f.txt /named
             # Not unpacked unless asked.
             ADD {web.url}/a.tgz /packed/
@@ -345,7 +348,7 @@ def test_urls(build):
         f = tree["d/f.txt"]
         assert wrong([
             ("file", (f.uid, f.gid, f.mode, f.mtime, f.data), (0, 0, 0o600, 10**9, b"body")),
-            ("named", facts(tree, "named"), (1000, 1000, 0o644)), ("packed", tree["packed/a.tgz"].data, packed),
+            ("decoded", tree["d/a b+c"].data, b"coded"), ("named", facts(tree, "named"), (1000, 1000, 0o644)), ("packed", tree["packed/a.tgz"].data, packed),
             ("unpacked", tree["unpacked/in"].data, b"in"), ("checked", tree["checked"].data, b"body"),
         ]) == []
         build.fails(f"FROM scratch\nADD {web.url}/gone /d/\n", "Dockerfile:2", "404", "/gone")
