@@ -7,34 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-
-/* Levenshtein distance of short words; more than 31 letters never match. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[33], n = strlen(b);
-
-	if (n > 31 || strlen(a) > 31)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			size_t up = row[j];
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			if (up + 1 < best)
-				best = up + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-			diagonal = up;
-		}
-	}
-	return row[n];
-}
+#include "base/typo.h"
 
 const char *options_nearest(const char *word, const char *const *names)
 {
@@ -42,7 +15,7 @@ const char *options_nearest(const char *word, const char *const *names)
 	size_t best_distance = strlen(word) / 3 + 2;
 
 	for (; *names; names++) {
-		size_t d = distance(word, *names);
+		size_t d = typo_distance(word, *names);
 
 		if (d < best_distance) {
 			best_distance = d;

@@ -1,10 +1,10 @@
 #include "dockerfile/words.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/typo.h"
 #include "base/strbuf.h"
 
 void words_release(struct words *w)
@@ -215,52 +215,13 @@ int words_csv(struct words *out, const char *text, struct error *err)
 	}
 }
 
-#define SUGGEST_LENGTH   40
 #define SUGGEST_DISTANCE 3
-
-static bool same_letter(char a, char b)
-{
-	return tolower((unsigned char)a) == tolower((unsigned char)b);
-}
-
-/*
- * Letters to insert, delete, change or swap with their neighbour, case ignored;
- * SUGGEST_DISTANCE when a word is too long to be a typing error.
- */
-static size_t edit_distance(const char *a, const char *b)
-{
-	size_t la = strlen(a), lb = strlen(b), i, j;
-	size_t rows[3][SUGGEST_LENGTH + 1];
-
-	if (la > SUGGEST_LENGTH || lb > SUGGEST_LENGTH)
-		return SUGGEST_DISTANCE;
-	for (j = 0; j <= lb; j++)
-		rows[0][j] = j;
-	for (i = 1; i <= la; i++) {
-		size_t *row = rows[i % 3], *above = rows[(i - 1) % 3];
-
-		row[0] = i;
-		for (j = 1; j <= lb; j++) {
-			size_t best = above[j - 1] + !same_letter(a[i - 1], b[j - 1]);
-
-			if (above[j] + 1 < best)
-				best = above[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
-			    same_letter(a[i - 2], b[j - 1]) && rows[(i - 2) % 3][j - 2] + 1 < best)
-				best = rows[(i - 2) % 3][j - 2] + 1;
-			row[j] = best;
-		}
-	}
-	return rows[la % 3][lb];
-}
 
 const char *word_suggest_near(const char *written, const char *const *choices, size_t n)
 {
 	const char *near = word_suggest(written, choices, n);
 
-	return near && edit_distance(written, near) * 3 <= strlen(written) ? near : NULL;
+	return near && typo_distance(written, near) * 3 <= strlen(written) ? near : NULL;
 }
 
 const char *word_suggest(const char *written, const char *const *choices, size_t n)
@@ -271,7 +232,7 @@ const char *word_suggest(const char *written, const char *const *choices, size_t
 	if (!*written)
 		return NULL;
 	for (i = 0; i < n; i++) {
-		size_t distance = edit_distance(written, choices[i]);
+		size_t distance = typo_distance(written, choices[i]);
 
 		if (distance == 0)
 			return strcmp(written, choices[i]) == 0 ? NULL : choices[i];
