@@ -1,5 +1,6 @@
 #include "base/fs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -298,4 +299,34 @@ int fs_open_unnamed(const char *dir, struct error *err)
 	if (unlink(path) < 0)
 		return error_errno(err, "remove %s", path);
 	return take_fd(fd);
+}
+
+int fs_each_entry(int at, const char *name,
+		  int (*fn)(void *arg, int dirfd, const char *entry, const struct stat *st,
+			    struct error *err),
+		  void *arg, struct error *err)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *e;
+	int result = 0;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return errno == ENOENT ? 0 : error_errno(err, "list the folder %s", name);
+	}
+	while (result == 0 && (errno = 0, e = readdir(dir))) {
+		struct stat st;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		/* One that is gone by now was never there. */
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			result = fn(arg, fd, e->d_name, &st, err);
+	}
+	if (!e && errno)
+		result = error_errno(err, "list the folder %s", name);
+	closedir(dir);
+	return result;
 }

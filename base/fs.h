@@ -33,6 +33,14 @@ int fs_mkdir_p(const char *path, mode_t mode, struct error *err);
  * the first error.
  */
 int fs_remove_tree(int dirfd, const char *name, struct error *err);
+/*
+ * Calls fn for each entry of the folder at/name but "." and ".." until one gives something other than 0, which is the result. st is the
+ * entry's own, not that of what a link points to; dirfd is the folder. A missing folder is empty, a symbolic link is no folder.
+ */
+int fs_each_entry(int at, const char *name,
+		  int (*fn)(void *arg, int dirfd, const char *entry, const struct stat *st,
+			    struct error *err),
+		  void *arg, struct error *err);
 /* What was created, renamed or removed in the folder dirfd/path lasts from now on. */
 int fs_fsync_dir(int dirfd, const char *path, struct error *err);
 #define FS_TEMP_PREFIX ".tmp-"

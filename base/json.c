@@ -230,6 +230,17 @@ int json_opt_string(const json_t *obj, const char *key, const char **out, const 
 	return 0;
 }
 
+int json_opt_text(const json_t *obj, const char *key, char **out, const char *where,
+		  struct error *err)
+{
+	const char *text;
+
+	if (json_opt_string(obj, key, &text, where, err) < 0)
+		return -1;
+	*out = text && *text ? xstrdup(text) : NULL;
+	return 0;
+}
+
 int json_opt_int(const json_t *obj, const char *key, int64_t *out, int64_t fallback,
 		 const char *where, struct error *err)
 {

@@ -42,6 +42,9 @@ int json_get_array(const json_t *obj, const char *key, json_t **out, const char 
 /* Optional: missing or null gives the default (NULL, fallback, empty); another type is ERROR_CORRUPT. */
 int json_opt_string(const json_t *obj, const char *key, const char **out, const char *where,
 		    struct error *err);
+/* A copy (free()); NULL for "" too, which docker writes for what is absent. */
+int json_opt_text(const json_t *obj, const char *key, char **out, const char *where,
+		  struct error *err);
 int json_opt_int(const json_t *obj, const char *key, int64_t *out, int64_t fallback,
 		 const char *where, struct error *err);
 int json_opt_bool(const json_t *obj, const char *key, bool *out, bool fallback, const char *where,

@@ -43,21 +43,6 @@ static int parse_kind(enum output_kind *out, const char *text, struct error *err
 		"--output: unknown type \"%s\": image, registry, oci, docker, tar or local", text);
 }
 
-static int parse_bool(const struct strmap *fields, const char *key, bool *out, struct error *err)
-{
-	const char *value = strmap_get(fields, key);
-
-	if (!strmap_has(fields, key))
-		return 0;
-	if (!value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0)
-		*out = true;
-	else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
-		*out = false;
-	else
-		return error_set(err, ERROR_USAGE, "--output: %s=%s: true or false", key, value);
-	return 0;
-}
-
 static int fill(struct output_spec *spec, const struct strmap *fields, struct error *err)
 {
 	const char *type = strmap_get(fields, "type");
@@ -69,10 +54,11 @@ static int fill(struct output_spec *spec, const struct strmap *fields, struct er
 		return error_set(err, ERROR_USAGE, "--output: type= is missing");
 	if (csv_check_keys(fields, output_keys, "--output", err) < 0 ||
 	    parse_kind(&spec->kind, type, err) < 0 ||
-	    parse_bool(fields, "push", &spec->push, err) < 0 ||
-	    parse_bool(fields, "tar", &tar, err) < 0 ||
-	    parse_bool(fields, "oci-mediatypes", &oci, err) < 0 ||
-	    parse_bool(fields, "rewrite-timestamp", &spec->rewrite_timestamp, err) < 0)
+	    csv_get_bool(fields, "push", "--output", &spec->push, err) < 0 ||
+	    csv_get_bool(fields, "tar", "--output", &tar, err) < 0 ||
+	    csv_get_bool(fields, "oci-mediatypes", "--output", &oci, err) < 0 ||
+	    csv_get_bool(fields, "rewrite-timestamp", "--output", &spec->rewrite_timestamp, err) <
+		    0)
 		return -1;
 	if (!tar || !oci)
 		return error_set(err, ERROR_UNSUPPORTED, "--output: %s=false is not supported",

@@ -52,23 +52,6 @@ static int set_ref(struct cache_spec *s, const char *flag, const char *text, str
 	return 0;
 }
 
-static int get_bool(const struct strmap *fields, const char *key, bool fallback, bool *out,
-		    struct error *err)
-{
-	const char *value = strmap_get(fields, key);
-
-	*out = fallback;
-	if (!strmap_has(fields, key))
-		return 0;
-	if (!value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0)
-		*out = true;
-	else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
-		*out = false;
-	else
-		return error_set(err, ERROR_USAGE, TO ": %s=%s: true or false", key, value);
-	return 0;
-}
-
 static int get_timeout(struct cache_spec *s, const char *flag, const struct strmap *fields,
 		       struct error *err)
 {
@@ -145,15 +128,15 @@ static int fill_common(struct cache_spec *s, const struct strmap *fields, struct
 {
 	const char *mode = strmap_get(fields, "mode");
 	const char *compression = strmap_get(fields, "compression");
-	bool oci, image, ignore;
+	bool oci = true, image = true, ignore = true;
 	int level;
 
 	if (mode && strcmp(mode, "max") != 0 && strcmp(mode, "min") != 0)
 		return error_set(err, ERROR_USAGE, TO ": mode=%s: min or max", mode);
 	s->max = mode && strcmp(mode, "max") == 0;
-	if (get_bool(fields, "oci-mediatypes", true, &oci, err) < 0 ||
-	    get_bool(fields, "image-manifest", true, &image, err) < 0 ||
-	    get_bool(fields, "ignore-error", true, &ignore, err) < 0 ||
+	if (csv_get_bool(fields, "oci-mediatypes", TO, &oci, err) < 0 ||
+	    csv_get_bool(fields, "image-manifest", TO, &image, err) < 0 ||
+	    csv_get_bool(fields, "ignore-error", TO, &ignore, err) < 0 ||
 	    get_timeout(s, TO, fields, err) < 0)
 		return -1;
 	if (!oci || !image)

@@ -37,6 +37,17 @@ int cmd_tag(struct app *a, int argc, char **argv, struct error *err);
 int cmd_tags(struct app *a, int argc, char **argv, struct error *err);
 int cmd_version(struct app *a, int argc, char **argv, struct error *err);
 
+/* Rows of the option tables that several commands have. */
+#define OPTION_ROW_INSECURE(app)                                                                  \
+	{                                                                                         \
+		0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",                               \
+			"Allow plain HTTP and unverified TLS for this registry", &(app)->insecure \
+	}
+#define OPTION_ROW_PROGRESS(kind)                                                                \
+	{                                                                                        \
+		0, "progress", OPTION_STRING, "KIND", "auto, tty, plain, json or quiet", &(kind) \
+	}
+
 /* Pushes one image and prints the line docker's users expect: for push and build --push. */
 int push_image(struct app *a, const struct image_ref *ref, const struct descriptor *d, bool quiet,
 	       struct error *err);

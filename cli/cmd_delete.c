@@ -38,8 +38,7 @@ int cmd_delete(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
 	struct option options[] = {
-		{0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",
-		 "Allow plain HTTP and unverified TLS for this registry", &a->insecure},
+		OPTION_ROW_INSECURE(a),
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 

@@ -115,8 +115,7 @@ int cmd_login(struct app *a, int argc, char **argv, struct error *err)
 		 &password},
 		{0, "password-stdin", OPTION_FLAG, NULL, "Take the password from standard input",
 		 &from_stdin},
-		{0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",
-		 "Allow plain HTTP and unverified TLS for this registry", &a->insecure},
+		OPTION_ROW_INSECURE(a),
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 

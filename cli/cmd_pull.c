@@ -42,10 +42,8 @@ int cmd_pull(struct app *a, int argc, char **argv, struct error *err)
 	struct option options[] = {
 		{0, "platform", OPTION_STRING, "OS/ARCH",
 		 "Choose this platform of a multi-platform image", &platform_text},
-		{0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",
-		 "Allow plain HTTP and unverified TLS for this registry", &a->insecure},
-		{0, "progress", OPTION_STRING, "KIND", "auto, tty, plain, json or quiet",
-		 &progress},
+		OPTION_ROW_INSECURE(a),
+		OPTION_ROW_PROGRESS(progress),
 		{'q', "quiet", OPTION_FLAG, NULL, "Print only the name", &quiet},
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);

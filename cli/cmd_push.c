@@ -57,12 +57,10 @@ int cmd_push(struct app *a, int argc, char **argv, struct error *err)
 	const char *progress = NULL;
 	bool quiet = false;
 	struct option options[] = {
-		{0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",
-		 "Allow plain HTTP and unverified TLS for this registry", &a->insecure},
+		OPTION_ROW_INSECURE(a),
 		{0, "no-create-repo", OPTION_FLAG, NULL, "Do not make a repository that ECR lacks",
 		 &a->no_create_repo},
-		{0, "progress", OPTION_STRING, "KIND", "auto, tty, plain, json or quiet",
-		 &progress},
+		OPTION_ROW_PROGRESS(progress),
 		{'q', "quiet", OPTION_FLAG, NULL, "Print only the name", &quiet},
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);

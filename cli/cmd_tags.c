@@ -17,8 +17,7 @@ int cmd_tags(struct app *a, int argc, char **argv, struct error *err)
 	AUTO(strlist) tags = STRLIST_INIT;
 	AUTO(image_ref) ref = {0};
 	struct option options[] = {
-		{0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",
-		 "Allow plain HTTP and unverified TLS for this registry", &a->insecure},
+		OPTION_ROW_INSECURE(a),
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 

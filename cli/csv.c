@@ -58,3 +58,19 @@ int csv_check_keys(const struct strmap *fields, const char *const *known, const 
 	}
 	return 0;
 }
+
+int csv_get_bool(const struct strmap *fields, const char *key, const char *flag, bool *out,
+		 struct error *err)
+{
+	const char *value = strmap_get(fields, key);
+
+	if (!strmap_has(fields, key))
+		return 0;
+	if (!value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0)
+		*out = true;
+	else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
+		*out = false;
+	else
+		return error_set(err, ERROR_USAGE, "%s: %s=%s: true or false", flag, key, value);
+	return 0;
+}

@@ -59,17 +59,6 @@ static json_t *unknown_fields(json_t *obj, const char *const *known, size_t n_kn
 	return rest;
 }
 
-static int opt_text(const json_t *j, const char *key, char **out, const char *where,
-		    struct error *err)
-{
-	const char *text;
-
-	if (json_opt_string(j, key, &text, where, err) < 0)
-		return -1;
-	*out = text && *text ? xstrdup(text) : NULL;
-	return 0;
-}
-
 /* {"80/tcp":{}}: the keys are the set. */
 static int read_set(const json_t *j, const char *key, struct strlist *out, const char *where,
 		    struct error *err)
@@ -121,9 +110,9 @@ static int read_config(struct image_config *c, const json_t *top, const char *wh
 	if (!is_present(top, "config"))
 		return 0;
 	if (json_get_object(top, "config", &j, where, err) < 0 ||
-	    opt_text(j, "User", &c->user, where, err) < 0 ||
-	    opt_text(j, "WorkingDir", &c->working_dir, where, err) < 0 ||
-	    opt_text(j, "StopSignal", &c->stop_signal, where, err) < 0 ||
+	    json_opt_text(j, "User", &c->user, where, err) < 0 ||
+	    json_opt_text(j, "WorkingDir", &c->working_dir, where, err) < 0 ||
+	    json_opt_text(j, "StopSignal", &c->stop_signal, where, err) < 0 ||
 	    json_opt_strlist(j, "Env", &c->env, where, err) < 0 ||
 	    json_opt_strlist(j, "Entrypoint", &c->entrypoint, where, err) < 0 ||
 	    json_opt_strlist(j, "Cmd", &c->cmd, where, err) < 0 ||
@@ -190,10 +179,10 @@ static int read_history(struct image_config *c, const json_t *top, const char *w
 		if (!json_is_object(j))
 			return error_set(err, ERROR_CORRUPT,
 					 "%s: an entry of \"history\" is not an object", where);
-		if (opt_text(j, "created", &h.created, where, err) < 0 ||
-		    opt_text(j, "created_by", &h.created_by, where, err) < 0 ||
-		    opt_text(j, "author", &h.author, where, err) < 0 ||
-		    opt_text(j, "comment", &h.comment, where, err) < 0 ||
+		if (json_opt_text(j, "created", &h.created, where, err) < 0 ||
+		    json_opt_text(j, "created_by", &h.created_by, where, err) < 0 ||
+		    json_opt_text(j, "author", &h.author, where, err) < 0 ||
+		    json_opt_text(j, "comment", &h.comment, where, err) < 0 ||
 		    json_opt_bool(j, "empty_layer", &h.empty_layer, false, where, err) < 0) {
 			free(h.created);
 			free(h.created_by);
@@ -221,12 +210,12 @@ int image_config_parse(struct image_config *out, const char *text, size_t len, c
 		return error_set(err, ERROR_CORRUPT, "%s", bad.message);
 	if (!json_is_object(j))
 		return error_set(err, ERROR_CORRUPT, "%s: not a JSON object", where);
-	if (opt_text(j, "created", &c.created, where, err) < 0 ||
-	    opt_text(j, "author", &c.author, where, err) < 0 ||
-	    opt_text(j, "architecture", &c.platform.arch, where, err) < 0 ||
-	    opt_text(j, "os", &c.platform.os, where, err) < 0 ||
-	    opt_text(j, "os.version", &c.platform.os_version, where, err) < 0 ||
-	    opt_text(j, "variant", &c.platform.variant, where, err) < 0 ||
+	if (json_opt_text(j, "created", &c.created, where, err) < 0 ||
+	    json_opt_text(j, "author", &c.author, where, err) < 0 ||
+	    json_opt_text(j, "architecture", &c.platform.arch, where, err) < 0 ||
+	    json_opt_text(j, "os", &c.platform.os, where, err) < 0 ||
+	    json_opt_text(j, "os.version", &c.platform.os_version, where, err) < 0 ||
+	    json_opt_text(j, "variant", &c.platform.variant, where, err) < 0 ||
 	    read_config(&c, j, where, err) < 0 || read_rootfs(&c, j, where, err) < 0 ||
 	    read_history(&c, j, where, err) < 0)
 		return -1;

@@ -47,18 +47,6 @@ void descriptor_set(struct descriptor *d, const char *media_type, const struct d
 	d->size = size;
 }
 
-/* Docker's lists write "" for what is absent. */
-static int opt_text(const json_t *j, const char *key, char **out, const char *where,
-		    struct error *err)
-{
-	const char *text;
-
-	if (json_opt_string(j, key, &text, where, err) < 0)
-		return -1;
-	*out = text && *text ? xstrdup(text) : NULL;
-	return 0;
-}
-
 static int platform_from_json(struct platform *p, const json_t *j, const char *where,
 			      struct error *err)
 {
@@ -66,11 +54,11 @@ static int platform_from_json(struct platform *p, const json_t *j, const char *w
 		return 0;
 	if (!json_is_object(j))
 		return error_set(err, ERROR_CORRUPT, "%s: \"platform\" is not an object", where);
-	if (opt_text(j, "os", &p->os, where, err) < 0 ||
-	    opt_text(j, "architecture", &p->arch, where, err) < 0 ||
-	    opt_text(j, "variant", &p->variant, where, err) < 0)
+	if (json_opt_text(j, "os", &p->os, where, err) < 0 ||
+	    json_opt_text(j, "architecture", &p->arch, where, err) < 0 ||
+	    json_opt_text(j, "variant", &p->variant, where, err) < 0)
 		return -1;
-	return opt_text(j, "os.version", &p->os_version, where, err);
+	return json_opt_text(j, "os.version", &p->os_version, where, err);
 }
 
 int descriptor_from_json(struct descriptor *out, const json_t *j, const char *where,
@@ -93,7 +81,7 @@ int descriptor_from_json(struct descriptor *out, const json_t *j, const char *wh
 				 d.digest.text, (long long)d.size);
 	d.media_type = xstrdup(media_type);
 	if (platform_from_json(&d.platform, json_object_get(j, "platform"), where, err) < 0 ||
-	    opt_text(j, "artifactType", &d.artifact_type, where, err) < 0 ||
+	    json_opt_text(j, "artifactType", &d.artifact_type, where, err) < 0 ||
 	    json_opt_strmap(j, "annotations", &d.annotations, where, err) < 0 ||
 	    json_opt_strlist(j, "urls", &d.urls, where, err) < 0)
 		return -1;

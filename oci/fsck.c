@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "base/limits.h"
 #include "oci/fsck_private.h"
 #include "oci/image.h"
@@ -76,9 +77,9 @@ static int check_blobs(struct fsck *f, struct error *err)
 	struct blob_folder sha256 = {f, "sha256"}, sha512 = {f, "sha512"};
 	int dirfd = store_dirfd(f->store);
 
-	if (prune_each(dirfd, "blobs/sha256", check_file, &sha256, err) < 0)
+	if (fs_each_entry(dirfd, "blobs/sha256", check_file, &sha256, err) < 0)
 		return -1;
-	return prune_each(dirfd, "blobs/sha512", check_file, &sha512, err);
+	return fs_each_entry(dirfd, "blobs/sha512", check_file, &sha512, err);
 }
 
 /* Every manifest and index among the blobs, and what other indexes name. */

@@ -127,7 +127,7 @@ static int check_record(void *arg, int dirfd, const char *name, const struct sta
 
 int fsck_records(struct fsck *f, struct error *err)
 {
-	return prune_each(store_dirfd(f->store), "cache/steps", check_record, f, err);
+	return fs_each_entry(store_dirfd(f->store), "cache/steps", check_record, f, err);
 }
 
 struct fsck_mode {
@@ -169,10 +169,10 @@ static int check_mode(void *arg, int dirfd, const char *name, const struct stat 
 {
 	struct fsck_mode mode = {.fsck = arg, .name = name};
 
-	return S_ISDIR(st->st_mode) ? prune_each(dirfd, name, check_chain, &mode, err) : 0;
+	return S_ISDIR(st->st_mode) ? fs_each_entry(dirfd, name, check_chain, &mode, err) : 0;
 }
 
 int fsck_layers(struct fsck *f, struct error *err)
 {
-	return prune_each(store_dirfd(f->store), "layers", check_mode, f, err);
+	return fs_each_entry(store_dirfd(f->store), "layers", check_mode, f, err);
 }

@@ -11,7 +11,6 @@
 #include "oci/layer_index.h"
 #include "oci/layer_index_format.h"
 
-
 struct index_reader {
 	const uint8_t *at, *end; /* of the records */
 	void *mapped;            /* NULL: the caller's memory */

@@ -1,6 +1,5 @@
 #include "oci/mark.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -167,36 +166,32 @@ static int mark_record(struct mark *m, struct store *s, int dirfd, const char *n
 	return 0;
 }
 
-/* Records lie in cache/ or one or two folders below; deeper there are only mount caches, which hold no records. */
-static int mark_folder(struct mark *m, struct store *s, int at, const char *name, int depth,
-		       struct error *err)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *e;
-	int result = 0;
+struct marking {
+	struct mark *mark;
+	struct store *store;
+	int depth;
+};
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		/* A folder of a mount cache may belong to a mapped user and be closed to us. */
-		return errno == ENOENT || (errno == EACCES && depth > 1)
-			       ? 0
-			       : error_errno(err, "list the cache folder %s", name);
-	}
-	while (result == 0 && (e = readdir(dir)) != NULL) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (e->d_type == DT_DIR && depth < 2)
-			result = mark_folder(m, s, fd, e->d_name, depth + 1, err);
-		else if (e->d_type == DT_REG && str_ends(e->d_name, ".json"))
-			result = mark_record(m, s, fd, e->d_name, err);
-	}
-	closedir(dir);
-	return result;
+/* Records lie in cache/ or one or two folders below; deeper there are only mount caches, which hold no records. */
+static int mark_entry(void *arg, int dirfd, const char *name, const struct stat *st,
+		      struct error *err)
+{
+	const struct marking *m = arg;
+	struct marking below = {m->mark, m->store, m->depth + 1};
+	AUTO(error) why = ERROR_INIT;
+
+	if (S_ISREG(st->st_mode) && str_ends(name, ".json"))
+		return mark_record(m->mark, m->store, dirfd, name, err);
+	if (!S_ISDIR(st->st_mode) || m->depth == 2 ||
+	    fs_each_entry(dirfd, name, mark_entry, &below, &why) == 0)
+		return 0;
+	/* A folder of a mount cache may belong to a mapped user and be closed to us. */
+	return why.number == EACCES && below.depth == 2 ? 0 : error_move(err, &why);
 }
 
 int mark_cache(struct mark *m, struct store *s, struct error *err)
 {
-	return mark_folder(m, s, store_dirfd(s), "cache", 0, err);
+	struct marking all = {m, s, 0};
+
+	return fs_each_entry(store_dirfd(s), "cache", mark_entry, &all, err);
 }

@@ -1,6 +1,5 @@
 #include "oci/prune.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -68,7 +67,7 @@ static int sweep_kind(void *arg, int dirfd, const char *name, const struct stat 
 	p->by_digest = false;
 	for (size_t i = 0; i < ARRAY_SIZE(by_digest); i++)
 		p->by_digest |= strcmp(name, by_digest[i]) == 0;
-	return prune_each(dirfd, name, sweep_fact, p, err);
+	return fs_each_entry(dirfd, name, sweep_fact, p, err);
 }
 
 /* An owner holds the lock of its file; folders have none and are told by the leases. */
@@ -101,33 +100,6 @@ static int sweep_leftover(void *arg, int dirfd, const char *name, const struct s
 	if (unlinkat(dirfd, name, 0) == 0)
 		p->result->bytes += (uint64_t)st->st_size;
 	return 0;
-}
-
-int prune_each(int at, const char *folder,
-	       int (*fn)(void *arg, int dirfd, const char *name, const struct stat *st,
-			 struct error *err),
-	       void *arg, struct error *err)
-{
-	int fd = openat(at, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *e;
-	int result = 0;
-
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return errno == ENOENT ? 0 : error_errno(err, "list the folder %s", folder);
-	}
-	while (result == 0 && (e = readdir(dir)) != NULL) {
-		struct stat st;
-
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			result = fn(arg, fd, e->d_name, &st, err);
-	}
-	closedir(dir);
-	return result;
 }
 
 /* Takes images without a name off the list, save those that somebody at work keeps or has just made. */
@@ -202,9 +174,9 @@ static int sweep(struct prune *p, struct error *err)
 			return -1;
 	}
 	if (store_each_blob(p->store, sweep_blob, p, err) < 0 ||
-	    prune_each(store_dirfd(p->store), "meta", sweep_kind, p, err) < 0)
+	    fs_each_entry(store_dirfd(p->store), "meta", sweep_kind, p, err) < 0)
 		return -1;
-	return prune_each(store_dirfd(p->store), "ingest", sweep_leftover, p, err);
+	return fs_each_entry(store_dirfd(p->store), "ingest", sweep_leftover, p, err);
 }
 
 int store_prune(struct store *s, const struct prune_options *o, struct prune_result *result,

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "base/strbuf.h"
 #include "oci/prune_private.h"
 
@@ -61,7 +62,7 @@ int prune_cache(struct prune *p, struct error *err)
 	int dirfd = store_dirfd(p->store);
 	bool held = false;
 
-	if (prune_each(dirfd, "cache/mounts", find_held_lock, &held, err) < 0)
+	if (fs_each_entry(dirfd, "cache/mounts", find_held_lock, &held, err) < 0)
 		return -1;
 	if (held) {
 		report_log(p->o->reporter, LOG_WARNING,
@@ -69,7 +70,7 @@ int prune_cache(struct prune *p, struct error *err)
 		p->drop_cache = false;
 		return mark_cache(&p->mark, p->store, err);
 	}
-	if (prune_each(dirfd, "cache/steps", count_record, p, err) < 0 ||
+	if (fs_each_entry(dirfd, "cache/steps", count_record, p, err) < 0 ||
 	    doom(p, "cache", "ingest", err) < 0)
 		return -1;
 	if (mkdirat(dirfd, "cache", 0755) < 0 && errno != EEXIST)
@@ -125,7 +126,7 @@ static int sweep_mode(void *arg, int dirfd, const char *name, const struct stat 
 		return 0;
 	}
 	mode.name = xstrfmt("layers/%s", name);
-	int result = prune_each(dirfd, name, sweep_chain, &mode, err);
+	int result = fs_each_entry(dirfd, name, sweep_chain, &mode, err);
 
 	free(mode.name);
 	return result;
@@ -133,5 +134,5 @@ static int sweep_mode(void *arg, int dirfd, const char *name, const struct stat 
 
 int prune_layers(struct prune *p, struct error *err)
 {
-	return prune_each(store_dirfd(p->store), "layers", sweep_mode, p, err);
+	return fs_each_entry(store_dirfd(p->store), "layers", sweep_mode, p, err);
 }

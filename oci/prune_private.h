@@ -26,11 +26,6 @@ struct prune {
 
 /* Old enough, and older than everybody's work. age: seconds. */
 bool prune_may_drop(const struct prune *p, int64_t mtime, int64_t age);
-/* Calls fn for each entry of a folder; a missing folder is empty. */
-int prune_each(int at, const char *folder,
-	       int (*fn)(void *arg, int dirfd, const char *name, const struct stat *st,
-			 struct error *err),
-	       void *arg, struct error *err);
 /* Moves the cache folder out of the way, unless a mount cache of it is in use. */
 int prune_cache(struct prune *p, struct error *err);
 /* Moves the extracted layers that nothing marked out of the way. */

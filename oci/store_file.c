@@ -1,5 +1,4 @@
 /* Locks, small files and the walk over the blobs. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -214,35 +213,24 @@ int store_meta_put(struct store *s, const char *kind, const char *name, const vo
 	return store_write_file(s, path, data, len, false, err);
 }
 
-static int each_of(struct store *s, const char *algorithm,
-		   int (*fn)(void *arg, const struct digest *d, int64_t size, int64_t mtime,
-			     struct error *err),
-		   void *arg, struct error *err)
+struct each_blob {
+	const char *algorithm;
+	int (*fn)(void *arg, const struct digest *d, int64_t size, int64_t mtime,
+		  struct error *err);
+	void *arg;
+};
+
+static int each_file(void *arg, int dirfd, const char *name, const struct stat *st,
+		     struct error *err)
 {
-	AUTO_FREE char *folder = xstrfmt("blobs/%s", algorithm);
-	int fd = openat(s->dirfd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *e;
-	int result = 0;
+	const struct each_blob *each = arg;
+	AUTO_FREE char *text = xstrfmt("%s:%s", each->algorithm, name);
+	struct digest d;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return errno == ENOENT ? 0 : error_errno(err, "list %s/%s", s->root, folder);
-	}
-	while (result == 0 && (errno = 0, e = readdir(dir))) {
-		AUTO_FREE char *text = xstrfmt("%s:%s", algorithm, e->d_name);
-		struct digest d;
-		struct stat st;
-
-		if (digest_parse(&d, text, NULL) == 0 &&
-		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-			result = fn(arg, &d, st.st_size, st.st_mtime, err);
-	}
-	if (result == 0 && errno != 0)
-		result = error_errno(err, "list %s/%s", s->root, folder);
-	closedir(dir);
-	return result;
+	(void)dirfd;
+	if (digest_parse(&d, text, NULL) < 0 || !S_ISREG(st->st_mode))
+		return 0;
+	return each->fn(each->arg, &d, st->st_size, st->st_mtime, err);
 }
 
 int store_each_blob(struct store *s,
@@ -250,7 +238,8 @@ int store_each_blob(struct store *s,
 			      struct error *err),
 		    void *arg, struct error *err)
 {
-	int result = each_of(s, "sha256", fn, arg, err);
+	struct each_blob sha256 = {"sha256", fn, arg}, sha512 = {"sha512", fn, arg};
+	int result = fs_each_entry(s->dirfd, "blobs/sha256", each_file, &sha256, err);
 
-	return result ? result : each_of(s, "sha512", fn, arg, err);
+	return result ? result : fs_each_entry(s->dirfd, "blobs/sha512", each_file, &sha512, err);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/fs.h"
 #include "oci/layout.h"
 #include "oci/mark.h"
 #include "oci/prune.h"
@@ -72,7 +73,7 @@ static int count_chain(void *arg, int dirfd, const char *name, const struct stat
 static int count_mode(void *arg, int dirfd, const char *name, const struct stat *st,
 		      struct error *err)
 {
-	return S_ISDIR(st->st_mode) ? prune_each(dirfd, name, count_chain, arg, err) : 0;
+	return S_ISDIR(st->st_mode) ? fs_each_entry(dirfd, name, count_chain, arg, err) : 0;
 }
 
 static int count_record(void *arg, int dirfd, const char *name, const struct stat *st,
@@ -120,12 +121,12 @@ static int count_all(struct count *c, struct error *err)
 	int dirfd = store_dirfd(c->store);
 
 	if (mark_named(c, err) < 0 || store_each_blob(c->store, count_blob, c, err) < 0 ||
-	    prune_each(dirfd, "layers", count_mode, c, err) < 0 ||
-	    prune_each(dirfd, "cache/steps", count_record, c, err) < 0)
+	    fs_each_entry(dirfd, "layers", count_mode, c, err) < 0 ||
+	    fs_each_entry(dirfd, "cache/steps", count_record, c, err) < 0)
 		return -1;
 	c->out->cache_bytes = store_tree_bytes(dirfd, "cache");
 	c->out->reclaimable_bytes += c->out->cache_bytes;
-	if (prune_each(dirfd, "ingest", count_unfinished, c, err) < 0)
+	if (fs_each_entry(dirfd, "ingest", count_unfinished, c, err) < 0)
 		return -1;
 	c->out->reclaimable_bytes += c->out->ingest_bytes;
 	return 0;

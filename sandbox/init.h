@@ -60,6 +60,8 @@ char *init_strdup(const char *s);
 
 /* init_report */
 void report_to(int control_fd);
+/* One message, with a descriptor unless fd is -1; a failure shows at the other end. */
+void send_with_fd(int socket_fd, const void *data, size_t len, int fd);
 /* Reports "text: strerror(number)" and ends this process; number 0: text is all there is to say. */
 _Noreturn void fail(enum stage stage, int number, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

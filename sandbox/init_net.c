@@ -42,26 +42,11 @@ static int start_connection(uint16_t port, int *fd)
 
 static void answer_request(int agent_fd, const struct request *q)
 {
-	char space[CMSG_SPACE(sizeof(int))];
 	struct answer a = {.id = q->id};
-	struct iovec iov = {.iov_base = &a, .iov_len = sizeof(a)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	int fd = -1;
 
 	a.number = start_connection((uint16_t)q->value, &fd);
-	if (a.number == 0) {
-		struct cmsghdr *c;
-
-		memset(space, 0, sizeof(space));
-		msg.msg_control = space;
-		msg.msg_controllen = sizeof(space);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
-	(void)!sendmsg(agent_fd, &msg, MSG_NOSIGNAL);
+	send_with_fd(agent_fd, &a, sizeof(a), a.number == 0 ? fd : -1);
 	if (fd >= 0)
 		close(fd);
 }

@@ -14,27 +14,35 @@ void report_to(int control_fd)
 	control = control_fd;
 }
 
-/* A lost report has no other place to go to: slipway sees the socket close and says so. */
-static void send_report(struct report *r, int fd)
+void send_with_fd(int socket_fd, const void *data, size_t len, int fd)
 {
-	char space[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = {.iov_base = r, .iov_len = sizeof(*r)};
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} space;
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (fd >= 0) {
 		struct cmsghdr *c;
 
-		memset(space, 0, sizeof(space));
-		msg.msg_control = space;
-		msg.msg_controllen = sizeof(space);
+		memset(&space, 0, sizeof(space));
+		msg.msg_control = space.bytes;
+		msg.msg_controllen = sizeof(space.bytes);
 		c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	}
+	(void)!sendmsg(socket_fd, &msg, MSG_NOSIGNAL);
+}
+
+/* A lost report has no other place to go to: slipway sees the socket close and says so. */
+static void send_report(const struct report *r, int fd)
+{
 	if (control >= 0)
-		(void)!sendmsg(control, &msg, MSG_NOSIGNAL);
+		send_with_fd(control, r, sizeof(*r), fd);
 }
 
 void fail(enum stage stage, int number, const char *fmt, ...)

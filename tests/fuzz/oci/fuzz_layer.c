@@ -8,27 +8,9 @@
 
 #include "oci/layer_reader.h"
 #include "oci/tree.h"
+#include "tests/unit/oci/memory_source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct memory_source {
-	struct source source;
-	const uint8_t *data;
-	size_t len;
-};
-
-static int64_t memory_read(struct source *s, void *data, size_t len, struct error *err)
-{
-	struct memory_source *m = (struct memory_source *)s;
-	size_t n = m->len < len ? m->len : len;
-
-	(void)err;
-	if (n)
-		memcpy(data, m->data, n);
-	m->data += n;
-	m->len -= n;
-	return (int64_t)n;
-}
 
 static void check_node(const struct tree_node *n, unsigned depth)
 {
@@ -59,7 +41,7 @@ static void read_content(struct layer_reader *r, const struct entry *e)
 
 static void read_layer(const uint8_t *data, size_t size, bool whiteouts)
 {
-	struct memory_source m = {.source.read = memory_read, .data = data, .len = size};
+	struct memory_source m = memory_source(data, size);
 	AUTO_PTR(layer_reader) r = NULL;
 	AUTO_PTR(tree) t = tree_new();
 	const struct entry *e;

@@ -188,6 +188,56 @@ static void unnamed_files_have_no_name(void **state)
 		     "/nonexistent/folder");
 }
 
+struct seen {
+	char names[64];
+	int stop_after;
+};
+
+static int see(void *arg, int dirfd, const char *entry, const struct stat *st, struct error *err)
+{
+	struct seen *seen = arg;
+	struct stat same;
+
+	(void)err;
+	assert_int_equal(fstatat(dirfd, entry, &same, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(same.st_ino, st->st_ino);
+	seen->names[strlen(seen->names)] = S_ISDIR(st->st_mode)   ? 'd'
+					   : S_ISLNK(st->st_mode) ? 'l'
+								  : 'f';
+	return --seen->stop_after == 0 ? 7 : 0;
+}
+
+static int refuse(void *arg, int dirfd, const char *entry, const struct stat *st, struct error *err)
+{
+	(void)arg;
+	(void)dirfd;
+	(void)st;
+	return error_set(err, ERROR_CORRUPT, "%s is refused", entry);
+}
+
+static void each_entry_is_seen(void **state)
+{
+	struct seen one = {.stop_after = 1}, all = {.names = ""}, none = {.names = ""};
+
+	(void)state;
+	make_file("each/file", "x");
+	make_dirs("each/folder/below");
+	assert_int_equal(symlinkat("folder", scratch_fd, "each/link"), 0);
+	assert_ok(fs_each_entry(scratch_fd, "each", see, &all, err));
+	assert_int_equal(strlen(all.names), 3);
+	assert_true(strchr(all.names, 'f') && strchr(all.names, 'd') && strchr(all.names, 'l'));
+	assert_int_equal(fs_each_entry(scratch_fd, "each", see, &one, NULL), 7);
+	assert_int_equal(strlen(one.names), 1);
+	assert_error(fs_each_entry(scratch_fd, "each", refuse, NULL, err), ERROR_CORRUPT,
+		     "is refused");
+	assert_ok(fs_each_entry(scratch_fd, "each/missing", see, &none, err));
+	assert_string_equal(none.names, "");
+	assert_error(fs_each_entry(scratch_fd, "each/file", see, &none, err), ERROR_SYSTEM,
+		     "each/file");
+	assert_error(fs_each_entry(scratch_fd, "each/link", see, &none, err), ERROR_SYSTEM,
+		     "each/link");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +251,7 @@ int main(void)
 		cmocka_unit_test(a_full_disk_is_reported),
 		cmocka_unit_test(fd_paths_open),
 		cmocka_unit_test(unnamed_files_have_no_name),
+		cmocka_unit_test(each_entry_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

@@ -1,44 +1,16 @@
 /* What the tests of builds share: assertions, a folder with a store in it, instructions out of text. */
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/fs.h"
 #include "base/path.h"
 #include "dockerfile/graph.h"
 #include "oci/store.h"
-
-#define assert_error(call, wanted_kind, text)                                        \
-	do {                                                                         \
-		AUTO(error) err_ = ERROR_INIT;                                       \
-		struct error *err = &err_;                                           \
-		assert_int_equal(call, -1);                                          \
-		assert_int_equal(err->kind, wanted_kind);                            \
-		if (!strstr(err->message, text))                                     \
-			fail_msg("\"%s\" does not hold \"%s\"", err->message, text); \
-	} while (0)
-
-#define assert_ok(call)                                          \
-	do {                                                     \
-		AUTO(error) err_ = ERROR_INIT;                   \
-		struct error *err = &err_;                       \
-		if ((call) != 0)                                 \
-			fail_msg("%s: %s", #call, err->message); \
-	} while (0)
+#include "tests/unit/base/testing.h"
 
 /* A temporary folder with a store in "root". */
 struct build_fixture {

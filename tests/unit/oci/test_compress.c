@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/process.h"
+#include "tests/unit/oci/memory_source.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -65,31 +66,12 @@ static void compress_bytes(struct strbuf *out, const struct strbuf *in, const st
 	assert_int_equal(sink_close(compressor_sink(c), &err), 0);
 }
 
-struct memory_source {
-	struct source source;
-	const char *data;
-	size_t len, step;
-};
-
-static int64_t memory_read(struct source *s, void *data, size_t len, struct error *err)
-{
-	struct memory_source *m = (struct memory_source *)s;
-	size_t n = m->len < len ? m->len : len;
-
-	(void)err;
-	n = n < m->step ? n : m->step;
-	memcpy(data, m->data, n);
-	m->data += n;
-	m->len -= n;
-	return (int64_t)n;
-}
-
 /* Reads all; 0 or -1 as the decompressor says. */
 static int decompress_bytes(struct strbuf *out, const char *data, size_t len, size_t in_step,
 			    size_t out_step, int64_t max, enum compression *kind, struct error *err)
 {
 	struct memory_source m = {
-		.source.read = memory_read, .data = data, .len = len, .step = in_step};
+		.source.read = memory_source_read, .data = data, .len = len, .step = in_step};
 	AUTO_PTR(decompressor) d = NULL;
 	AUTO_FREE char *buf = xmalloc(out_step);
 	int64_t got;

@@ -11,34 +11,17 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/strbuf.h"
+#include "tests/unit/oci/memory_source.h"
 
 /* Compressed inputs are made by zlib and zstd themselves, never by our own compressor. */
-
-struct memory_source {
-	struct source source;
-	const char *data;
-	size_t len, step;
-};
-
-static int64_t memory_read(struct source *s, void *data, size_t len, struct error *err)
-{
-	struct memory_source *m = (struct memory_source *)s;
-	size_t n = m->len < len ? m->len : len;
-
-	(void)err;
-	n = n < m->step ? n : m->step;
-	if (n)
-		memcpy(data, m->data, n);
-	m->data += n;
-	m->len -= n;
-	return (int64_t)n;
-}
 
 static int decompress_bytes(struct strbuf *out, const struct strbuf *in, size_t in_step,
 			    size_t out_step, int64_t max, enum compression *kind, struct error *err)
 {
-	struct memory_source m = {
-		.source.read = memory_read, .data = in->buf, .len = in->len, .step = in_step};
+	struct memory_source m = {.source.read = memory_source_read,
+				  .data = in->buf,
+				  .len = in->len,
+				  .step = in_step};
 	AUTO_PTR(decompressor) d = NULL;
 	AUTO_FREE char *buf = xmalloc(out_step);
 	int64_t got;
@@ -299,7 +282,7 @@ static void test_bomb_stops_early(void **state)
 		AUTO(strbuf) in = STRBUF_INIT;
 		AUTO(error) err = ERROR_INIT;
 		AUTO_PTR(decompressor) d = NULL;
-		struct memory_source m = {.source.read = memory_read, .step = 1 << 16};
+		struct memory_source m = {.source.read = memory_source_read, .step = 1 << 16};
 		int64_t got, total = 0;
 
 		add_zeros(&in, zstd, 1ll << 28);

@@ -8,31 +8,14 @@
 
 #include "base/alloc.h"
 #include "base/process.h"
+#include "tests/unit/oci/memory_source.h"
 #include "tests/unit/oci/tar_build.h"
-
-struct memory_source {
-	struct source source;
-	const char *data;
-	size_t len;
-};
-
-static int64_t memory_read(struct source *s, void *data, size_t len, struct error *err)
-{
-	struct memory_source *m = (struct memory_source *)s;
-	size_t n = m->len < len ? m->len : len;
-
-	(void)err;
-	memcpy(data, m->data, n);
-	m->data += n;
-	m->len -= n;
-	return (int64_t)n;
-}
 
 static void write_entry(struct strbuf *out, const struct entry *e, const char *content)
 {
 	AUTO(error) err = ERROR_INIT;
 	AUTO_PTR(tar_writer) w = NULL;
-	struct memory_source m = {.source.read = memory_read, .data = content};
+	struct memory_source m = {.source.read = memory_source_read, .data = content};
 	struct strbuf_sink sink;
 
 	m.len = content ? strlen(content) : 0;
@@ -276,8 +259,9 @@ static void test_python_reads_it(void **state)
 	strbuf_sink_init(&sink, &tar);
 	assert_int_equal(tar_writer_open(&w, &sink.sink, &err), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
-		struct memory_source m = {
-			.source.read = memory_read, .data = "abc", .len = (size_t)entries[i].size};
+		struct memory_source m = {.source.read = memory_source_read,
+					  .data = "abc",
+					  .len = (size_t)entries[i].size};
 
 		assert_int_equal(tar_writer_add(w, &entries[i], &m.source, &err), 0);
 	}
@@ -293,7 +277,7 @@ static void test_file_that_shrinks(void **state)
 	AUTO(strbuf) tar = STRBUF_INIT;
 	AUTO(error) err = ERROR_INIT;
 	AUTO_PTR(tar_writer) w = NULL;
-	struct memory_source m = {.source.read = memory_read, .data = "abc", .len = 3};
+	struct memory_source m = {.source.read = memory_source_read, .data = "abc", .len = 3};
 	const struct entry e = {.type = ENTRY_FILE, .path = "log", .size = 100000};
 	struct strbuf_sink sink;
 
