@@ -110,8 +110,7 @@ static int read_inputs(struct app *a, const struct build_flags *f, const char *c
 		if (build_inputs_add_pair(&in->labels, "--label", f->labels.items[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < f->annotations.n; i++)
-		if (build_inputs_add_pair(&in->annotations, "--annotation", f->annotations.items[i],
-					  err) < 0)
+		if (build_inputs_add_annotation(in, f->annotations.items[i], err) < 0)
 			return -1;
 	return build_inputs_read(a, in, context, f->file, err);
 }
@@ -154,6 +153,9 @@ static int find_platforms(struct app *a, const struct build_flags *f, const stru
 	o->platforms = out->items;
 	o->n_platforms = out->n;
 	o->index = index && (strcmp(index, "1") == 0 || strcasecmp(index, "true") == 0);
+	if (in->index_annotations.n && out->n < 2 && !o->index)
+		return error_set(err, ERROR_USAGE,
+				 "--annotation index: there is an index of several platforms only");
 	return 0;
 }
 
@@ -316,6 +318,7 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	o.build_args = &in->build_args;
 	o.labels = &in->labels;
 	o.annotations = &in->annotations;
+	o.index_annotations = &in->index_annotations;
 	o.named_contexts = in->named_contexts;
 	o.n_named_contexts = in->n_named_contexts;
 	o.secrets = in->secrets;
@@ -381,8 +384,8 @@ int cmd_build(struct app *a, int argc, char **argv, struct error *err)
 		{0, "allow", OPTION_LIST, "NAME",
 		 "Allow RUN --security=insecure: security.insecure (network.host always is)",
 		 &f.steps.allow},
-		{0, "annotation", OPTION_LIST, "NAME=VALUE", "Annotate the manifest",
-		 &f.annotations},
+		{0, "annotation", OPTION_LIST, "[manifest,index:]NAME=VALUE",
+		 "Annotate the manifest, or the index of several platforms", &f.annotations},
 		{0, "build-arg", OPTION_LIST, "NAME[=VALUE]", "Set an ARG", &f.args},
 		{0, "build-context", OPTION_LIST, "NAME=SOURCE",
 		 "A further context: a folder, oci-layout:PATH[:TAG] or docker-image://NAME",

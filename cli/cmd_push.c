@@ -37,10 +37,12 @@ int push_image(struct app *a, const struct image_ref *ref, const struct descript
 	return 0;
 }
 
-static int push_one(struct app *a, const char *name, bool quiet, struct error *err)
+static int push_one(struct app *a, const char *name, const char *platform, bool quiet,
+		    struct error *err)
 {
 	AUTO(image_ref) ref = {0};
 	AUTO(descriptor) found = {0};
+	AUTO_PTR(image) image = NULL;
 
 	if (image_ref_parse(&ref, name, err) < 0 || app_store(a, err) < 0)
 		return -1;
@@ -48,18 +50,22 @@ static int push_one(struct app *a, const char *name, bool quiet, struct error *e
 		error_hint(err, "Build it with: slipway build -t %s CONTEXT", name);
 		return error_hint(err, "'slipway images' lists what is here.");
 	}
-	return push_image(a, &ref, &found, quiet, err);
+	if (platform && app_load_image(a, name, platform, NULL, &image, err) < 0)
+		return -1;
+	return push_image(a, &ref, image ? &image->descriptor : &found, quiet, err);
 }
 
 int cmd_push(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
-	const char *progress = NULL;
+	const char *progress = NULL, *platform = NULL;
 	bool quiet = false;
 	struct option options[] = {
 		OPTION_ROW_INSECURE(a),
 		{0, "no-create-repo", OPTION_FLAG, NULL, "Do not make a repository that ECR lacks",
 		 &a->no_create_repo},
+		{0, "platform", OPTION_STRING, "OS/ARCH",
+		 "Push only this platform of a multi-platform image", &platform},
 		OPTION_ROW_PROGRESS(progress),
 		{'q', "quiet", OPTION_FLAG, NULL, "Print only the name", &quiet},
 	};
@@ -70,7 +76,7 @@ int cmd_push(struct app *a, int argc, char **argv, struct error *err)
 	if (app_progress(a, progress, quiet, err) < 0)
 		return -1;
 	for (size_t i = 0; i < args.n; i++)
-		if (push_one(a, args.items[i], quiet, err) < 0)
+		if (push_one(a, args.items[i], platform, quiet, err) < 0)
 			return -1;
 	return 0;
 }

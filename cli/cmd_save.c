@@ -71,12 +71,18 @@ static int fetch_layers(struct app *a, const struct descriptor *d, struct error 
 	return app_fetch_layers(a, image, err);
 }
 
-static int add_image(struct app *a, struct save_list *list, const char *text, struct error *err)
+static int add_image(struct app *a, struct save_list *list, const char *text, const char *platform,
+		     struct error *err)
 {
 	struct archive_item item = {0};
 	AUTO(image_ref) ref = {0};
+	AUTO_PTR(image) image = NULL;
 
-	if (layout_find_text(a->store, text, &item.descriptor, err) < 0)
+	if (platform && app_load_image(a, text, platform, NULL, &image, err) < 0)
+		return -1;
+	if (image)
+		descriptor_copy(&item.descriptor, &image->descriptor);
+	else if (layout_find_text(a->store, text, &item.descriptor, err) < 0)
 		return -1;
 	if (fetch_layers(a, &item.descriptor, err) < 0) {
 		descriptor_release(&item.descriptor);
@@ -98,12 +104,14 @@ int cmd_save(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
 	AUTO(save_list) list = {0};
-	const char *output = NULL, *format = "docker";
+	const char *output = NULL, *format = "docker", *platform = NULL;
 	struct option options[] = {
 		{'o', "output", OPTION_STRING, "FILE", "Write to a file instead of standard output",
 		 &output},
 		{0, "format", OPTION_STRING, "FORMAT",
 		 "docker (an OCI layout that docker load reads too) or oci", &format},
+		{0, "platform", OPTION_STRING, "OS/ARCH",
+		 "Save only this platform of a multi-platform image", &platform},
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 	enum archive_kind kind = ARCHIVE_HYBRID;
@@ -123,7 +131,7 @@ int cmd_save(struct app *a, int argc, char **argv, struct error *err)
 		return -1;
 	list.items = xcalloc(args.n, sizeof(*list.items));
 	for (size_t i = 0; i < args.n; i++)
-		if (add_image(a, &list, args.items[i], err) < 0)
+		if (add_image(a, &list, args.items[i], platform, err) < 0)
 			return -1;
 	if (!output || strcmp(output, "-") == 0)
 		return archive_save(a->store, list.items, list.n, kind, STDOUT_FILENO, err);

@@ -264,6 +264,34 @@ def test_rmi_by_id(slipway, build, multi):
     assert read_index(slipway.root)["manifests"] == []
 
 
+def test_annotations(slipway, build, multi):
+    """buildx: manifest where nothing is said, types before a colon."""
+    build("FROM multi\n", {}, *SEVERAL, "--annotation", "org.example.a=1", "--annotation", "index:org.example.b=x:y",
+          "--annotation", "index,manifest:c=3")
+    index = members(slipway.root, "t1:latest")[0]
+    assert index["annotations"] == {"org.example.b": "x:y", "c": "3"}
+    for child in index["manifests"]:
+        manifest = json.loads(blob_path(slipway.root, child["digest"]).read_text())
+        assert manifest["annotations"] == {"org.example.a": "1", "c": "3"}
+    slipway.build(build.last, *build.options, "--annotation", "index:a=1").fails("several platforms", code=2)
+    slipway.build(build.last, *build.options, "--annotation", "index-descriptor:a=1").fails("index-descriptor")
+
+
+def test_one_platform_of_an_index(login, registry, build, multi, folder):
+    name = f"{registry.host}/several/one:1"
+    login.build(build.context({"Dockerfile": "FROM multi\n"}), "-t", name, *SEVERAL, *build.options).ok()
+    arm = next(m for m in members(login.root, name)[0]["manifests"] if m["platform"]["architecture"] == "arm64")
+    login("save", "--platform", "linux/arm64", "-o", folder / "arm.tar", name).ok()
+    saved = json.loads(skopeo("inspect", "--raw", f"oci-archive:{folder}/arm.tar"))
+    assert "layers" in saved
+    login("push", "--platform", "linux/arm64", name).ok()
+    flags = ["--creds", f"{registry.user}:{registry.password}", "--tls-verify=false"]
+    pushed = skopeo("inspect", "--raw", *flags, f"docker://{name}")
+    assert pushed == blob_path(login.root, arm["digest"]).read_text()
+    login("push", "--platform", "linux/s390x", name).fails("s390x", "linux/arm/v7")
+    login("save", "--platform", "nonsense", "-o", folder / "no.tar", name).fails("nonsense", code=2)
+
+
 def test_an_index_without_the_hosts_platform(slipway, build, multi):
     others = ",".join(p for p in ALL if p != build_platform())
     build("FROM multi\n", {}, "--platform", others)
