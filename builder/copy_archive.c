@@ -118,11 +118,9 @@ static int add_member(struct unpacking *u, const struct entry *e, struct error *
 
 	if (e->type == ENTRY_HARDLINK)
 		return link_member(u, e, err);
-	/* "./" is the destination itself; a layer has no entry for the root */
-	if (!*e->path) {
-		plan_touch(u->top);
-		return e->type == ENTRY_DIR ? fill_member(u, u->top, e, err) : 0;
-	}
+	/* "./" is the destination itself, which stays what it is: many archives have a mode of mktemp's there */
+	if (!*e->path)
+		return 0;
 	if (folder_of_member(u, e->path, &dir, &name, err) < 0 ||
 	    plan_put(u->job->plan, dir, plan_text(u->job->plan, name), e->type, true, &n, err) < 0)
 		return -1;

@@ -7,8 +7,12 @@ from helpers.peers import Buildah, Docker, comparable
 FILES = {"a.txt": "a", "b.txt": "b", "run.sh": "#!/bin/sh\necho hi\n", "dir/x": "x", "dir/sub/y": "y",
          "dir/link": ("link", "x"), "ignored/z": "z", ".dockerignore": "ignored\n", "with blank": "blank", ".hid": "h",
          "tofolder": ("link", "dir"), "tofile": ("link", "a.txt"), "text.tar.gz": "no archive",
-         "packed.bin": make_tar([entry("f", data="new", mode=0o4640, uid=5, gid=6), entry("t", "dir", mode=0o750, uid=7),
-                                 entry("t/l", "symlink", link="../f"), entry("t/h", "hardlink", link="f", mode=0o4640, uid=5, gid=6)]),
+         "packed.bin": make_tar([
+             entry("./", "dir", mode=0o700, uid=9), entry("implied/below/f", data="i"),
+             entry("f", data="new", mode=0o4640, uid=5, gid=6), entry("t", "dir", mode=0o750, uid=7),
+             entry("z", "symlink", link="t"), entry("z/through", data="t"), entry("twice", data="1"),
+             entry("twice", data="2"), entry("t/l", "symlink", link="../f"),
+             entry("t/h", "hardlink", link="f", mode=0o4640, uid=5, gid=6)]),
          "sub/a.tar": make_tar([entry("x", data="x")])}
 
 CASES = {
@@ -186,6 +190,11 @@ def docker(session_folder, tiny):
     made.stop()
 
 
+# buildah lets "./" of an archive change the destination folder.
+OTHERWISE = {("copies", "buildah"): ["old: mode 493 != 448", "old: uid 0 != 9", "several: mode 493 != 448",
+                                     "several: uid 0 != 9"]}
+
+
 def without_stubs(tree):
     """Without the files that engines leave where they mounted something, empty as they are."""
     stubs = ("etc/hosts", "etc/resolv.conf", "etc/hostname", "etc/mtab", "dev/console", "dev/null", ".dockerenv", "dev/pts",
@@ -204,7 +213,7 @@ def test_agrees(request, build, case, peer):
     other = request.getfixturevalue(peer)
     ours = build(CASES[case], FILES)
     theirs = other.build(build.last)
-    assert differences(without_stubs(ours.tree), without_stubs(theirs.tree()), FILE_FIELDS) == []
+    assert differences(without_stubs(ours.tree), without_stubs(theirs.tree()), FILE_FIELDS) == OTHERWISE.get((case, peer), [])
     assert comparable(ours.config) == comparable(theirs.config["config"])
     assert ours.document["architecture"] == theirs.config["architecture"]
 

@@ -274,7 +274,7 @@ def archive(members, compression=""):
     return out.getvalue()
 
 
-MEMBERS = [entry("t", "dir", mode=0o2750, uid=3, gid=4, mtime=10**9),
+MEMBERS = [entry("./", "dir", mode=0o700, uid=9), entry("t", "dir", mode=0o2750, uid=3, gid=4, mtime=10**9),
            entry("t/f", data="f", mode=0o4640, uid=5, gid=6, mtime=10**9,
                  xattrs={"security.capability": capability([10]), "user.note": b"x"}),
            entry("t/h", "hardlink", link="t/f"), entry("t/l", "symlink", link="/nowhere"), entry("t/p", "fifo"),

@@ -194,7 +194,8 @@ static void keeps_members(void **state)
 		assert_non_null(cap);
 		assert_null(strstr(text, "user.k"));
 		*cap = '\0';
-		assert_string_equal(text, "d 710 8:9 x\nf 644 0:0 x/cap=2\n");
+		/* the destination does not take what "./" has, as with docker */
+		assert_string_equal(text, "d 755 0:0 x\nf 644 0:0 x/cap=2\n");
 		assert_non_null(strstr(cap + 1, "f 2755 1:2 x/f=1\nh 2755 1:2 x/hard => x/f\n"
 						"l 777 0:0 x/hard-soft -> ../../f\n"
 						"c 666 0:0 x/null 1:3\np 600 0:0 x/pipe\n"
