@@ -108,16 +108,16 @@ static void check_undefined(struct walk *w, const struct instruction *at)
 	strlist_clear(&scope->undefined);
 }
 
-/* The names of one ARG line see each other: they are declared one by one. */
-static int declare(struct walk *w, const struct instruction *ins, struct error *err)
+/* The ARGs of one line see each other: they are declared one by one. */
+static int declare(struct walk *w, const struct instruction *ready, struct error *err)
 {
 	const struct build_target *t = w->t;
 	const char *value;
 
-	for (size_t i = 0; i < ins->pairs.n; i++)
-		if (scope_declare(&w->at->scope, ins, i, t->build->options->build_args, &t->globals,
-				  &value, err) < 0)
-			return stage_error_place(err, ins);
+	for (size_t i = 0; i < ready->pairs.n; i++)
+		if (scope_declare(&w->at->scope, ready, i, t->build->options->build_args,
+				  &t->globals, &value, err) < 0)
+			return stage_error_place(err, ready);
 	return 0;
 }
 
@@ -136,12 +136,11 @@ static int visit(struct walk *w, const struct instruction *ins, struct error *er
 	const struct instruction *at = ins->trigger ? &w->source->from : ins;
 	struct expand_scope scope = scope_expand(&w->at->scope);
 	AUTO(instruction) ready = INSTRUCTION_INIT;
-	bool arg = ins->kind == INSTRUCTION_ARG;
 
-	if (arg ? declare(w, ins, err) < 0 : instruction_expand(&ready, ins, &scope, err) < 0)
+	if (instruction_expand(&ready, ins, &scope, err) < 0 ||
+	    (ins->kind == INSTRUCTION_ARG && declare(w, &ready, err) < 0))
 		return -1;
-	check_instruction(&w->t->file->warnings, &w->at->rules, at, ins, arg ? ins : &ready,
-			  &scope);
+	check_instruction(&w->t->file->warnings, &w->at->rules, at, ins, &ready, &scope);
 	check_undefined(w, at);
 	if (ins->kind == INSTRUCTION_ENV)
 		set_env(w, &ready);
@@ -150,7 +149,7 @@ static int visit(struct walk *w, const struct instruction *ins, struct error *er
 	if (ins->kind == INSTRUCTION_RUN)
 		check_run(&w->t->file->warnings, at, &ready.run);
 	if (w->visitor)
-		w->visitor->instruction(w->visitor->ctx, w->source->index, ins, arg ? ins : &ready,
+		w->visitor->instruction(w->visitor->ctx, w->source->index, ins, &ready,
 					&w->at->scope);
 	return 0;
 }

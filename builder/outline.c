@@ -129,11 +129,10 @@ static void add_from(struct gathering *g, int stage)
 }
 
 /* One without a default that takes over a global's value is that one; those of platforms are nobody's to give. */
-static void add_arg(struct gathering *g, int stage, const struct instruction *ins, size_t i,
-		    const struct scope *scope)
+static void add_arg(struct gathering *g, int stage, const struct instruction *at,
+		    const struct key_value *item, const struct scope *scope)
 {
 	const struct strmap *given = g->t->build->options->build_args;
-	const struct key_value *item = &ins->pairs.items[i];
 	const char *value = strmap_get(&scope->args, item->key);
 
 	if (!item->value && !(given && strmap_get(given, item->key)) &&
@@ -144,7 +143,7 @@ static void add_arg(struct gathering *g, int stage, const struct instruction *in
 		add_globals(g, stage, &names);
 		return;
 	}
-	add_item(&g->stages[stage].args, item->key, value ? value : "", false, ins);
+	add_item(&g->stages[stage].args, item->key, value ? value : "", false, at);
 }
 
 static void add_mounts(struct gathering *g, int stage, const struct instruction *ready)
@@ -164,8 +163,8 @@ static void see(void *ctx, int stage, const struct instruction *ins,
 {
 	struct gathering *g = ctx;
 
-	for (size_t i = 0; ins->kind == INSTRUCTION_ARG && i < ins->pairs.n; i++)
-		add_arg(g, stage, ins, i, scope);
+	for (size_t i = 0; ins->kind == INSTRUCTION_ARG && i < ready->pairs.n; i++)
+		add_arg(g, stage, ins, &ready->pairs.items[i], scope);
 	if (ins->kind == INSTRUCTION_RUN)
 		add_mounts(g, stage, ready);
 }

@@ -268,16 +268,10 @@ static int execute(struct stage *st, const struct instruction *ins, struct error
 {
 	AUTO(instruction) ready = INSTRUCTION_INIT;
 	struct expand_scope scope = scope_expand(&st->scope);
-	int result;
 
-	/* The names of one ARG line see each other: they expand one by one. */
-	if (ins->kind == INSTRUCTION_ARG)
-		result = carry_out(st, ins, err);
-	else if (instruction_expand(&ready, ins, &scope, err) < 0)
+	if (instruction_expand(&ready, ins, &scope, err) < 0)
 		return -1;
-	else
-		result = carry_out(st, &ready, err);
-	return result;
+	return carry_out(st, &ready, err);
 }
 
 /* A context that was unpacked has another path each time. */

@@ -176,7 +176,7 @@ void instruction_release(struct instruction *ins);
 
 /*
  * A copy of ins with its fields expanded, as far as the language expands them
- * (ARG is the exception: see instruction_expand_arg), and with the checks that
+ * (of ARG only the names: see instruction_expand_arg), and with the checks that
  * need the values: ports, signals, --chmod, --mount. ERROR_SYNTAX with place.
  */
 int instruction_expand(struct instruction *out, const struct instruction *ins,

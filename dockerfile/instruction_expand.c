@@ -55,17 +55,22 @@ static int expand_from(const struct expander *e, struct from_instruction *out)
 	return expand_text(e, &out->platform, in->platform);
 }
 
+/* ARG: the names alone, since a default is expanded when it is wanted. */
 static int expand_pairs(const struct expander *e, struct pairs_instruction *out)
 {
 	const struct pairs_instruction *in = &e->ins->pairs;
+	bool arg = e->ins->kind == INSTRUCTION_ARG;
 	size_t i;
 
 	out->legacy = in->legacy;
 	out->items = xcalloc(in->n, sizeof(*out->items));
 	for (i = 0; i < in->n; i++) {
 		out->n = i + 1;
-		if (expand_text(e, &out->items[i].key, in->items[i].key) < 0 ||
-		    expand_text(e, &out->items[i].value, in->items[i].value) < 0)
+		if (expand_text(e, &out->items[i].key, in->items[i].key) < 0)
+			return -1;
+		if (arg)
+			out->items[i].value = xstrdup_null(in->items[i].value);
+		else if (expand_text(e, &out->items[i].value, in->items[i].value) < 0)
 			return -1;
 		if (!out->items[i].key || !*out->items[i].key) {
 			error_set(e->err, ERROR_SYNTAX, "%s names can not be blank",

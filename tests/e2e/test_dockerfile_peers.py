@@ -1,7 +1,9 @@
 """The same Dockerfile built by buildah and docker: the same files, the same config."""
+import random
+
 import pytest
 
-from helpers.images import differences, entry, make_tar
+from helpers.images import differences, entry, make_tar, read_layout
 from helpers.peers import Buildah, Docker, comparable
 
 FILES = {"a.txt": "a", "b.txt": "b", "run.sh": "#!/bin/sh\necho hi\n", "dir/x": "x", "dir/sub/y": "y",
@@ -226,3 +228,49 @@ def test_history_agrees(build, docker):
     assert [(h["created_by"], h.get("empty_layer", False), h.get("comment")) for h in ours.history[1:]] == \
         [(h["created_by"], h.get("empty_layer", False), h.get("comment")) for h in theirs.config["history"][1:]]
     assert ours.document.get("author") == theirs.config.get("author")
+
+
+SOURCES = ["a.txt", "b.txt", "dir", "dir/", "dir/sub", "dir/*", "*.txt", "tofolder", "tofile", "d*", "sub", "dir/x", "./dir/.",
+           "none*", "dir/link", "t*", "/dir/../b.txt", "../a.txt", "[ab].txt", "packed.bin"]
+PLACES = ["/x", "/x/", "x", "./", ".", "/x/y", "/x/y/", "/l", "/l/", "/l/z", "/lf", "/dangling", "/dangling/", "/f", "/d", "/d/",
+          "/d/e", "/d/e/f/", "/up/q", "/etc/x/", "/lib/y", "/bin/", "..", "../w2/", "/d/lnk", "/d/lnk/", "/loop/l/m"]
+GROUND = """FROM tiny AS src
+COPY --chown=3:4 dir /dir
+COPY . /
+RUN chmod 2750 /dir /dir/sub && chown 8:9 /dir/sub /a.txt
+FROM tiny
+RUN mkdir -p /d/e /real /loop && chmod 700 /d && chown 5:5 /d/e && echo f > /f && ln -s /real /l && ln -s f /lf && \\
+    ln -s /made/by /dangling && ln -s ../../.. /up && ln -s e /d/lnk && ln -s . /loop/l
+WORKDIR /w
+"""
+
+
+def random_copies(rng):
+    text = GROUND
+    for _ in range(rng.randint(3, 7)):
+        stage = rng.choice(["", "", "--from=src "])
+        owner = rng.choice(["", "", "", "--chown=app ", "--chown=7 ", "--chown=:9 "])
+        sources = [rng.choice(SOURCES) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
+        # 20.10 does not apply --chown to what it unpacks.
+        command = "COPY" if stage or owner else rng.choice(["COPY", "ADD"])
+        text += f"{command} {stage}{owner}{' '.join(sources)} {rng.choice(PLACES)}\n"
+    return text
+
+
+@pytest.mark.soak
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.parametrize("seed", range(60))
+def test_random_copies_agree(build, docker, seed):
+    """The same files, or both refuse."""
+    text = random_copies(random.Random(seed))
+    top = build.context({**FILES, "Dockerfile": text})
+    ours = build.slipway.build(top, "-t", "ours", *build.options)
+    try:
+        theirs = without_stubs(docker.build(top).tree())
+    except AssertionError as refused:
+        assert ours.code == 1, f"docker refuses:\n{text}\n{refused}"
+        return
+    ours.ok()
+    tree = read_layout(build.slipway.root, "ours:latest").verify().tree()
+    assert differences(without_stubs(tree), theirs, FILE_FIELDS) == [], text

@@ -187,17 +187,21 @@ def test_arguments(build):
         ARG KEPT=arg
         LABEL stage=$TARGETSTAGE arch=$TARGETARCH tag=$TAG empty=${EMPTY-d} unset=${UNSET-d} novalue=${NOVALUE-d} \
               kept=$KEPT
+        # Names of ARGs expand, too.
+        ENV NAME=named
+        ARG "quoted"=1 $NAME
+        LABEL quoted=$quoted named=$named
         RUN env > /env; test "${NOVALUE-unset}" = unset
         """, {}, "--build-arg", "TARGETARCH=mine", "--build-arg", "HTTP_PROXY=http://p.example:1", "--build-arg",
-                  "https_proxy=http://q.example:1", "--build-arg", "EMPTY=", "--build-arg", "A=never")
+                  "https_proxy=http://q.example:1", "--build-arg", "EMPTY=", "--build-arg", "A=never", "--build-arg", "named=given")
     env = dict(line.split("=", 1) for line in built.text("/env").splitlines())
     history = [h["created_by"] for h in built.history if h["created_by"].startswith("RUN")]
     assert wrong([
         # "default" without --target, else the name; --build-arg overrides the platform's arguments.
         ("labels", built.config["Labels"], {"stage": "two", "arch": "mine", "tag": "tiny-x", "empty": "", "unset": "",
-                                            "novalue": "d", "kept": "arg"}),
+                                            "novalue": "d", "kept": "arg", "quoted": "1", "named": "given"}),
         # ENV replaces in place; ARG never enters the config, and does not change an ENV there.
-        ("env", built.config["Env"][1:], ["A=2", "Z=9", "KEPT=env"]),
+        ("env", built.config["Env"][1:], ["A=2", "Z=9", "KEPT=env", "NAME=named"]),
         ("run", [env.get(k) for k in ("A", "KEPT", "TAG", "EMPTY", "HTTP_PROXY", "https_proxy")],
          ["2", "arg", "tiny-x", "", "http://p.example:1", "http://q.example:1"]),
         # A declared proxy is an argument like others; the other one is nowhere.

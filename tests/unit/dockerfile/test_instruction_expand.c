@@ -25,6 +25,9 @@ static void fields_that_expand(void **state)
 		{"ENV a$A=b", "ENV [a1]=[b]"},
 		{"ENV B \"x  y\"  z", "ENV [B]=[x  y  z]"},
 		{"ENV $E=b", "!Dockerfile:2:5: ENV names can not be blank"},
+		/* Of ARG the names; defaults wait. */
+		{"ARG \"a\"=$A x$A b='c'", "ARG [a]=[$A] [x1] [b]=['c']"},
+		{"ARG $E=b", "!Dockerfile:2:5: ARG names can not be blank"},
 		/* A value that came from a variable is not read again. */
 		{"ENV a=$Q", "ENV [a]=[\"q\"]"},
 		{"LABEL \"a b\"=$A", "LABEL [a b]=[1]"},
