@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "cli/options.h"
+#include "cli/cmd.h"
 
 static const struct command_usage usage = {
 	.name = "build",
