@@ -23,6 +23,7 @@
 #define LIMIT_PATH_BYTES        4096
 #define LIMIT_PATH_DEPTH        4096
 #define LIMIT_XATTRS            1024 /* of one entry */
+#define LIMIT_REPOSITORY_DEPTH  256  /* folders of a git working tree */
 #define LIMIT_XATTR_BYTES       (1u << 20)
 #define LIMIT_PASSWD_BYTES      (1u << 20)
 #define LIMIT_HTTP_HEADER_BYTES (256u << 10)

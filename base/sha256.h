@@ -1,4 +1,4 @@
-/* SHA-256 (FIPS 180-4) and, for foreign digests, SHA-512, over OpenSSL. */
+/* SHA-256 (FIPS 180-4) and, for foreign digests, SHA-384 and SHA-512, over OpenSSL. */
 #pragma once
 
 #include <stdbool.h>
@@ -50,6 +50,9 @@ struct sha512 {
 void sha512_update(struct sha512 *h, const void *data, size_t len);
 void sha512_final_hex(struct sha512 *h, char out[129]);
 void sha512_release(struct sha512 *h);
+/* SHA-384 in the same struct: one of either kind a start. */
+void sha384_update(struct sha512 *h, const void *data, size_t len);
+void sha384_final_hex(struct sha512 *h, char out[97]);
 
 CLEANUP_RELEASE(sha256)
 CLEANUP_RELEASE(sha512)

@@ -77,12 +77,6 @@ static int find_manifest(struct base_images *b, struct base_image *i, const char
 {
 	struct named_context *nc = named_context_find(b->contexts, name);
 
-	if (nc && nc->kind == NAMED_FOLDER) {
-		error_set(err, ERROR_UNSUPPORTED,
-			  "%s is a folder (--build-context): it cannot be the base of a stage",
-			  name);
-		return error_hint(err, "use FROM scratch and COPY --from=%s . /", name);
-	}
 	if (nc && nc->kind == NAMED_LAYOUT) {
 		i->from_layout = true;
 		i->name = xstrdup(name);

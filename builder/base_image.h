@@ -30,7 +30,7 @@ struct base_images {
 
 void base_images_init(struct base_images *b, struct named_contexts *contexts);
 void base_images_release(struct base_images *b);
-/* ERROR_UNSUPPORTED when the name is a folder's. The result lives as long as b. Any thread. */
+/* Not for the name of a context that is files. The result lives as long as b. Any thread. */
 int base_image_get(struct base_images *b, const char *name, const struct platform *platform,
 		   struct base_image **out, struct error *err);
 /* Brings the layers that are missing. Any thread. */

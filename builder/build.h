@@ -12,6 +12,7 @@
 #include "base/strmap.h"
 #include "builder/context.h"
 #include "dockerfile/check.h"
+#include "dockerfile/git_ref.h"
 #include "oci/image.h"
 #include "oci/layer_writer.h"
 #include "oci/reference.h"
@@ -27,9 +28,35 @@ struct image_source {
 	void *arg;
 };
 
+/* What a server told of a file, to be asked later whether it is still the same (RFC 9110, 13). */
+struct fetch_answer {
+	char *etag, *last_modified; /* NULL: none */
+	int64_t mtime;              /* of Last-Modified, or -1 */
+	bool unchanged;             /* nothing was written: known holds still */
+};
+void fetch_answer_release(struct fetch_answer *a);
+
+struct fetch_commit {
+	char id[65]; /* what the ref names: a commit, or an annotated tag */
+	char commit[65];
+	char *ref; /* "refs/heads/main"; NULL: the commit was named by its id */
+};
+void fetch_commit_release(struct fetch_commit *c);
+
+/* Who asks: what the command line names may use the user's own ssh keys, an ADD only what --ssh gives. */
+enum fetch_for { FETCH_FOR_CONTEXT, FETCH_FOR_ADD };
+
 struct fetch_source {
-	/* GET url into the file out_fd; mtime: Last-Modified or -1. */
-	int (*url)(void *arg, const char *url, int out_fd, int64_t *mtime, struct error *err);
+	/* GET url into the empty file out_fd; known (may be NULL): what an earlier answer said. */
+	int (*url)(void *arg, const char *url, const struct fetch_answer *known, int out_fd,
+		   struct fetch_answer *out, struct error *err);
+	/* Which commit a git reference means now. */
+	int (*git_resolve)(void *arg, const struct git_ref *ref, enum fetch_for who,
+			   struct fetch_commit *out, struct error *err);
+	/* Its files into the empty folder; *root: the folder or the subdirectory in it, free(). */
+	int (*git_checkout)(void *arg, const struct git_ref *ref, enum fetch_for who,
+			    bool keep_git_dir, const struct fetch_commit *commit,
+			    const char *folder, char **root, struct error *err);
 	void *arg;
 };
 
@@ -80,8 +107,8 @@ struct build_ssh {
 
 struct build_named_context {
 	const char *name;
-	const char *
-		source; /* folder, "docker-image://REF", "oci-layout://PATH[:TAG|@DIGEST]" or "oci-layout:PATH..", "target:STAGE" is refused */
+	/* folder, docker-image://REF, oci-layout:[//]PATH[:TAG|@DIGEST], git repository, http(s) URL or target:STAGE */
+	const char *source;
 };
 
 struct build_options {
@@ -165,3 +192,5 @@ int build_run(struct build_result *out, struct store *s, const struct build_opti
 void build_result_release(struct build_result *r);
 
 CLEANUP_RELEASE(build_result)
+CLEANUP_RELEASE(fetch_answer)
+CLEANUP_RELEASE(fetch_commit)

@@ -78,7 +78,7 @@ static int begin(struct walk *w, int index, struct error *err)
 	if (parent) {
 		image_config_copy(&w->at->config, &parent->config);
 		w->at->rules.workdir_set = parent->rules.workdir_set;
-	} else if (strcmp(name, "scratch") != 0 && begin_from_image(w, name, err) < 0) {
+	} else if (stage_base_is_image(w->t, index) && begin_from_image(w, name, err) < 0) {
 		return -1;
 	}
 	if (!image_config_get_env(&w->at->config, "PATH"))
@@ -161,7 +161,7 @@ static int walk_all(struct walk *w, bool all, struct error *err)
 			continue;
 		if (begin(w, i, err) < 0)
 			return -1;
-		for (size_t k = 0; k < w->source->n_instructions; k++)
+		for (size_t k = 0; k < dockerfile_stage_steps(w->source); k++)
 			if (visit(w, &w->source->instructions[k], err) < 0)
 				return -1;
 	}

@@ -12,33 +12,47 @@
 #include "base/limits.h"
 #include "builder/context_kept.h"
 
-static int read_ignore(struct context *c, const char *ignore_path, struct error *err)
+/* 1: read, 0: there is none. */
+static int read_from_context(const struct context *c, const char *name, struct strbuf *text,
+			     struct error *err)
 {
-	AUTO(strbuf) text = STRBUF_INIT;
-	AUTO(error) problem = ERROR_INIT;
-	AUTO_FD int fd = -1;
-	const char *name = ignore_path ? ignore_path : ".dockerignore";
-	int result;
+	AUTO_FD int fd = fs_openat_in_root(c->dirfd, name, O_RDONLY | O_NONBLOCK, 0);
 
-	if (ignore_path) {
-		result = fs_read_file(ignore_path, &text, LIMIT_IGNORE_BYTES, &problem);
-	} else {
-		fd = fs_openat_in_root(c->dirfd, ".dockerignore", O_RDONLY | O_NONBLOCK, 0);
-		if (fd < 0 && errno == ENOENT)
-			return 0;
-		result = fd < 0 ? error_errno(&problem, "open .dockerignore")
-				: fs_read_fd(fd, ".dockerignore", &text, LIMIT_IGNORE_BYTES,
-					     &problem);
-	}
-	if (result < 0) {
-		error_move(err, &problem);
-		return error_wrap(err, "read the ignore file of %s", c->path);
-	}
-	return ignore_parse(&c->ignore, name, text.buf, text.len, err);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return error_errno(err, "open %s", name);
+	return fs_read_fd(fd, name, text, LIMIT_IGNORE_BYTES, err) < 0 ? -1 : 1;
 }
 
-int context_open_folder(struct context **out, const char *name, const char *path,
-			const char *ignore_path, struct error *err)
+int context_use_ignore(struct context *c, const char *name, bool *found, struct error *err)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+	struct ignore *ignore = NULL;
+	int got = read_from_context(c, name, &text, err);
+
+	if (got < 0)
+		return error_wrap(err, "read the ignore file of %s", c->path);
+	*found = got;
+	if (!got)
+		return 0;
+	if (ignore_parse(&ignore, name, text.buf, text.len, err) < 0)
+		return -1;
+	ignore_free(c->ignore);
+	c->ignore = ignore;
+	return 0;
+}
+
+static int read_ignore_file(struct context *c, const char *path, struct error *err)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+
+	if (fs_read_file(path, &text, LIMIT_IGNORE_BYTES, err) < 0)
+		return error_wrap(err, "read the ignore file of %s", c->path);
+	return ignore_parse(&c->ignore, path, text.buf, text.len, err);
+}
+
+int context_open_plain(struct context **out, const char *name, const char *path, struct error *err)
 {
 	AUTO_PTR(context) c = xcalloc(1, sizeof(*c));
 
@@ -50,7 +64,20 @@ int context_open_folder(struct context **out, const char *name, const char *path
 	c->dirfd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->dirfd < 0)
 		return error_errno(err, "open the %s %s", name, c->path);
-	if (read_ignore(c, ignore_path, err) < 0)
+	*out = take_ptr(c);
+	return 0;
+}
+
+int context_open_folder(struct context **out, const char *name, const char *path,
+			const char *ignore_path, struct error *err)
+{
+	AUTO_PTR(context) c = NULL;
+	bool found;
+
+	if (context_open_plain(&c, name, path, err) < 0)
+		return -1;
+	if (ignore_path ? read_ignore_file(c, ignore_path, err) < 0
+			: context_use_ignore(c, ".dockerignore", &found, err) < 0)
 		return -1;
 	*out = take_ptr(c);
 	return 0;
@@ -66,7 +93,7 @@ void context_adjust(const struct context *c, const char *path, bool is_dir, int6
 {
 	const struct context_kept *kept = NULL;
 
-	if (!c->temporary)
+	if (!c->unpacked)
 		return;
 	if (c->n_kept)
 		kept = bsearch(path, c->kept, c->n_kept, sizeof(*c->kept), compare_kept);
@@ -83,12 +110,14 @@ void context_free(struct context *c)
 	if (c->dirfd >= 0)
 		close(c->dirfd);
 	if (c->temporary)
-		fs_remove_tree(AT_FDCWD, c->path, NULL);
+		fs_remove_tree(AT_FDCWD, c->owned ? c->owned : c->path, NULL);
 	for (size_t i = 0; i < c->n_kept; i++)
 		free(c->kept[i].path);
 	free(c->kept);
 	ignore_free(c->ignore);
 	free(c->name);
 	free(c->path);
+	free(c->owned);
+	free(c->label);
 	free(c);
 }

@@ -228,7 +228,8 @@ static int unpack(struct unpacking *u, const char *path, int fd, struct error *e
 	return got;
 }
 
-int context_open_tar(struct context **out, struct store *s, int fd, struct error *err)
+int context_open_tar(struct context **out, struct store *s, int fd, const char *label,
+		     struct error *err)
 {
 	AUTO_FREE char *ingest = store_path(s, "ingest");
 	AUTO(unpacking) u = {.root = -1};
@@ -239,9 +240,11 @@ int context_open_tar(struct context **out, struct store *s, int fd, struct error
 	if (unpack(&u, path, fd, err) < 0 ||
 	    context_open_folder(out, "context", path, NULL, err) < 0) {
 		fs_remove_tree(AT_FDCWD, path, NULL);
-		return error_wrap(err, "unpack the context from standard input");
+		return error_wrap(err, "unpack the context from %s", label);
 	}
 	(*out)->temporary = true;
+	(*out)->unpacked = true;
+	(*out)->label = xstrdup(label);
 	give_kept(&u, *out);
 	return 0;
 }

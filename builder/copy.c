@@ -101,10 +101,9 @@ static int add_proved(struct writing *w, const struct entry *e, struct source *i
 	return 0;
 }
 
-static int write_context_file(struct writing *w, const char *path, struct entry *e,
-			      struct error *err)
+static int write_context_file(struct writing *w, const struct copy_request *r, const char *path,
+			      struct entry *e, struct error *err)
 {
-	const struct copy_request *r = w->job->r;
 	struct fd_source in;
 	struct stat st, after;
 	AUTO_FD int fd = -1;
@@ -137,6 +136,14 @@ static int write_image_file(struct writing *w, const struct tree_node *from, str
 	return add_file(w, e, &in.source, NULL, err);
 }
 
+static int write_fetched_file(struct writing *w, const struct plan_fetched *from, struct entry *e,
+			      struct error *err)
+{
+	const struct copy_request own = copy_request_of_fetched(w->job->r, from->source);
+
+	return write_context_file(w, &own, from->path, e, err);
+}
+
 static int write_file(struct writing *w, const struct plan_node *n, struct entry *e,
 		      struct error *err)
 {
@@ -155,10 +162,12 @@ static int write_file(struct writing *w, const struct plan_node *n, struct entry
 		w->first[n->link_group] = n;
 	switch ((enum plan_content)n->content) {
 	case PLAN_CONTEXT:
-		return write_context_file(w, file->from.path, e, err);
+		return write_context_file(w, w->job->r, file->from.path, e, err);
 	case PLAN_CONTEXT_FOLDER:
 		path = *file->from.path ? path_join(file->from.path, n->name) : xstrdup(n->name);
-		return write_context_file(w, path, e, err);
+		return write_context_file(w, w->job->r, path, e, err);
+	case PLAN_FETCHED:
+		return write_fetched_file(w, file->from.fetched, e, err);
 	case PLAN_IMAGE:
 		return write_image_file(w, file->from.node, e, err);
 	case PLAN_TEMP:

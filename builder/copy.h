@@ -23,6 +23,12 @@ struct copy_image {
 	size_t n_layers;
 };
 
+/* What the caller fetched for a source beforehand; both NULL for one that is a path. */
+struct copy_fetched {
+	const char *file;        /* of a URL */
+	struct context *context; /* of git: its contents are copied */
+};
+
 struct copy_request {
 	const struct instruction *instruction; /* expanded COPY or ADD */
 	bool is_add;
@@ -36,9 +42,8 @@ struct copy_request {
 	struct context *context;
 	struct stat_cache *stat_cache; /* with context; may be NULL */
 	const struct copy_image *from;
-	/* ADD from URL or git, fetched by the caller beforehand: a file or folder for source i, else NULL */
-	const char *const *fetched;
-	int64_t folder_mtime; /* of folders that slipway makes */
+	const struct copy_fetched *fetched; /* ADD from URL or git: one a source, else NULL */
+	int64_t folder_mtime;               /* of folders that slipway makes */
 };
 
 /* Appends framed input to h. The instruction's own parameters are the caller's; the order of files in a folder never counts. */

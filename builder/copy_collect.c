@@ -134,6 +134,17 @@ static void fill_context(struct copy_job *j, struct plan_node *n, const char *pa
 	n->file.from.path = j->folder;
 }
 
+static void fill_fetched(struct copy_job *j, struct plan_node *n, const char *path)
+{
+	size_t size = strlen(path) + 1;
+	struct plan_fetched *kept = plan_keep(j->plan, sizeof(*kept) + size);
+
+	kept->source = j->fetched_source;
+	memcpy(kept->path, path, size);
+	n->content = PLAN_FETCHED;
+	n->file.from.fetched = kept;
+}
+
 static void fill_node(struct copy_job *j, struct plan_node *n, const struct copy_item *item)
 {
 	const struct entry *e = &item->e;
@@ -156,6 +167,8 @@ static void fill_node(struct copy_job *j, struct plan_node *n, const struct copy
 		if (item->node) {
 			n->content = PLAN_IMAGE;
 			n->file.from.node = item->node;
+		} else if (j->in_fetched) {
+			fill_fetched(j, n, item->path);
 		} else {
 			fill_context(j, n, item->path);
 		}
@@ -347,6 +360,35 @@ static int collect_fetched(struct copy_job *j, const char *url, const char *file
 	return put_temp_file(j, offset, size, 0600, st.st_mtim.tv_sec, err);
 }
 
+static int collect_matches(struct copy_job *j, const struct copy_matches *matches, const char *dest,
+			   bool as_folder, struct error *err)
+{
+	for (size_t k = 0; k < matches->n; k++)
+		if (collect_match(j, &matches->items[k], dest, as_folder, err) < 0)
+			return err && err->kind == ERROR_SYNTAX
+				       ? instruction_error_at_dest(err, j->r->instruction)
+				       : -1;
+	return 0;
+}
+
+/* A fetched folder is a context of its own. */
+static int collect_folder(struct copy_job *j, size_t i, const char *dest, struct error *err)
+{
+	const struct copy_request *whole = j->r;
+	const struct copy_request own = copy_request_of_fetched(whole, i);
+	AUTO(copy_matches) matches = {0};
+	int result;
+
+	copy_match_everything(&matches);
+	j->r = &own;
+	j->in_fetched = true;
+	j->fetched_source = i;
+	result = collect_matches(j, &matches, dest, true, err);
+	j->r = whole;
+	j->in_fetched = false;
+	return result;
+}
+
 static int collect_source(struct copy_job *j, size_t i, const char *dest, bool as_folder,
 			  struct error *err)
 {
@@ -355,16 +397,13 @@ static int collect_source(struct copy_job *j, size_t i, const char *dest, bool a
 
 	j->dest = dest;
 	j->as_folder = as_folder;
-	if (j->r->fetched && j->r->fetched[i])
-		return collect_fetched(j, text, j->r->fetched[i], err);
+	if (j->r->fetched && j->r->fetched[i].context)
+		return collect_folder(j, i, dest, err);
+	if (j->r->fetched && j->r->fetched[i].file)
+		return collect_fetched(j, text, j->r->fetched[i].file, err);
 	if (copy_match_source(j->r, text, &matches, err) < 0)
 		return instruction_error_at_source(err, j->r->instruction, i);
-	for (size_t k = 0; k < matches.n; k++)
-		if (collect_match(j, &matches.items[k], dest, as_folder, err) < 0)
-			return err && err->kind == ERROR_SYNTAX
-				       ? instruction_error_at_dest(err, j->r->instruction)
-				       : -1;
-	return 0;
+	return collect_matches(j, &matches, dest, as_folder, err);
 }
 
 int copy_collect(struct copy_job *j, struct error *err)

@@ -24,8 +24,10 @@ struct copy_job {
 	size_t n_links;     /* groups of all matches */
 	/* the match being walked */
 	const struct copy_match *match;
-	const char *dest; /* where it goes, absolute */
-	bool as_folder;   /* dest is written as a folder */
+	bool in_fetched;       /* it is the folder fetched for ... */
+	size_t fetched_source; /* ... this source */
+	const char *dest;      /* where it goes, absolute */
+	bool as_folder;        /* dest is written as a folder */
 	struct plan_node *top;
 	char *top_name;     /* of one file */
 	const char *folder; /* of the context, seen last; the plan's text */

@@ -188,19 +188,12 @@ static int hash_fetched(struct hashing *g, const char *url, const char *file, st
 	return hash_bytes(g, url, raw, sizeof(raw));
 }
 
-static int hash_source(struct hashing *g, size_t i, struct error *err)
+static int hash_matches(struct hashing *g, const struct copy_matches *matches, struct error *err)
 {
-	const char *text = g->r->instruction->copy.sources.items[i];
-	AUTO(copy_matches) matches = {0};
-
-	if (g->r->fetched && g->r->fetched[i])
-		return hash_fetched(g, text, g->r->fetched[i], err);
-	if (copy_match_source(g->r, text, &matches, err) < 0)
-		return instruction_error_at_source(err, g->r->instruction, i);
 	if (g->h)
-		sha256_frame_int(g->h, (int64_t)matches.n);
-	for (size_t k = 0; k < matches.n; k++) {
-		const struct copy_match *m = &matches.items[k];
+		sha256_frame_int(g->h, (int64_t)matches->n);
+	for (size_t k = 0; k < matches->n; k++) {
+		const struct copy_match *m = &matches->items[k];
 
 		if (g->h) {
 			sha256_frame_int(g->h, m->is_dir);
@@ -214,6 +207,35 @@ static int hash_source(struct hashing *g, size_t i, struct error *err)
 			sha256_frame_str(g->h, NULL); /* the end of a walk */
 	}
 	return 0;
+}
+
+static int hash_folder(struct hashing *g, size_t i, struct error *err)
+{
+	const struct copy_request *whole = g->r;
+	const struct copy_request own = copy_request_of_fetched(whole, i);
+	AUTO(copy_matches) matches = {0};
+	int result;
+
+	copy_match_everything(&matches);
+	g->r = &own;
+	result = hash_matches(g, &matches, err);
+	g->r = whole;
+	return result;
+}
+
+static int hash_source(struct hashing *g, size_t i, struct error *err)
+{
+	const struct copy_fetched *fetched = g->r->fetched;
+	const char *text = g->r->instruction->copy.sources.items[i];
+	AUTO(copy_matches) matches = {0};
+
+	if (fetched && fetched[i].context)
+		return hash_folder(g, i, err);
+	if (fetched && fetched[i].file)
+		return hash_fetched(g, text, fetched[i].file, err);
+	if (copy_match_source(g->r, text, &matches, err) < 0)
+		return instruction_error_at_source(err, g->r->instruction, i);
+	return hash_matches(g, &matches, err);
 }
 
 static int hash_all(struct hashing *g, struct error *err)

@@ -155,9 +155,9 @@ static int not_found(const struct copy_request *r, const char *text, const char 
 	if (r->from)
 		error_set(err, ERROR_NOT_FOUND, "%s\"/%s\": not found in that image", what, path);
 	else
-		error_set(err, ERROR_NOT_FOUND, "%s\"/%s\": not found in the build context %s",
-			  what, path,
-			  r->context->temporary ? "from standard input" : r->context->path);
+		error_set(err, ERROR_NOT_FOUND, "%s\"/%s\": not found in the build context %s%s",
+			  what, path, r->context->label ? "from " : "",
+			  r->context->label ? r->context->label : r->context->path);
 	near = copy_near_path(r, path);
 	if (near)
 		error_hint(err, "Did you mean %s?", near);
@@ -351,6 +351,22 @@ static size_t count_components(const char *path)
 	for (; *path; path++)
 		n += *path == '/';
 	return n;
+}
+
+struct copy_request copy_request_of_fetched(const struct copy_request *r, size_t i)
+{
+	struct copy_request own = *r;
+
+	own.context = r->fetched[i].context;
+	own.stat_cache = NULL;
+	own.from = NULL;
+	own.fetched = NULL;
+	return own;
+}
+
+void copy_match_everything(struct copy_matches *out)
+{
+	add_match(out, xstrdup(""), "", NULL, true, NULL);
 }
 
 int copy_match_source(const struct copy_request *r, const char *text, struct copy_matches *out,

@@ -10,6 +10,7 @@ enum plan_content {
 	PLAN_NO_CONTENT,
 	PLAN_CONTEXT,        /* from.path, below the context */
 	PLAN_CONTEXT_FOLDER, /* the file of the node's name in the context's folder from.path */
+	PLAN_FETCHED,        /* from.fetched, in a folder that was fetched for a source */
 	PLAN_IMAGE,          /* a node of the source image */
 	PLAN_TEMP,           /* offset in the temporary file */
 	PLAN_OPAQUE,         /* of a folder: hides the one that the image has there */
@@ -26,9 +27,15 @@ struct plan_folder_part {
 	struct tree_node *below;        /* the same folder in the image, or NULL */
 };
 
+struct plan_fetched {
+	size_t source;
+	char path[];
+};
+
 struct plan_file_part {
 	union {
 		const char *path;
+		const struct plan_fetched *fetched;
 		struct tree_node *node;
 		int64_t offset;
 	} from;

@@ -20,6 +20,10 @@ struct copy_matches {
 	size_t n, cap;
 };
 
+/* The request for source i alone when that was fetched as a folder: its root is that folder, and all of it is selected. */
+struct copy_request copy_request_of_fetched(const struct copy_request *r, size_t i);
+void copy_match_everything(struct copy_matches *out);
+
 /*
  * Adds what text selects. A literal path that is not there is ERROR_NOT_FOUND, with the ignore line that hides it; a pattern that
  * matches nothing adds nothing.

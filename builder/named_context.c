@@ -2,8 +2,10 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "builder/context_remote.h"
 #include "oci/layout.h"
 
 /* Go's rule: the familiar form without ":latest"; what is no image name compares as it is, case ignored. */
@@ -51,35 +53,70 @@ static int parse_layout(struct named_context *out, const char *text, struct erro
 	return 0;
 }
 
-static int parse_source(struct named_context *out, const struct build_named_context *given,
-			struct error *err)
+static int parse_image(struct named_context *out, const char *name, struct error *err)
 {
-	static const char image[] = "docker-image://", layout[] = "oci-layout:";
-	const char *source = given->source;
+	out->kind = strcmp(name, "scratch") == 0 ? NAMED_SCRATCH : NAMED_IMAGE;
+	return out->kind == NAMED_SCRATCH ? 0 : image_ref_parse(&out->ref, name, err);
+}
 
-	if (str_starts(source, image)) {
-		out->kind = NAMED_IMAGE;
-		if (image_ref_parse(&out->ref, source + strlen(image), err) < 0)
-			return error_wrap(err, "--build-context %s=%s", given->name, source);
-		return 0;
-	}
+static int parse_git(struct named_context *out, const char *text, struct error *err)
+{
+	out->kind = NAMED_GIT;
+	return git_ref_parse(&out->git, text, err);
+}
+
+static int parse_path(struct named_context *out, enum named_kind kind, const char *text,
+		      struct error *err)
+{
+	if (!*text)
+		return error_set(err, ERROR_USAGE, "the source is empty");
+	out->kind = kind;
+	out->path = xstrdup(text);
+	return 0;
+}
+
+static int refuse_source(struct error *err)
+{
+	error_set(err, ERROR_UNSUPPORTED, "this kind of source is not supported");
+	return error_hint(err, "Use a folder, a git repository, an http(s) URL of a tar, "
+			       "docker-image://NAME, oci-layout://FOLDER[:TAG] or target:STAGE.");
+}
+
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int parse_by_prefix(struct named_context *out, const char *source, struct error *err)
+{
+	static const char image[] = "docker-image://",
+			  layout[] = "oci-layout:", target[] = "target:";
+
+	if (str_starts(source, image))
+		return parse_image(out, source + strlen(image), err);
 	if (str_starts(source, layout)) {
 		source += strlen(layout);
 		return parse_layout(out, str_starts(source, "//") ? source + 2 : source, err);
 	}
-	if (str_starts(source, "target:") || str_starts(source, "input:") ||
-	    str_starts(source, "git@") || strstr(source, "://")) {
-		error_set(err, ERROR_UNSUPPORTED,
-			  "--build-context %s=%s: this kind of source is not supported",
-			  given->name, source);
-		return error_hint(err,
-				  "use a folder, docker-image://NAME or oci-layout://FOLDER[:TAG]");
-	}
-	if (!*source)
-		return error_set(err, ERROR_USAGE, "--build-context %s=: the source is empty",
-				 given->name);
-	out->kind = NAMED_FOLDER;
-	out->path = xstrdup(source);
+	if (str_starts(source, target))
+		return parse_path(out, NAMED_TARGET, source + strlen(target), err);
+	if (git_ref_is(source, true) && !is_folder(source))
+		return parse_git(out, source, err);
+	if (str_starts(source, "http://") || str_starts(source, "https://"))
+		return parse_path(out, NAMED_URL, source, err);
+	if (str_starts(source, "input:") || strstr(source, "://"))
+		return refuse_source(err);
+	return parse_path(out, NAMED_FOLDER, source, err);
+}
+
+static int parse_source(struct named_context *out, const struct build_named_context *given,
+			struct error *err)
+{
+	out->label = git_ref_redact(given->source);
+	if (parse_by_prefix(out, given->source, err) < 0)
+		return error_wrap(err, "--build-context %s=%s", given->name, out->label);
 	return 0;
 }
 
@@ -116,6 +153,8 @@ void named_contexts_release(struct named_contexts *c)
 
 		release_folder(&nc->folder);
 		image_ref_release(&nc->ref);
+		git_ref_release(&nc->git);
+		free(nc->label);
 		free(nc->name);
 		free(nc->path);
 		free(nc->tag);
@@ -136,13 +175,58 @@ struct named_context *named_context_find(struct named_contexts *c, const char *n
 	return NULL;
 }
 
+bool named_context_is_files(const struct named_context *nc)
+{
+	return nc && (nc->kind == NAMED_FOLDER || nc->kind == NAMED_GIT || nc->kind == NAMED_URL);
+}
+
+static int open_git(struct named_contexts *c, struct named_context *nc, struct context **out,
+		    struct error *err)
+{
+	const struct context_git g = {
+		.fetch = &c->options->fetch,
+		.ref = &nc->git,
+		.who = FETCH_FOR_CONTEXT,
+		.keep_git_dir = nc->git.keep_git_dir == GIT_YES,
+		.label = nc->label,
+	};
+
+	return context_open_git(out, c->store, &g, err);
+}
+
+/* What has to be fetched is a step of its own, which may take long. */
+static int open_remote(struct named_contexts *c, struct named_context *nc, struct context **out,
+		       struct error *err)
+{
+	struct reporter *r = c->options->reporter;
+	int step = report_step_begin(r, "[context %s] load %s", nc->name, nc->label);
+	AUTO(error) local = ERROR_INIT;
+	int result = nc->kind == NAMED_GIT ? open_git(c, nc, out, &local)
+					   : context_open_url(out, c->store, &c->options->fetch,
+							      nc->path, &local);
+
+	report_step_end(r, step, result < 0 ? STEP_STATUS_FAILED : STEP_STATUS_DONE,
+			result < 0 ? &local : NULL);
+	return result < 0 ? error_move(err, &local) : 0;
+}
+
+static int open_named(struct named_contexts *c, struct named_context *nc, struct context **out,
+		      struct error *err)
+{
+	int result = nc->kind == NAMED_FOLDER
+			     ? context_open_folder(out, nc->name, nc->path, NULL, err)
+			     : open_remote(c, nc, out, err);
+
+	return result < 0 ? error_wrap(err, "--build-context %s=%s", nc->name, nc->label) : 0;
+}
+
 static int open_folder(struct named_contexts *c, struct named_context *nc, struct build_folder *f,
 		       struct error *err)
 {
 	if (f->opened)
 		return 0;
-	if (nc && context_open_folder(&f->context, nc->name, nc->path, NULL, err) < 0)
-		return error_wrap(err, "--build-context %s=%s", nc->name, nc->path);
+	if (nc && open_named(c, nc, &f->context, err) < 0)
+		return -1;
 	f->owned = nc != NULL;
 	if (!f->context)
 		return error_set(err, ERROR_NOT_FOUND, "this build has no context");

@@ -16,15 +16,25 @@ struct build_folder {
 	bool owned, opened;
 };
 
-enum named_kind { NAMED_FOLDER, NAMED_IMAGE, NAMED_LAYOUT };
+enum named_kind {
+	NAMED_FOLDER,
+	NAMED_GIT,
+	NAMED_URL, /* a tar, or one file */
+	NAMED_IMAGE,
+	NAMED_SCRATCH, /* docker-image://scratch */
+	NAMED_LAYOUT,
+	NAMED_TARGET, /* another stage of the file */
+};
 
 struct named_context {
 	char *name; /* as names compare: "debian:12" for docker.io/library/debian:12 */
 	enum named_kind kind;
-	char *path; /* folder, or of the layout */
+	char *path; /* folder, or of the layout; URL; stage */
 	char *tag;  /* layout: NULL without one */
 	struct digest digest;
 	struct image_ref ref; /* of NAMED_IMAGE */
+	struct git_ref git;   /* of NAMED_GIT */
+	char *label;          /* the source as it may be shown */
 	struct build_folder folder;
 };
 
@@ -37,13 +47,15 @@ struct named_contexts {
 	pthread_mutex_t lock; /* of what is opened late */
 };
 
-/* ERROR_USAGE, ERROR_UNSUPPORTED (the kinds of source that are not done, by name). */
+/* ERROR_USAGE, ERROR_SYNTAX, ERROR_UNSUPPORTED (the kinds of source that are not done, by name). */
 int named_contexts_init(struct named_contexts *out, struct store *s, const struct build_options *o,
 			struct error *err);
 void named_contexts_release(struct named_contexts *c);
 /* NULL: an image of a registry, then. */
 struct named_context *named_context_find(struct named_contexts *c, const char *name);
-/* The folder, opened; nc NULL: the build's own context. */
+/* Files rather than an image: FROM and --from take them from named_context_folder(). */
+bool named_context_is_files(const struct named_context *nc);
+/* The folder, opened, which may mean fetched; nc NULL: the build's own context. */
 int named_context_folder(struct named_contexts *c, struct named_context *nc,
 			 struct build_folder **out, struct error *err);
 /* The image of a layout, in the store; an unchanged layout is not copied again. */

@@ -105,6 +105,30 @@ static int read_target(struct build_target *t, struct error *err)
 	return graph_expand_bases(&t->bases, t->file, &t->globals, err);
 }
 
+static const char *target_of(void *arg, const char *name)
+{
+	const struct named_context *nc = named_context_find(arg, name);
+
+	return nc && nc->kind == NAMED_TARGET ? nc->path : NULL;
+}
+
+/* A context of a stage's name takes the stage's place. */
+static void use_contexts(struct build_target *t)
+{
+	struct named_contexts *contexts = &t->build->contexts;
+
+	t->file->contexts = (struct context_names){.target = target_of, .arg = contexts};
+	for (int i = 0; i < t->file->n_stages; i++) {
+		struct dockerfile_stage *stage = &t->file->stages[i];
+
+		if (!stage->name || !named_context_find(contexts, stage->name))
+			continue;
+		stage->replaced = true;
+		free(t->bases.items[i].name);
+		t->bases.items[i].name = xstrdup(stage->name);
+	}
+}
+
 int build_read(struct build *b, struct error *err)
 {
 	const struct build_options *o = b->options;
@@ -114,6 +138,8 @@ int build_read(struct build *b, struct error *err)
 			return -1;
 	if (find_epoch(b, err) < 0 || named_contexts_init(&b->contexts, b->store, o, err) < 0)
 		return -1;
+	for (size_t i = 0; i < b->n_targets; i++)
+		use_contexts(&b->targets[i]);
 	base_images_init(&b->images, &b->contexts);
 	b->folder_mtime = b->epoch >= 0 ? b->epoch : FOLDER_MTIME;
 	b->layer_options = (struct layer_options){
@@ -134,10 +160,9 @@ static int look_up(struct build_target *t, int index, const struct stage_depende
 	const struct named_context *nc = named_context_find(&b->contexts, d->name);
 
 	*out = NULL;
-	/* A folder may be copied from; that scratch may not is told by the step. */
-	if (d->kind == DEPENDENCY_FROM ? strcmp(d->name, "scratch") == 0
-	    : nc                       ? nc->kind == NAMED_FOLDER
-				       : strcmp(d->name, "scratch") == 0)
+	/* That scratch may not be copied from is told by the step. */
+	if (!nc ? strcmp(d->name, "scratch") == 0
+		: nc->kind == NAMED_SCRATCH || named_context_is_files(nc))
 		return 0;
 	if (d->kind != DEPENDENCY_FROM)
 		platform_copy(&platform, &t->platform);
@@ -171,7 +196,7 @@ static int read_images(struct build_target *t, int index, bool *more, struct err
 			origin = image->name;
 		}
 	}
-	if (!triggers || !triggers->n)
+	if (!triggers || !triggers->n || t->file->stages[index].replaced)
 		return 0;
 	*more = true;
 	return dockerfile_add_triggers(t->file, index, triggers, origin, err);

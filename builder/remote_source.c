@@ -10,24 +10,31 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "base/strbuf.h"
+#include "base/path.h"
+#include "builder/checksum.h"
+#include "builder/context_remote.h"
+#include "builder/url_memory.h"
+
+struct remote_item {
+	enum remote_kind kind;
+	char *file; /* of a URL, once it is here */
+	bool has_digest;
+	uint8_t digest[SHA256_SIZE]; /* of the file */
+	struct git_ref ref;
+	struct fetch_commit commit;
+	struct context *context;
+};
 
 static bool is_http(const char *source)
 {
-	return str_starts(source, "http://") || str_starts(source, "https://");
+	return strncasecmp(source, "http://", 7) == 0 || strncasecmp(source, "https://", 8) == 0;
 }
 
 enum remote_kind remote_kind_of(const char *source)
 {
-	AUTO_FREE char *path = NULL;
-
-	if (str_starts(source, "git@") || str_starts(source, "git://") ||
-	    str_starts(source, "ssh://"))
+	if (git_ref_is(source, false))
 		return REMOTE_GIT;
-	if (!is_http(source))
-		return REMOTE_NONE;
-	path = xstrndup(source, strcspn(source, "?#"));
-	return str_ends(path, ".git") ? REMOTE_GIT : REMOTE_URL;
+	return is_http(source) ? REMOTE_URL : REMOTE_NONE;
 }
 
 /* "a%20b" -> "a b". False: what follows a percent sign is not the code of a character that a name can have. */
@@ -57,22 +64,46 @@ char *remote_name(const char *url)
 	AUTO(strbuf) decoded = STRBUF_INIT;
 	const char *host = strstr(url, "://");
 	const char *path = host ? strpbrk(host + 3, "/?#") : NULL;
-	const char *end, *start;
+	const char *name;
 
-	if (!path || *path != '/')
+	if (!path || *path != '/' || !decode(&decoded, path, strcspn(path, "?#")))
 		return xstrdup("__unnamed__");
-	if (!decode(&decoded, path, strcspn(path, "?#")))
+	while (decoded.len && decoded.buf[decoded.len - 1] == '/')
+		strbuf_truncate(&decoded, decoded.len - 1);
+	name = path_base(decoded.buf);
+	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return xstrdup("__unnamed__");
-	path = decoded.buf;
-	end = path + decoded.len;
-	while (end > path && end[-1] == '/')
-		end--;
-	for (start = end; start > path && start[-1] != '/';)
-		start--;
-	if (start == end || (end - start == 1 && *start == '.') ||
-	    (end - start == 2 && start[0] == '.' && start[1] == '.'))
-		return xstrdup("__unnamed__");
-	return xstrndup(start, (size_t)(end - start));
+	return xstrdup(name);
+}
+
+/* What ADD names stays in the image's history. */
+static int check_git(const char *source, struct error *err)
+{
+	AUTO(git_ref) ref = {.remote = NULL};
+
+	if (git_ref_parse(&ref, source, err) < 0)
+		return -1;
+	if (ref.userinfo) {
+		error_set(err, ERROR_DENIED,
+			  "ADD %s: a password in the address would be recorded in the image's "
+			  "history",
+			  ref.remote);
+		return error_hint(err, "Give it as --secret id=GIT_AUTH_TOKEN,env=VARIABLE.");
+	}
+	return 0;
+}
+
+static int check_checksum(const struct instruction *ins, enum remote_kind kind, struct error *err)
+{
+	const char *text = ins->copy.checksum;
+
+	if (kind == REMOTE_URL ? checksum_parse(text, err) == 0
+			       : strspn(text, "0123456789abcdefABCDEF") == strlen(text))
+		return 0;
+	if (kind == REMOTE_GIT)
+		error_set(err, ERROR_SYNTAX,
+			  "--checksum=%s: of a git repository a commit id in hex is wanted", text);
+	return instruction_error_at(err, ins, "--checksum");
 }
 
 static int check_source(const struct instruction *ins, size_t i, size_t *n, struct error *err)
@@ -85,19 +116,13 @@ static int check_source(const struct instruction *ins, size_t i, size_t *n, stru
 	if (ins->kind == INSTRUCTION_COPY) {
 		error_set(err, ERROR_SYNTAX, "source can't be a %s for COPY: %s",
 			  kind == REMOTE_GIT ? "git ref" : "URL", source);
-		if (kind == REMOTE_URL)
-			error_hint(err, "Use ADD for URLs.");
-		return instruction_error_at_source(err, ins, i);
-	}
-	if (kind == REMOTE_GIT) {
-		error_set(err, ERROR_UNSUPPORTED, "ADD of the git repository %s is not supported",
-			  source);
-		error_hint(err, "clone it in a RUN, or beside the context and use "
-				"--build-context NAME=FOLDER");
+		error_hint(err, "Use ADD for %s.", kind == REMOTE_GIT ? "repositories" : "URLs");
 		return instruction_error_at_source(err, ins, i);
 	}
 	++*n;
-	return 0;
+	if (kind == REMOTE_GIT && check_git(source, err) < 0)
+		return instruction_error_at_source(err, ins, i);
+	return ins->copy.checksum ? check_checksum(ins, kind, err) : 0;
 }
 
 int remote_check(const struct instruction *ins, size_t *n, struct error *err)
@@ -105,44 +130,34 @@ int remote_check(const struct instruction *ins, size_t *n, struct error *err)
 	const struct copy_instruction *c = &ins->copy;
 
 	*n = 0;
+	if (c->checksum && c->sources.n + c->n_heredocs != 1) {
+		error_set(err, ERROR_SYNTAX, "checksum can't be specified for multiple sources");
+		return instruction_error_at(err, ins, "--checksum");
+	}
 	for (size_t i = 0; i < c->sources.n; i++)
 		if (check_source(ins, i, n, err) < 0)
 			return -1;
-	if (!c->checksum)
+	if (!c->checksum || *n == 1)
 		return 0;
-	if (c->sources.n + c->n_heredocs != 1)
-		error_set(err, ERROR_SYNTAX, "checksum can't be specified for multiple sources");
-	else if (*n != 1)
-		error_set(err, ERROR_SYNTAX, "checksum requires HTTP(S) or Git sources");
-	else
-		return 0;
+	error_set(err, ERROR_SYNTAX, "checksum requires HTTP(S) or Git sources");
 	return instruction_error_at(err, ins, "--checksum");
 }
 
-static int verify(int fd, const char *url, const char *checksum, struct error *err)
+static int prepare(struct remote_files *r, struct build *b, const struct instruction *ins,
+		   struct error *err)
 {
-	AUTO(digester) hash = {.is_sha512 = false};
-	struct digest wanted, found;
-	char block[65536];
-	ssize_t n;
+	AUTO_FREE char *ingest = store_path(b->store, "ingest");
 
-	if (digest_parse(&wanted, checksum, err) < 0)
-		return error_wrap(err, "--checksum=%s", checksum);
-	digester_init(&hash, &wanted);
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return error_errno(err, "read what came from %s", url);
-	while ((n = read(fd, block, sizeof(block))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_errno(err, "read what came from %s", url);
-		digester_update(&hash, block, (size_t)n);
-	}
-	found = digester_final(&hash);
-	if (!digest_equal(&found, &wanted))
-		return error_set(err, ERROR_CORRUPT, "ADD %s: --checksum is %s, its bytes have %s",
-				 url, wanted.text, found.text);
-	return 0;
+	if (r->items)
+		return 0;
+	r->n = ins->copy.sources.n;
+	r->items = xcalloc(r->n + 1, sizeof(*r->items));
+	r->fetched = xcalloc(r->n + 1, sizeof(*r->fetched));
+	for (size_t i = 0; i < r->n; i++)
+		r->items[i].kind = remote_kind_of(ins->copy.sources.items[i]);
+	if (fs_mkdir_p(ingest, 0700, err) < 0)
+		return -1;
+	return fs_make_temp_dir(ingest, "add-", &r->folder, err);
 }
 
 static int set_times(int fd, int64_t mtime, struct error *err)
@@ -154,49 +169,174 @@ static int set_times(int fd, int64_t mtime, struct error *err)
 	return 0;
 }
 
-/* Each source gets a folder of its own, so that equal names do not meet. */
-static int fetch_one(struct remote_files *out, size_t i, struct build *b,
-		     const struct instruction *ins, struct error *err)
+static int hash_file(int fd, uint8_t out[SHA256_SIZE], struct error *err)
+{
+	AUTO(digester) h = {.is_sha512 = false};
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return error_errno(err, "read a download");
+	digester_init(&h, NULL);
+	if (digester_update_fd(&h, fd, "a download", NULL, err) < 0)
+		return -1;
+	sha256_update(&h.sha256, "", 0);
+	sha256_final(&h.sha256, out);
+	return 0;
+}
+
+/*
+ * GET, or with a memory of it a question whether it changed: then nothing is written, and the digest is the one remembered. Each
+ * source gets a folder of its own, so that equal names do not meet.
+ */
+static int download(struct remote_files *r, size_t i, struct build *b,
+		    const struct instruction *ins, const struct url_memory *memory,
+		    struct error *err)
 {
 	const struct fetch_source *fetch = &b->options->fetch;
 	const char *url = ins->copy.sources.items[i];
-	AUTO_FREE char *dir = xstrfmt("%s/%zu", out->folder, i);
-	AUTO_FREE char *partial = xstrfmt("%s.part", dir);
+	struct remote_item *item = &r->items[i];
+	AUTO(fetch_answer) answer = {.mtime = -1};
+	AUTO_FREE char *dir = xstrfmt("%s/%zu", r->folder, i);
 	AUTO_FREE char *name = remote_name(url);
+	AUTO_FREE char *partial = xstrfmt("%s.part", dir);
 	AUTO_FD int fd = -1;
-	int64_t mtime = -1;
 
 	if (!fetch->url)
 		return error_set(err, ERROR_UNSUPPORTED, "ADD %s: this build cannot fetch URLs",
 				 url);
-	fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || mkdir(dir, 0700) < 0)
+	fd = open(partial, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || (mkdir(dir, 0700) < 0 && errno != EEXIST))
 		return error_errno(err, "create %s", fd < 0 ? partial : dir);
-	if (fetch->url(fetch->arg, url, fd, &mtime, err) < 0 ||
-	    (ins->copy.checksum && verify(fd, url, ins->copy.checksum, err) < 0) ||
-	    set_times(fd, mtime, err) < 0)
+	if (fetch->url(fetch->arg, url, memory ? &memory->answer : NULL, fd, &answer, err) < 0)
 		return -1;
-	out->paths[i] = xstrfmt("%s/%s", dir, name);
-	if (rename(partial, out->paths[i]) < 0)
+	item->has_digest = true;
+	if (answer.unchanged && memory) {
+		memcpy(item->digest, memory->digest, sizeof(item->digest));
+		return 0;
+	}
+	if ((ins->copy.checksum && checksum_verify(ins->copy.checksum, fd, url, err) < 0) ||
+	    hash_file(fd, item->digest, err) < 0 || set_times(fd, answer.mtime, err) < 0)
+		return -1;
+	url_memory_put(b->store, url, &answer, item->digest);
+	item->file = xstrfmt("%s/%s", dir, name);
+	if (rename(partial, item->file) < 0)
 		return error_errno(err, "rename %s", partial);
 	return 0;
 }
 
-int remote_fetch(struct remote_files *out, struct build *b, const struct instruction *ins,
+static int identify_url(struct remote_files *r, size_t i, struct build *b,
+			const struct instruction *ins, struct error *err)
+{
+	AUTO(url_memory) memory = {.answer = {.mtime = -1}};
+
+	/* what the checksum says, the key has; the bytes may never be needed */
+	if (ins->copy.checksum)
+		return 0;
+	if (!url_memory_get(b->store, ins->copy.sources.items[i], &memory))
+		return download(r, i, b, ins, NULL, err);
+	return download(r, i, b, ins, &memory, err);
+}
+
+static int identify_git(struct remote_item *item, struct build *b, const struct instruction *ins,
+			const char *source, struct error *err)
+{
+	const struct fetch_source *fetch = &b->options->fetch;
+
+	if (git_ref_parse(&item->ref, source, err) < 0)
+		return -1;
+	if (!fetch->git_resolve)
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "ADD %s: this build cannot fetch git repositories", source);
+	if (ins->copy.checksum) {
+		free(item->ref.checksum);
+		item->ref.checksum = xstrdup(ins->copy.checksum);
+		for (char *p = item->ref.checksum; *p; p++)
+			*p = (char)(*p >= 'A' && *p <= 'F' ? *p | 0x20 : *p);
+	}
+	return fetch->git_resolve(fetch->arg, &item->ref, FETCH_FOR_ADD, &item->commit, err);
+}
+
+int remote_identify(struct remote_files *r, struct build *b, const struct instruction *ins,
+		    struct error *err)
+{
+	if (prepare(r, b, ins, err) < 0)
+		return -1;
+	for (size_t i = 0; i < r->n; i++) {
+		struct remote_item *item = &r->items[i];
+		const char *source = ins->copy.sources.items[i];
+
+		if (item->kind == REMOTE_URL && !item->has_digest &&
+		    identify_url(r, i, b, ins, err) < 0)
+			return -1;
+		if (item->kind == REMOTE_GIT && !*item->commit.id &&
+		    identify_git(item, b, ins, source, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool keeps_git_dir(const struct remote_item *item, const struct copy_instruction *c)
+{
+	return c->has_keep_git_dir ? c->keep_git_dir : item->ref.keep_git_dir == GIT_YES;
+}
+
+void remote_key(const struct remote_files *r, const struct instruction *ins, struct step_key *k)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct remote_item *item = &r->items[i];
+		AUTO_FREE char *shown = git_ref_redact(ins->copy.sources.items[i]);
+		AUTO_FREE char *label = xstrfmt("commit of %s", shown);
+
+		/* a kept .git holds the tag as well */
+		if (item->kind == REMOTE_GIT)
+			step_key_add(k, "commit", label,
+				     keeps_git_dir(item, &ins->copy) ? item->commit.id
+								     : item->commit.commit);
+		else if (item->has_digest)
+			step_key_add_content(k, "download", shown, item->digest);
+	}
+}
+
+void remote_key_names(const struct remote_files *r, struct step_key *k)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->items[i].file)
+			step_key_add(k, "name", "name of the download",
+				     path_base(r->items[i].file));
+}
+
+static int open_git(struct remote_item *item, struct build *b, const struct instruction *ins,
+		    const char *source, struct error *err)
+{
+	AUTO_FREE char *label = git_ref_redact(source);
+	const struct context_git g = {
+		.fetch = &b->options->fetch,
+		.ref = &item->ref,
+		.who = FETCH_FOR_ADD,
+		.keep_git_dir = keeps_git_dir(item, &ins->copy),
+		.commit = &item->commit,
+		.label = label,
+	};
+
+	return context_open_git(&item->context, b->store, &g, err);
+}
+
+int remote_fetch(struct remote_files *r, struct build *b, const struct instruction *ins,
 		 struct error *err)
 {
-	const struct strlist *sources = &ins->copy.sources;
-	AUTO_FREE char *ingest = store_path(b->store, "ingest");
-
-	out->n = sources->n;
-	out->paths = xcalloc(out->n + 1, sizeof(*out->paths));
-	if (fs_mkdir_p(ingest, 0700, err) < 0 ||
-	    fs_make_temp_dir(ingest, "add-", &out->folder, err) < 0)
+	if (remote_identify(r, b, ins, err) < 0)
 		return -1;
-	for (size_t i = 0; i < sources->n; i++)
-		if (remote_kind_of(sources->items[i]) == REMOTE_URL &&
-		    fetch_one(out, i, b, ins, err) < 0)
+	for (size_t i = 0; i < r->n; i++) {
+		struct remote_item *item = &r->items[i];
+		const char *source = ins->copy.sources.items[i];
+
+		if (item->kind == REMOTE_URL && !item->file &&
+		    download(r, i, b, ins, NULL, err) < 0)
 			return -1;
+		if (item->kind == REMOTE_GIT && !item->context &&
+		    open_git(item, b, ins, source, err) < 0)
+			return -1;
+		r->fetched[i] = (struct copy_fetched){.file = item->file, .context = item->context};
+	}
 	return 0;
 }
 
@@ -204,8 +344,16 @@ void remote_files_release(struct remote_files *r)
 {
 	if (r->folder)
 		fs_remove_tree(AT_FDCWD, r->folder, NULL);
-	for (size_t i = 0; i < r->n; i++)
-		free(r->paths[i]);
-	free(r->paths);
+	for (size_t i = 0; r->items && i < r->n; i++) {
+		struct remote_item *item = &r->items[i];
+
+		free(item->file);
+		git_ref_release(&item->ref);
+		fetch_commit_release(&item->commit);
+		context_free(item->context);
+	}
+	free(r->items);
+	free(r->fetched);
 	free(r->folder);
+	*r = (struct remote_files){.n = 0};
 }

@@ -25,9 +25,9 @@ int build_source_find(struct stage *st, const char *from, struct build_source *o
 		return 0;
 	}
 	nc = named_context_find(&b->contexts, from);
-	if (nc && nc->kind == NAMED_FOLDER)
+	if (named_context_is_files(nc))
 		return source_of_context(st, nc, out, err);
-	if (!nc && strcmp(from, "scratch") == 0)
+	if (nc ? nc->kind == NAMED_SCRATCH : strcmp(from, "scratch") == 0)
 		return error_set(err, ERROR_SYNTAX, "--from=scratch: there is nothing in scratch");
 	/* What goes into the result is the target's, whatever this stage runs on. */
 	if (base_image_get(&b->images, from, &st->target->platform, &image, err) < 0)

@@ -12,9 +12,29 @@
 #include "builder/steps.h"
 #include "builder/stop.h"
 
-static bool is_scratch(const struct build_target *t, int index)
+/* Of the stage's base; NULL when that is no context. */
+static struct named_context *base_context(const struct build_target *t, int index)
 {
-	return strcmp(t->bases.items[index].name, "scratch") == 0;
+	return t->plan.stages[index].base == STAGE_NONE
+		       ? named_context_find(&t->build->contexts, t->bases.items[index].name)
+		       : NULL;
+}
+
+/* FROM a context that is files: they are the one layer of an image without a configuration. */
+static struct named_context *base_files(const struct build_target *t, int index)
+{
+	struct named_context *nc = base_context(t, index);
+
+	return named_context_is_files(nc) ? nc : NULL;
+}
+
+bool stage_base_is_image(const struct build_target *t, int index)
+{
+	const struct named_context *nc = base_context(t, index);
+
+	if (t->plan.stages[index].base != STAGE_NONE || named_context_is_files(nc))
+		return false;
+	return nc ? nc->kind != NAMED_SCRATCH : strcmp(t->bases.items[index].name, "scratch") != 0;
 }
 
 static char *make_label(const struct build_target *t, const struct dockerfile_stage *source)
@@ -45,9 +65,9 @@ static char *make_where(const struct build_target *t, const struct platform *pla
 /* As docker counts: the FROM of an image, and what makes layers. */
 static int count_steps(const struct build_target *t, const struct dockerfile_stage *source)
 {
-	int n = t->plan.stages[source->index].base == STAGE_NONE && !is_scratch(t, source->index);
+	int n = stage_base_is_image(t, source->index) || base_files(t, source->index) != NULL;
 
-	for (size_t i = 0; i < source->n_instructions; i++)
+	for (size_t i = 0; i < dockerfile_stage_steps(source); i++)
 		n += step_is_shown(&source->instructions[i]);
 	return n;
 }
@@ -78,8 +98,11 @@ int stage_platform(struct platform *out, const struct build_target *t, int index
 		instruction_error_at(err, from, from->from.platform);
 		return stage_error_place(err, from);
 	}
-	/* scratch is of no platform but the target's, whatever its FROM says. */
-	platform_copy(out, given && !is_scratch(t, index) ? &parsed : &t->platform);
+	/* scratch and files are of no platform but the target's, whatever their FROM says. */
+	platform_copy(out, given && (t->plan.stages[index].base != STAGE_NONE ||
+				     stage_base_is_image(t, index))
+				   ? &parsed
+				   : &t->platform);
 	return 0;
 }
 
@@ -221,7 +244,7 @@ static int start(struct stage *st, struct error *err)
 
 	if (parent)
 		start_from_stage(st, parent);
-	else if (is_scratch(t, st->source->index))
+	else if (!stage_base_is_image(t, st->source->index))
 		st->config.working_dir = xstrdup("/");
 	else if (start_from_image(st, err) < 0)
 		return -1;
@@ -294,8 +317,11 @@ static void open_log(struct stage *st)
 static int carry_out_all(struct stage *st, struct error *err)
 {
 	struct build *b = st->build;
+	struct named_context *files = base_files(st->target, st->source->index);
 
-	for (size_t i = 0; i < st->source->n_instructions; i++) {
+	if (files && step_base_files(st, files, err) < 0)
+		return -1;
+	for (size_t i = 0; i < dockerfile_stage_steps(st->source); i++) {
 		if (cancel_check(b->options->cancel, err) < 0)
 			return -1;
 		if (build_is_stopping(b))

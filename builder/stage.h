@@ -34,6 +34,8 @@ struct stage {
 	size_t waiting;              /* stages not yet done that it needs; under build->lock */
 };
 
+/* Is the stage FROM an image, and not another stage, nothing (scratch), or the files of a context? */
+bool stage_base_is_image(const struct build_target *t, int index);
 /* What the FROM of a stage asks for. */
 int stage_platform(struct platform *out, const struct build_target *t, int index,
 		   struct error *err);

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/path.h"
 #include "builder/copy.h"
 #include "builder/history.h"
 #include "builder/layer_step.h"
@@ -13,7 +12,7 @@
 struct copy_step {
 	struct layer_step step;
 	struct build_source source;
-	size_t n_urls;
+	size_t n_remote; /* sources that are URLs or repositories */
 	struct remote_files remote;
 	struct copy_image view; /* of source.stack */
 	struct copy_request request;
@@ -31,7 +30,7 @@ static bool is_linked(const struct layer_step *s)
 	return s->ins->copy.link && !s->ins->copy.chmod.given;
 }
 
-/* What both passes over the sources need; URLs are fetched here. */
+/* What both passes over the sources need; URLs and repositories are fetched here. */
 static int prepare(struct copy_step *c, struct error *err)
 {
 	const struct layer_step *s = &c->step;
@@ -58,10 +57,10 @@ static int prepare(struct copy_step *c, struct error *err)
 			return -1;
 		c->request.from = &c->view;
 	}
-	if (c->n_urls) {
+	if (c->n_remote) {
 		if (remote_fetch(&c->remote, b, s->ins, err) < 0)
 			return -1;
-		c->request.fetched = (const char *const *)c->remote.paths;
+		c->request.fetched = c->remote.fetched;
 	}
 	c->prepared = true;
 	return 0;
@@ -86,17 +85,24 @@ static void add_sources(const struct layer_step *s, struct step_key *k)
 	}
 }
 
-/* From layers, their ChainID says what the files are; a URL's --checksum does. */
+static bool is_all_remote(const struct copy_step *c)
+{
+	return c->n_remote && c->n_remote == c->step.ins->copy.sources.n;
+}
+
+/* From layers, their ChainID says what the files are; of a repository the commit does, of a URL what the server tells. */
 static int copy_quick(struct layer_step *s, struct step_key *k, struct error *err)
 {
-	const struct copy_step *c = (const struct copy_step *)s;
+	struct copy_step *c = (struct copy_step *)s;
 
-	(void)err;
-	if (!c->source.stack && !(c->n_urls && s->ins->copy.checksum))
+	if (!c->source.stack && !is_all_remote(c))
 		return 0;
+	if (c->n_remote && remote_identify(&c->remote, s->stage->build, s->ins, err) < 0)
+		return -1;
 	add_parameters(s, k);
 	add_sources(s, k);
 	step_key_add(k, "from", NULL, c->source.stack ? stack_chain(c->source.stack)->text : NULL);
+	remote_key(&c->remote, s->ins, k);
 	return 1;
 }
 
@@ -111,10 +117,7 @@ static int copy_key(struct layer_step *s, struct step_key *k, struct error *err)
 	sha256_final(&files, c->hash);
 	add_parameters(s, k);
 	step_key_add_content(k, "files", PLAN_FILES, c->hash);
-	for (size_t i = 0; i < c->remote.n; i++)
-		if (c->remote.paths[i])
-			step_key_add(k, "name", "name of the download",
-				     path_base(c->remote.paths[i]));
+	remote_key_names(&c->remote, k);
 	return 0;
 }
 
@@ -142,7 +145,7 @@ static int check_unchanged(struct copy_step *c, struct error *err)
 	AUTO(sha256) files = SHA256_INIT;
 	uint8_t now[SHA256_SIZE];
 
-	if (!folder || folder->context->temporary)
+	if (!folder || folder->context->temporary || is_all_remote(c))
 		return 0;
 	sha256_init(&files);
 	if (copy_hash_and_manifest(&c->request, &files, &c->lines, err) < 0)
@@ -186,21 +189,45 @@ static const struct layer_step_ops add_ops = {
 	.manifest = copy_manifest_lines,
 };
 
+static void copy_step_release(struct copy_step *c)
+{
+	strbuf_release(&c->lines);
+	remote_files_release(&c->remote);
+	layer_step_release(&c->step);
+}
+
+CLEANUP_RELEASE(copy_step)
+
 int step_copy(struct stage *st, const struct instruction *ins, struct error *err)
 {
-	struct copy_step c = {.step = LAYER_STEP_INIT(st, ins), .lines = STRBUF_INIT};
-	bool is_add = ins->kind == INSTRUCTION_ADD;
-	int result;
+	AUTO(copy_step) c = {.step = LAYER_STEP_INIT(st, ins), .lines = STRBUF_INIT};
 
 	c.step.free_of_base = is_linked(&c.step);
 	history_copy(&c.step.history, ins);
-	if (remote_check(ins, &c.n_urls, err) < 0 ||
+	if (remote_check(ins, &c.n_remote, err) < 0 ||
 	    build_source_find(st, ins->copy.from, &c.source, err) < 0)
-		result = stage_error_place(err, ins);
-	else
-		result = layer_step_execute(&c.step, is_add ? &add_ops : &copy_ops, err);
-	strbuf_release(&c.lines);
-	remote_files_release(&c.remote);
-	layer_step_release(&c.step);
-	return result;
+		return stage_error_place(err, ins);
+	return layer_step_execute(&c.step, ins->kind == INSTRUCTION_ADD ? &add_ops : &copy_ops,
+				  err);
+}
+
+int step_base_files(struct stage *st, struct named_context *files, struct error *err)
+{
+	const struct instruction *from = &st->source->from;
+	AUTO(instruction)
+	ins = {
+		.kind = INSTRUCTION_COPY,
+		.source = from->source,
+		.line_first = from->line_first,
+		.line_last = from->line_last,
+		.text = xstrdup(from->text),
+		.copy = {.dest = xstrdup("/")},
+	};
+	AUTO(copy_step) c = {.step = LAYER_STEP_INIT(st, &ins), .lines = STRBUF_INIT};
+
+	strlist_add(&ins.copy.sources, "/");
+	strbuf_printf(&c.step.history, "FROM %s", st->target->bases.items[st->source->index].name);
+	if (named_context_folder(&st->build->contexts, files, &c.source.folder, err) < 0)
+		return stage_error_place(err, from);
+	return layer_step_execute(&c.step, &copy_ops, err);
 }

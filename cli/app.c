@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
-#include "net/fetch.h"
 #include "oci/layout.h"
 
 #define MAX_TRANSFERS 4
@@ -329,26 +328,4 @@ static int fetch_layer(void *arg, const struct image_ref *ref, const struct desc
 struct image_source app_image_source(struct app *a)
 {
 	return (struct image_source){.resolve = resolve_image, .fetch = fetch_layer, .arg = a};
-}
-
-/* ADD URL: a connection of its own a download, since stages run at the same time. */
-static int fetch_file(void *arg, const char *url, int out_fd, int64_t *mtime, struct error *err)
-{
-	struct app *a = arg;
-	AUTO_PTR(http) http = NULL;
-	struct http_options o = {
-		.user_agent = "slipway/" SLIPWAY_VERSION,
-		.ca_file = a->env.ca_file,
-		.ca_dir = a->env.ca_dir,
-		.cancel = a->cancel,
-	};
-
-	if (http_new(&http, &o, err) < 0 || fetch_url(http, url, out_fd, mtime, err) < 0)
-		return -1;
-	return 0;
-}
-
-struct fetch_source app_fetch_source(struct app *a)
-{
-	return (struct fetch_source){.url = fetch_file, .arg = a};
 }

@@ -65,6 +65,5 @@ int app_need_image(struct app *a, const char *name, const struct platform *platf
 int app_fetch_layers(struct app *a, const struct image *image, struct error *err);
 /* The registry as the source of FROM images. */
 struct image_source app_image_source(struct app *a);
-struct fetch_source app_fetch_source(struct app *a);
 /* --progress of commands that move bytes or build: starts the terminal. ERROR_USAGE for an unknown kind. */
 int app_progress(struct app *a, const char *kind, bool quiet, struct error *err);

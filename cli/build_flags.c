@@ -9,7 +9,7 @@ static const struct command_usage usage = {
 	.name = "build",
 	.args = "[OPTIONS] CONTEXT",
 	.summary =
-		"Build an image from a Dockerfile. CONTEXT is a folder, or - for a tar on standard input",
+		"Build an image from a Dockerfile. CONTEXT is a folder, a git repository, a URL of a tar, or - for a tar on standard input",
 	.min_args = 1,
 	.max_args = 1,
 };
@@ -65,7 +65,7 @@ int build_flags_parse(struct build_flags *f, struct app *a, int argc, char **arg
 		 "Annotate the manifest, or the index of several platforms", &f->annotations},
 		{0, "build-arg", OPTION_LIST, "NAME[=VALUE]", "Set an ARG", &f->args},
 		{0, "build-context", OPTION_LIST, "NAME=SOURCE",
-		 "A further context: a folder, oci-layout:PATH[:TAG] or docker-image://NAME",
+		 "A further context: a folder, git repository, URL of a tar, oci-layout:PATH[:TAG], docker-image://NAME or target:STAGE",
 		 &f->contexts},
 		{0, "cache-from", OPTION_LIST, "SPEC",
 		 "Use the cache that another machine wrote: NAME, type=registry,ref=NAME or "
@@ -119,7 +119,8 @@ int build_flags_parse(struct build_flags *f, struct app *a, int argc, char **arg
 		{0, "rm", OPTION_FLAG, NULL, "Accepted: nothing is left of a step", &f->rm},
 		{0, "sbom", OPTION_STRING, "BOOL", "Only false", &f->sbom},
 		{0, "secret", OPTION_LIST, "id=ID[,src=FILE|,env=NAME]",
-		 "A secret for RUN --mount=type=secret", &f->secrets},
+		 "A secret for RUN --mount=type=secret; GIT_AUTH_TOKEN is the login of git sources",
+		 &f->secrets},
 		{0, "shm-size", OPTION_STRING, "BYTES", "Size of /dev/shm of RUN steps (64m)",
 		 &f->steps.shm_size},
 		{0, "ssh", OPTION_LIST, "default|ID[=SOCKET|KEY[,KEY]]",

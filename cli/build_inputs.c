@@ -11,7 +11,10 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "builder/context_remote.h"
 #include "cli/csv.h"
+#include "cli/fetching.h"
+#include "dockerfile/value.h"
 
 void build_inputs_init(struct build_inputs *in)
 {
@@ -45,30 +48,6 @@ void build_inputs_release(struct build_inputs *in)
 	strlist_release(&in->texts);
 }
 
-/* Compressed or plain tar? Anything else on standard input is a Dockerfile. */
-static bool looks_like_archive(const unsigned char *p, size_t n)
-{
-	static const struct {
-		size_t at, len;
-		const char *magic;
-	} magics[] = {
-		{0, 2, "\x1f\x8b"},
-		{0, 3, "BZh"},
-		{0, 6,
-		 "\xfd"
-		 "7zXZ\0"},
-		{0, 4, "\x28\xb5\x2f\xfd"},
-		{257, 5, "ustar"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(magics); i++)
-		if (n >= magics[i].at + magics[i].len &&
-		    memcmp(p + magics[i].at, magics[i].magic, magics[i].len) == 0)
-			return true;
-	/* an empty archive is zeros */
-	return n >= 512 && p[0] == 0;
-}
-
 /* Standard input as a file, so that it can be looked at before it is used. */
 static int spool_stdin(struct app *a, int *out, struct error *err)
 {
@@ -85,13 +64,27 @@ static int spool_stdin(struct app *a, int *out, struct error *err)
 	return 0;
 }
 
+#define STDIN_LABEL "standard input"
+
+/* What is no archive is a Dockerfile, and then there is no context. */
+static int read_text_context(struct app *a, struct build_inputs *in, int fd, bool has_file,
+			     struct error *err)
+{
+	if (has_file)
+		return error_set(
+			err, ERROR_USAGE,
+			"the context on standard input is not a tar archive, and -f names a file in it");
+	if (fs_read_fd(fd, STDIN_LABEL, &in->dockerfile, LIMIT_DOCKERFILE_BYTES, err) < 0)
+		return -1;
+	in->dockerfile_name = xstrdup("Dockerfile");
+	return context_open_empty(&in->context, a->store, STDIN_LABEL, err);
+}
+
 static int read_stdin_context(struct app *a, struct build_inputs *in, bool has_file,
 			      struct error *err)
 {
-	unsigned char head[512];
 	AUTO_FD int fd = -1;
-	AUTO_FREE char *empty = NULL;
-	ssize_t n;
+	struct stat st;
 
 	if (isatty(STDIN_FILENO))
 		return error_set(
@@ -99,32 +92,14 @@ static int read_stdin_context(struct app *a, struct build_inputs *in, bool has_f
 			"the context \"-\" is read from standard input, which is a terminal");
 	if (app_store(a, err) < 0 || spool_stdin(a, &fd, err) < 0)
 		return -1;
-	n = pread(fd, head, sizeof(head), 0);
-	if (n < 0)
+	if (fstat(fd, &st) < 0)
 		return error_errno(err, "read standard input");
-	if (n == 0)
+	if (st.st_size == 0)
 		return error_set(err, ERROR_USAGE,
 				 "standard input is empty: no context, no Dockerfile");
-	if (looks_like_archive(head, (size_t)n))
-		return context_open_tar(&in->context, a->store, fd, err);
-	if (has_file)
-		return error_set(
-			err, ERROR_USAGE,
-			"the context on standard input is not a tar archive, and -f names a file in it");
-	if (fs_read_fd(fd, "standard input", &in->dockerfile, LIMIT_DOCKERFILE_BYTES, err) < 0)
-		return -1;
-	in->dockerfile_name = xstrdup("Dockerfile");
-	/* no context: an empty folder that goes away with the build */
-	empty = store_path(a->store, "ingest");
-	char *path = NULL;
-
-	if (fs_make_temp_dir(empty, "context-", &path, err) < 0)
-		return -1;
-	strlist_take(&in->texts, path);
-	if (context_open_folder(&in->context, "context", path, NULL, err) < 0)
-		return -1;
-	in->context->temporary = true;
-	return 0;
+	if (context_is_archive(fd))
+		return context_open_tar(&in->context, a->store, fd, STDIN_LABEL, err);
+	return read_text_context(a, in, fd, has_file, err);
 }
 
 static int read_in_context(struct build_inputs *in, const char *name, struct error *err)
@@ -173,60 +148,160 @@ static int read_named_file(struct build_inputs *in, const char *file, struct err
 	return result < 0 ? error_wrap(err, "read the Dockerfile") : 0;
 }
 
-static bool is_remote(const char *context)
+/* BUILDKIT_CONTEXT_KEEP_GIT_DIR: docker's build argument for the main context (dockerfile.md 5). */
+static bool keeps_git_dir(const struct build_inputs *in, const struct git_ref *ref)
 {
-	return strstr(context, "://") || str_starts(context, "git@") ||
-	       str_starts(context, "github.com/");
+	const char *given = strmap_get(&in->build_args, "BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+	bool keep;
+
+	return given && value_bool(&keep, given) ? keep : ref->keep_git_dir == GIT_YES;
 }
 
-int build_inputs_read(struct app *a, struct build_inputs *in, const char *context, const char *file,
-		      struct error *err)
+static int read_git_context(struct app *a, struct build_inputs *in, const char *url,
+			    const char *label, struct error *err)
 {
-	AUTO_FREE char *own_ignore = file ? xstrfmt("%s.dockerignore", file) : NULL;
-	struct stat st;
-	bool is_stdin = strcmp(context, "-") == 0;
+	struct fetching fetching = {.app = a, .inputs = in};
+	const struct fetch_source fetch = fetching_source(&fetching);
+	AUTO(git_ref) ref = {.remote = NULL};
+	struct context_git g = {
+		.fetch = &fetch, .ref = &ref, .who = FETCH_FOR_CONTEXT, .label = label};
+	bool found;
 
-	if (is_stdin && file && strcmp(file, "-") == 0)
+	if (git_ref_parse(&ref, url, err) < 0)
+		return -1;
+	g.keep_git_dir = keeps_git_dir(in, &ref);
+	if (context_open_git(&in->context, a->store, &g, err) < 0)
+		return -1;
+	return context_use_ignore(in->context, ".dockerignore", &found, err);
+}
+
+/* A tar is the context; anything else is a Dockerfile, which docker also finds in the context under the name "context". */
+static int read_url_context(struct app *a, struct build_inputs *in, const char *url,
+			    const char *label, struct error *err)
+{
+	struct fetching fetching = {.app = a, .inputs = in};
+	const struct fetch_source fetch = fetching_source(&fetching);
+	AUTO_FD int fd = -1;
+
+	if (context_download(a->store, &fetch, url, &fd, err) < 0)
+		return -1;
+	if (context_is_archive(fd))
+		return context_open_tar(&in->context, a->store, fd, label, err);
+	if (context_open_single(&in->context, a->store, fd, "context", label, err) < 0)
+		return -1;
+	if (in->dockerfile_name)
+		return 0;
+	in->dockerfile_name = xstrdup("context");
+	return read_in_context(in, "context", err);
+}
+
+static int fetch_context(struct app *a, struct build_inputs *in, const char *url, bool is_git,
+			 struct error *err)
+{
+	AUTO_FREE char *label = git_ref_redact(url);
+	AUTO(error) local = ERROR_INIT;
+	int step, result;
+
+	if (app_store(a, err) < 0)
+		return -1;
+	step = report_step_begin(a->reporter, "[internal] load %s %s",
+				 is_git ? "git source" : "remote build context", label);
+	result = is_git ? read_git_context(a, in, url, label, &local)
+			: read_url_context(a, in, url, label, &local);
+	report_step_end(a->reporter, step, result < 0 ? STEP_STATUS_FAILED : STEP_STATUS_DONE,
+			result < 0 ? &local : NULL);
+	if (result < 0)
+		error_wrap(&local, "load the context %s", label);
+	return result < 0 ? error_move(err, &local) : 0;
+}
+
+/* The file, unless it was read already, and its own ignore file, both from the context. */
+static int read_from_context(struct build_inputs *in, const char *file, struct error *err)
+{
+	AUTO_FREE char *ignore = NULL;
+	bool found;
+
+	if (!in->dockerfile_name && file) {
+		in->dockerfile_name = xstrdup(file);
+		if (read_in_context(in, file, err) < 0)
+			return -1;
+	} else if (!in->dockerfile_name && read_default_file(in, err) < 0) {
+		return -1;
+	}
+	ignore = xstrfmt("%s.dockerignore", file ? file : in->dockerfile_name);
+	return context_use_ignore(in->context, ignore, &found, err);
+}
+
+/* -f of a context that is fetched: standard input, an absolute path here, or a path in the context. */
+static int read_remote(struct app *a, struct build_inputs *in, const char *context, bool is_git,
+		       const char *file, struct error *err)
+{
+	bool is_here = file && (strcmp(file, "-") == 0 || path_is_absolute(file));
+
+	if (is_here && read_named_file(in, file, err) < 0)
+		return -1;
+	if (fetch_context(a, in, context, is_git, err) < 0)
+		return -1;
+	return is_here ? 0 : read_from_context(in, file, err);
+}
+
+static int read_stdin(struct app *a, struct build_inputs *in, const char *file, struct error *err)
+{
+	if (file && strcmp(file, "-") == 0)
 		return error_set(
 			err, ERROR_USAGE,
 			"the context and the Dockerfile cannot both come from standard input");
-	if (is_remote(context))
-		return error_set(
-			err, ERROR_UNSUPPORTED,
-			"the context %s: git and URL contexts are not supported yet; clone it and "
-			"give the folder",
-			context);
-	if (is_stdin) {
-		if (read_stdin_context(a, in, file != NULL, err) < 0)
-			return -1;
-		if (in->dockerfile_name)
-			return 0;
-		if (!file)
-			return read_default_file(in, err);
-		in->dockerfile_name = xstrdup(file);
-		return read_in_context(in, file, err);
-	}
-	if (stat(context, &st) == 0 && !S_ISDIR(st.st_mode))
-		return error_set(err, ERROR_USAGE, "the context %s is not a folder", context);
-	if (!file) {
-		/* the default Dockerfile may have an ignore file of its own as well */
-		AUTO_FREE char *beside = path_join(context, "Dockerfile.dockerignore");
-
-		if (stat(beside, &st) == 0)
-			own_ignore = xstrdup(beside);
-	} else if (stat(own_ignore, &st) < 0) {
-		free(own_ignore);
-		own_ignore = NULL;
-	}
-	if (context_open_folder(&in->context, "context", context, own_ignore, err) < 0)
+	if (read_stdin_context(a, in, file != NULL, err) < 0)
 		return -1;
-	if ((file ? read_named_file(in, file, err) : read_default_file(in, err)) < 0)
+	return in->dockerfile_name ? 0 : read_from_context(in, file, err);
+}
+
+/* "FILE.dockerignore" beside the Dockerfile, when there is one. free() */
+static char *find_own_ignore(const char *context, const char *file)
+{
+	AUTO_FREE char *path = file ? xstrfmt("%s.dockerignore", file)
+				    : path_join(context, "Dockerfile.dockerignore");
+	struct stat st;
+
+	return stat(path, &st) == 0 ? take_ptr(path) : NULL;
+}
+
+static int read_folder(struct build_inputs *in, const char *context, const char *file,
+		       struct error *err)
+{
+	AUTO_FREE char *own_ignore = find_own_ignore(context, file);
+
+	if (context_open_folder(&in->context, "context", context, own_ignore, err) < 0 ||
+	    (file ? read_named_file(in, file, err) : read_default_file(in, err)) < 0)
 		return -1;
 	if (!file)
 		in->dockerfile_path = path_join(context, in->dockerfile_name);
 	else if (strcmp(file, "-") != 0)
 		in->dockerfile_path = xstrdup(file);
 	return 0;
+}
+
+int build_inputs_read(struct app *a, struct build_inputs *in, const char *context, const char *file,
+		      struct error *err)
+{
+	struct stat st;
+	bool exists = stat(context, &st) == 0;
+
+	if (strcmp(context, "-") == 0)
+		return read_stdin(a, in, file, err);
+	if (exists && S_ISDIR(st.st_mode))
+		return read_folder(in, context, file, err);
+	if (git_ref_is(context, true))
+		return read_remote(a, in, context, true, file, err);
+	if (str_starts(context, "http://") || str_starts(context, "https://"))
+		return read_remote(a, in, context, false, file, err);
+	if (strstr(context, "://"))
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "the context %s: only http, https, ssh and git are supported",
+				 context);
+	if (exists)
+		return error_set(err, ERROR_USAGE, "the context %s is not a folder", context);
+	return read_folder(in, context, file, err);
 }
 
 int build_inputs_add_arg(struct app *a, struct build_inputs *in, const char *text,
@@ -291,7 +366,8 @@ int build_inputs_add_annotation(struct build_inputs *in, const char *text, struc
 static bool names_folder(const char *source)
 {
 	return !strstr(source, "://") && !str_starts(source, "oci-layout:") &&
-	       !str_starts(source, "docker-image:") && !str_starts(source, "target:");
+	       !str_starts(source, "docker-image:") && !str_starts(source, "target:") &&
+	       !str_starts(source, "input:") && !git_ref_is(source, true);
 }
 
 int build_inputs_add_context(struct build_inputs *in, const char *text, struct error *err)

@@ -15,6 +15,7 @@ struct build_inputs {
 	size_t n_named_contexts;
 	struct strlist texts; /* owns what secrets and contexts point at, but not secret bytes */
 	char *ca_bundle;
+	const char *ssh_socket; /* of --ssh default, for git; NULL: not given */
 };
 
 void build_inputs_init(struct build_inputs *in);

@@ -14,6 +14,7 @@
 #include "cli/build_inputs.h"
 #include "cli/build_outputs.h"
 #include "cli/cmd.h"
+#include "cli/fetching.h"
 #include "cli/push_ahead.h"
 #include "oci/layout.h"
 
@@ -219,6 +220,15 @@ static bool wants_inline_cache(const struct build_inputs *in)
 	return value && (strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
 }
 
+/* The agent of --ssh ID; NULL: not given. */
+static const char *find_agent(const struct build_options *o, const char *id)
+{
+	for (size_t i = 0; i < o->n_ssh; i++)
+		if (strcmp(o->ssh[i].id, id) == 0)
+			return o->ssh[i].socket;
+	return NULL;
+}
+
 /* The build, with the layers on their way to the registry while it goes on. */
 static int run_build(struct app *a, const struct build_flags *f, const struct build_inputs *in,
 		     const struct output_list *outputs, const struct build_refs *refs,
@@ -248,6 +258,7 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	AUTO(platform_list) platforms = {0};
 	AUTO(build_result) result = {0};
 	AUTO(strlist) no_cache_stages = STRLIST_INIT;
+	struct fetching fetching = {.app = a, .inputs = in};
 	struct build_options o = {
 		.target = f->target,
 		.no_cache = f->no_cache,
@@ -265,8 +276,10 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 
 	for (size_t i = 0; i < f->no_cache_filter.n; i++)
 		strlist_split(&no_cache_stages, f->no_cache_filter.items[i], ',');
+	if (step_inputs_read(&steps, a, &f->steps, &o, err) < 0)
+		return -1;
+	in->ssh_socket = find_agent(&o, "default");
 	if (read_inputs(a, f, context, in, err) < 0 || find_compression(f, outputs, &o, err) < 0 ||
-	    step_inputs_read(&steps, a, &f->steps, &o, err) < 0 ||
 	    find_platforms(a, f, in, &platforms, &o, err) < 0 ||
 	    output_list_check(outputs, &platforms, err) < 0)
 		return -1;
@@ -289,7 +302,7 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	o.ca_bundle = in->ca_bundle;
 	o.sandbox = a->sandbox;
 	o.images = app_image_source(a);
-	o.fetch = app_fetch_source(a);
+	o.fetch = fetching_source(&fetching);
 	o.pool = app_pool(a);
 	o.inline_cache = wants_inline_cache(in);
 	if (call->kind != CALL_BUILD)

@@ -19,6 +19,20 @@ struct dockerfile_stage {
 	struct instruction *instructions; /* after FROM; triggers first */
 	size_t n_instructions, cap_instructions;
 	bool has_stage_triggers; /* those of the stage it is FROM were added */
+	bool replaced; /* a context of its name takes its place: nothing of the stage is carried out */
+};
+
+/* How many of its instructions are carried out. */
+static inline size_t dockerfile_stage_steps(const struct dockerfile_stage *s)
+{
+	return s->replaced ? 0 : s->n_instructions;
+}
+
+/* What --build-context says of names (dockerfile.md 6). */
+struct context_names {
+	/* The stage of target:STAGE that the name stands for; NULL: it stands for something else. */
+	const char *(*target)(void *arg, const char *name);
+	void *arg;
 };
 
 struct dockerfile {
@@ -31,7 +45,8 @@ struct dockerfile {
 	struct dockerfile_stage *stages; /* at least one */
 	int n_stages;
 	size_t cap_stages;
-	struct check_list warnings; /* as found; check_finish() drops what is silenced */
+	struct check_list warnings;    /* as found; check_finish() drops what is silenced */
+	struct context_names contexts; /* set before graph_plan(); zeroed: there are none */
 	struct dockerfile_source **trigger_sources; /* of dockerfile_add_triggers */
 	size_t n_trigger_sources, cap_trigger_sources;
 };

@@ -13,12 +13,15 @@
 struct names {
 	struct strmap earlier; /* lower-case name -> index of the last stage so far */
 	struct strmap all;     /* ... of the last stage of the file */
+	struct strmap targets; /* ... replaced stages too: what --target may name */
+	const struct context_names *contexts;
 };
 
 static void names_release(struct names *n)
 {
 	strmap_release(&n->earlier);
 	strmap_release(&n->all);
+	strmap_release(&n->targets);
 }
 CLEANUP_RELEASE(names)
 
@@ -80,16 +83,48 @@ static int index_value(const struct dockerfile *file, const char *name)
 	return (int)n;
 }
 
+static const char *context_target(const struct context_names *contexts, const char *name)
+{
+	return contexts->target ? contexts->target(contexts->arg, name) : NULL;
+}
+
+static int find_named(const struct dockerfile *file, int at, const char *name)
+{
+	for (int i = at - 1; i >= 0; i--)
+		if (file->stages[i].name && !file->stages[i].replaced &&
+		    strcasecmp(file->stages[i].name, name) == 0)
+			return i;
+	return STAGE_NONE;
+}
+
 int graph_find_stage(const struct dockerfile *file, int at, const char *name)
 {
-	int i;
+	const char *target;
+	int found;
 
 	if (is_index(name))
 		return index_value(file, name);
-	for (i = at - 1; i >= 0; i--)
-		if (file->stages[i].name && strcasecmp(file->stages[i].name, name) == 0)
-			return i;
-	return STAGE_NONE;
+	found = find_named(file, at, name);
+	target = found == STAGE_NONE ? context_target(&file->contexts, name) : NULL;
+	return target ? find_named(file, at, target) : found;
+}
+
+/* --build-context NAME=target:STAGE */
+static int find_target_context(const struct names *names, const char *name,
+			       const struct instruction *ins, int *found, struct error *err)
+{
+	const char *target = context_target(names->contexts, name);
+
+	if (!target)
+		return 0;
+	*found = name_get(&names->earlier, target);
+	if (*found == STAGE_NONE)
+		*found = name_get(&names->all, target);
+	if (*found == STAGE_NONE)
+		return instruction_error(err, ERROR_NOT_FOUND, ins,
+					 "--build-context %s=target:%s: there is no such stage",
+					 name, target);
+	return 0;
 }
 
 static void add_dependency(struct plan_stage *stage, enum dependency_kind kind, int index,
@@ -124,6 +159,8 @@ static int add_reference(struct graph_plan *plan, const struct dockerfile *file,
 		found = name_get(&names->earlier, name);
 		if (found == STAGE_NONE)
 			found = name_get(&names->all, name);
+		if (found == STAGE_NONE && find_target_context(names, name, ins, &found, err) < 0)
+			return -1;
 	}
 	add_dependency(&plan->stages[at], kind, found, name, ins);
 	return 0;
@@ -173,11 +210,15 @@ static int read_stage(struct graph_plan *plan, struct dockerfile *file, const st
 	struct plan_stage *planned = &plan->stages[at];
 	size_t i;
 
-	planned->base = name_get(&names->earlier, base);
-	if (planned->base != STAGE_NONE && add_stage_triggers(file, at, planned->base, err) < 0)
+	planned->base = stage->replaced ? STAGE_NONE : name_get(&names->earlier, base);
+	if (planned->base == STAGE_NONE &&
+	    find_target_context(names, base, &stage->from, &planned->base, err) < 0)
+		return -1;
+	if (planned->base != STAGE_NONE && !stage->replaced &&
+	    add_stage_triggers(file, at, planned->base, err) < 0)
 		return -1;
 	add_dependency(planned, DEPENDENCY_FROM, planned->base, base, &stage->from);
-	for (i = 0; i < stage->n_instructions; i++) {
+	for (i = 0; i < dockerfile_stage_steps(stage); i++) {
 		const struct instruction *ins = &stage->instructions[i];
 
 		if (ins->kind == INSTRUCTION_COPY && ins->copy.from &&
@@ -256,8 +297,10 @@ static int report_later(const struct dockerfile *file, int at, const struct stag
 
 	error_set(err, ERROR_SYNTAX,
 		  "cannot %s from stage \"%s\", it needs to be defined before current stage \"%s\"",
-		  d->kind == DEPENDENCY_MOUNT ? "mount" : "copy", d->name,
-		  stage_label(file, at, label));
+		  d->kind == DEPENDENCY_MOUNT  ? "mount"
+		  : d->kind == DEPENDENCY_FROM ? "start"
+					       : "copy",
+		  d->name, stage_label(file, at, label));
 	return instruction_error_at(err, d->instruction, d->name);
 }
 
@@ -317,7 +360,7 @@ static int find_target(struct graph_plan *plan, const struct dockerfile *file,
 	size_t n = 0;
 	int i;
 
-	plan->target = target && *target ? name_get(&names->all, target) : file->n_stages - 1;
+	plan->target = target && *target ? name_get(&names->targets, target) : file->n_stages - 1;
 	if (plan->target != STAGE_NONE)
 		return 0;
 	choices = xcalloc((size_t)file->n_stages, sizeof(*choices));
@@ -336,17 +379,21 @@ static int find_target(struct graph_plan *plan, const struct dockerfile *file,
 static int make_plan(struct graph_plan *plan, struct dockerfile *file, const char *target,
 		     const struct stage_bases *bases, struct error *err)
 {
-	AUTO(names) names = {0};
+	AUTO(names) names = {.contexts = &file->contexts};
 	int i;
 
-	for (i = 0; i < file->n_stages; i++)
-		name_set(&names.all, file->stages[i].name, i);
+	for (i = 0; i < file->n_stages; i++) {
+		name_set(&names.targets, file->stages[i].name, i);
+		if (!file->stages[i].replaced)
+			name_set(&names.all, file->stages[i].name, i);
+	}
 	if (find_target(plan, file, &names, target, err) < 0)
 		return -1;
 	for (i = 0; i < file->n_stages; i++) {
 		if (read_stage(plan, file, &names, i, bases->items[i].name, err) < 0)
 			return -1;
-		name_set(&names.earlier, file->stages[i].name, i);
+		if (!file->stages[i].replaced)
+			name_set(&names.earlier, file->stages[i].name, i);
 	}
 	if (check_cycles(plan, file, err) < 0 || mark_needed(plan, file, err) < 0)
 		return -1;

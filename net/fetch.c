@@ -8,6 +8,7 @@
 #include "net/url.h"
 
 #define MAX_REDIRECTS 10
+#define MAX_VALIDATOR 4096 /* bytes of an ETag */
 
 struct download {
 	struct sink sink;
@@ -57,17 +58,39 @@ static int check_length(void *arg, const struct http_response *res, struct error
 	return length ? check_size(strtoll(length, NULL, 10), err) : 0;
 }
 
-static int64_t last_modified(const struct http_response *res)
+static void add_conditions(struct strlist *headers, const struct fetch_known *known)
 {
-	const char *text = http_header_get(res, "Last-Modified", 0);
+	if (known && known->etag)
+		strlist_addf(headers, "If-None-Match: %s", known->etag);
+	else if (known && known->last_modified)
+		strlist_addf(headers, "If-Modified-Since: %s", known->last_modified);
+}
 
-	return text ? http_parse_date(text) : -1;
+/* The server's words become a header of ours later: only what may be in one. */
+static char *keep_header(const struct http_response *res, const char *name)
+{
+	const char *value = http_header_get(res, name, 0);
+
+	for (const char *p = value; p && *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return NULL;
+	return value && *value && strlen(value) < MAX_VALIDATOR ? xstrdup(value) : NULL;
+}
+
+static void note_answer(struct fetched *out, const struct http_response *res)
+{
+	const char *modified = http_header_get(res, "Last-Modified", 0);
+
+	out->mtime = modified ? http_parse_date(modified) : -1;
+	out->etag = keep_header(res, "ETag");
+	out->last_modified = keep_header(res, "Last-Modified");
 }
 
 /* One request; *next is where it redirects to (free()), or NULL when the body was written. */
-static int request(struct http *h, const struct url *url, int fd, int64_t *mtime, char **next,
-		   struct error *err)
+static int request(struct http *h, const struct url *url, const struct fetch_known *known, int fd,
+		   struct fetched *out, char **next, struct error *err)
 {
+	AUTO(strlist) headers = STRLIST_INIT;
 	AUTO_FREE char *text = url_format(url);
 	AUTO_FREE char *shown = url_redact(url);
 	struct download body = {.sink = {.write = write_body}};
@@ -75,6 +98,7 @@ static int request(struct http *h, const struct url *url, int fd, int64_t *mtime
 	struct http_request req = {
 		.method = "GET",
 		.url = text,
+		.headers = &headers,
 		.body_len = -1,
 		.body_fd = -1,
 		.sink = &body.sink,
@@ -83,6 +107,7 @@ static int request(struct http *h, const struct url *url, int fd, int64_t *mtime
 	const char *location;
 	int result = 0;
 
+	add_conditions(&headers, known);
 	fd_sink_init(&body.file, fd, shown);
 	if (http_send(h, &req, &res, err) < 0) {
 		http_response_release(&res);
@@ -91,19 +116,24 @@ static int request(struct http *h, const struct url *url, int fd, int64_t *mtime
 	location = http_header_get(&res, "Location", 0);
 	if (res.status >= 300 && res.status < 400 && location) {
 		*next = xstrdup(location);
+	} else if (res.status == 304 && known) {
+		out->unchanged = true;
 	} else if (res.status < 200 || res.status >= 300) {
-		result = error_set(err, ERROR_REMOTE, "download %s: the server answered %d", shown,
-				   res.status);
+		result = error_set(err, ERROR_REMOTE, "download %s: the server answered %d%s%s",
+				   shown, res.status, *http_status_text(res.status) ? " " : "",
+				   http_status_text(res.status));
 		if (err)
 			err->status = res.status;
 	} else {
-		*mtime = last_modified(&res);
+		note_answer(out, &res);
+		out->size = (int64_t)body.file.bytes;
 	}
 	http_response_release(&res);
 	return result;
 }
 
-int fetch_url(struct http *h, const char *text, int fd, int64_t *mtime, struct error *err)
+int fetch_url(struct http *h, const char *text, const struct fetch_known *known, int fd,
+	      struct fetched *out, struct error *err)
 {
 	AUTO(url) url = {0};
 
@@ -118,11 +148,12 @@ int fetch_url(struct http *h, const char *text, int fd, int64_t *mtime, struct e
 			"cannot download from %s: a URL with a password would be recorded in the "
 			"image's history",
 			url.host);
+	out->mtime = -1;
 	for (int i = 0; i <= MAX_REDIRECTS; i++) {
 		AUTO_FREE char *next = NULL;
 		AUTO(url) target = {0};
 
-		if (request(h, &url, fd, mtime, &next, err) < 0)
+		if (request(h, &url, known, fd, out, &next, err) < 0)
 			return -1;
 		if (!next)
 			return 0;
@@ -135,4 +166,11 @@ int fetch_url(struct http *h, const char *text, int fd, int64_t *mtime, struct e
 	}
 	return error_set(err, ERROR_REMOTE, "download %s: more than %d redirects", text,
 			 MAX_REDIRECTS);
+}
+
+void fetched_release(struct fetched *f)
+{
+	free(f->etag);
+	free(f->last_modified);
+	*f = (struct fetched){0};
 }

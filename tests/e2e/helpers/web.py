@@ -4,7 +4,8 @@ import threading
 
 
 class Web:
-    """pages: {path without query: bytes, or (status, headers, bytes)}; may be changed while it runs."""
+    """pages: {path without query: bytes, (status, headers, bytes), or a function of the request's headers that gives either};
+    may be changed while it runs."""
 
     def __init__(self, pages):
         self.pages, self.asked = pages, []
@@ -14,6 +15,7 @@ class Web:
             def do_GET(self):
                 web.asked.append(self.path)
                 page = web.pages.get(self.path.partition("?")[0], (404, {}, b"not here"))
+                page = page(self.headers) if callable(page) else page
                 status, headers, body = (200, {}, page) if isinstance(page, bytes) else page
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():

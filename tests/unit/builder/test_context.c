@@ -17,7 +17,7 @@ static int open_tar(struct copy_fixture *f, struct strbuf *tar, struct error *pr
 	strbuf_reset(tar);
 	fd = open(path, O_RDONLY);
 	context_free(take_ptr(f->context));
-	return context_open_tar(&f->context, f->base.store, fd, problem);
+	return context_open_tar(&f->context, f->base.store, fd, "standard input", problem);
 }
 
 /* The layer that "COPY . /x" makes of the fixture's context. */

@@ -219,7 +219,7 @@ static void downloads(void **state)
 	};
 	struct copy_fixture *f = *state;
 	AUTO_FREE char *file = path_join(f->base.folder, "got/file.txt");
-	const char *fetched[] = {file};
+	const struct copy_fetched fetched[] = {{.file = file}};
 
 	create_files(f, "got", "f 640 0:0 file.txt=body");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -224,7 +224,7 @@ static void heredocs_and_downloads_count(void **state)
 	assert_string_not_equal(one, two);
 	for (int i = 0; i < 3; i++) {
 		AUTO_FREE char *file = path_join(f->base.folder, "got/file");
-		const char *fetched[] = {file};
+		const struct copy_fetched fetched[] = {{.file = file}};
 		char *hex = i == 0 ? one : two;
 		AUTO(sha256) h = SHA256_INIT;
 		AUTO(test_copy) c;

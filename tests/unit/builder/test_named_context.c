@@ -60,6 +60,12 @@ static void sources(void **state)
 		{"oci-layout:/a:b/c", NAMED_LAYOUT, "/a:b/c", NULL, ""},
 		{"oci-layout:///a@" DIGEST, NAMED_LAYOUT, "/a", NULL, DIGEST},
 		{"oci-layout:///a:t@" DIGEST, NAMED_LAYOUT, "/a", NULL, DIGEST},
+		{"target:build", NAMED_TARGET, "build", NULL, ""},
+		{"docker-image://scratch", NAMED_SCRATCH, NULL, NULL, ""},
+		{"https://github.com/o/r.git", NAMED_GIT, NULL, NULL, ""},
+		{"git@github.com:o/r", NAMED_GIT, NULL, NULL, ""},
+		{"github.com/o/r", NAMED_GIT, NULL, NULL, ""},
+		{"https://h/a.tar.gz", NAMED_URL, "https://h/a.tar.gz", NULL, ""},
 	};
 	struct build_fixture *f = *state;
 
@@ -88,9 +94,10 @@ static void refused_sources(void **state)
 		enum error_kind kind;
 		const char *text;
 	} rows[] = {
-		{"target:build", ERROR_UNSUPPORTED, "n=target:build"},
-		{"https://github.com/o/r.git", ERROR_UNSUPPORTED, "https://github.com/o/r.git"},
-		{"git@github.com:o/r", ERROR_UNSUPPORTED, "git@github.com:o/r"},
+		{"input:build", ERROR_UNSUPPORTED, "n=input:build"},
+		{"file:///a", ERROR_UNSUPPORTED, "n=file:///a"},
+		{"target:", ERROR_USAGE, "empty"},
+		{"https://u:secret@h/r.git#-x", ERROR_SYNTAX, "n=https://h/r.git#-x"},
 		{"docker-image://UPPER", ERROR_USAGE, "docker-image://UPPER"},
 		{"oci-layout:///a@sha256:1", ERROR_SYNTAX, "/a@sha256:1"},
 		{"", ERROR_USAGE, "empty"},

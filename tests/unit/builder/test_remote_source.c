@@ -76,71 +76,116 @@ static void refusals(void **state)
 	(void)state;
 	check_refused("COPY https://h/x /", ERROR_SYNTAX, "source can't be a URL for COPY");
 	check_refused("COPY git@h:x /", ERROR_SYNTAX, "source can't be a git ref for COPY");
-	check_refused("ADD https://h/x.git /", ERROR_UNSUPPORTED, "git repository https://h/x.git");
+	check_refused("ADD https://u:p@h/x.git /", ERROR_DENIED, "would be recorded");
+	check_refused("ADD https://h/x.git#-u /", ERROR_SYNTAX, "not a valid git ref");
+	check_refused("ADD --checksum=xyz https://h/x.git /", ERROR_SYNTAX, "commit id in hex");
+	check_refused("ADD --checksum=sha256:0 http://h/a /", ERROR_SYNTAX, "64 lower-case hex");
+	check_refused("ADD --checksum=md5:0 http://h/a /", ERROR_SYNTAX, "invalid checksum digest");
 	check_refused("ADD --checksum=sha256:0 a /", ERROR_SYNTAX,
 		      "checksum requires HTTP(S) or Git sources");
 	check_refused("ADD --checksum=sha256:0 http://h/a http://h/b /", ERROR_SYNTAX,
 		      "checksum can't be specified for multiple sources");
 }
 
+struct server {
+	const char *etag;
+	int asked, unchanged;
+};
+
 /* A server of one text. */
-static int serve(void *arg, const char *url, int out_fd, int64_t *mtime, struct error *err)
+static int serve(void *arg, const char *url, const struct fetch_answer *known, int out_fd,
+		 struct fetch_answer *out, struct error *err)
 {
-	(void)arg;
+	struct server *server = arg;
+
 	if (strstr(url, "missing"))
 		return error_set(err, ERROR_NOT_FOUND, "GET %s: 404", url);
-	*mtime = 1000000000;
-	return fs_write_all(out_fd, "abc", 3, url, err);
+	server->asked++;
+	out->mtime = 1000000000;
+	out->etag = xstrdup_null(server->etag);
+	out->unchanged = known && known->etag && strcmp(known->etag, server->etag) == 0;
+	server->unchanged += out->unchanged;
+	return out->unchanged ? 0 : fs_write_all(out_fd, "abc", 3, url, err);
 }
 
-static void fetch(struct build_fixture *f, const char *line, struct remote_files *out)
+static void fetch(struct build_fixture *f, struct server *server, const char *line, bool all,
+		  struct remote_files *out)
 {
 	AUTO_PTR(dockerfile) file = parse_stage(line);
 	AUTO(instruction) ins = INSTRUCTION_INIT;
-	const struct build_options o = {.fetch = {.url = serve}};
+	const struct build_options o = {.fetch = {.url = serve, .arg = server}};
 	struct build b = {.options = &o, .store = f->store};
 
 	expand_first(&ins, file);
-	assert_ok(remote_fetch(out, &b, &ins, err));
+	assert_ok(all ? remote_fetch(out, &b, &ins, err) : remote_identify(out, &b, &ins, err));
 }
 
 static void fetched_files(void **state)
 {
+	/* "abc": FIPS 180-4, and coreutils' sha384sum. */
+	static const char *const sums[] = {
+		"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+		"sha384:cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
+		"8086072ba1e7cc2358baeca134c825a7",
+		"sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+		"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+	};
 	struct build_fixture *f = *state;
-	struct remote_files files = {.n = 0};
-	AUTO(strbuf) text = STRBUF_INIT;
-	struct stat st;
-	char *folder;
 
-	/* SHA-256 of "abc": FIPS 180-2, B.1. */
-	fetch(f,
-	      "ADD --checksum=sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad "
-	      "http://h/d/x.txt?q /",
-	      &files);
-	assert_string_equal(path_base(files.paths[0]), "x.txt");
-	assert_ok(fs_read_file(files.paths[0], &text, 100, err));
-	assert_string_equal(text.buf, "abc");
-	assert_int_equal(stat(files.paths[0], &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(st.st_mtime, 1000000000);
-	folder = xstrdup(files.folder);
-	remote_files_release(&files);
-	assert_int_equal(access(folder, F_OK), -1);
-	free(folder);
+	for (size_t i = 0; i < ARRAY_SIZE(sums); i++) {
+		AUTO_FREE char *line = xstrfmt("ADD --checksum=%s http://h/d/x.txt?q /", sums[i]);
+		struct server server = {.asked = 0};
+		struct remote_files files = {.n = 0};
+		AUTO(strbuf) text = STRBUF_INIT;
+		struct stat st;
+		char *folder;
+
+		fetch(f, &server, line, true, &files);
+		assert_string_equal(path_base(files.fetched[0].file), "x.txt");
+		assert_ok(fs_read_file(files.fetched[0].file, &text, 100, err));
+		assert_string_equal(text.buf, "abc");
+		assert_int_equal(stat(files.fetched[0].file, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0600);
+		assert_int_equal(st.st_mtime, 1000000000);
+		folder = xstrdup(files.folder);
+		remote_files_release(&files);
+		assert_int_equal(access(folder, F_OK), -1);
+		free(folder);
+	}
 }
 
-/* Two of one name are two files. */
 static void equal_names(void **state)
 {
 	struct build_fixture *f = *state;
+	struct server server = {.asked = 0};
 	struct remote_files files = {.n = 0};
 
-	fetch(f, "ADD local http://h/a/own http://h/b/own /", &files);
-	assert_null(files.paths[0]);
-	assert_string_equal(path_base(files.paths[1]), "own");
-	assert_string_equal(path_base(files.paths[2]), "own");
-	assert_string_not_equal(files.paths[1], files.paths[2]);
+	fetch(f, &server, "ADD local http://h/own http://h/own /", true, &files);
+	assert_null(files.fetched[0].file);
+	assert_string_equal(path_base(files.fetched[1].file), "own");
+	assert_string_equal(path_base(files.fetched[2].file), "own");
+	assert_string_not_equal(files.fetched[1].file, files.fetched[2].file);
 	remote_files_release(&files);
+}
+
+/* With what the server told of it the last time, a file that did not change is not brought again until its bytes are wanted. */
+static void asks_again(void **state)
+{
+	struct build_fixture *f = *state;
+	struct server server = {.etag = "\"1\""};
+	struct remote_files one = {.n = 0}, two = {.n = 0}, three = {.n = 0};
+
+	fetch(f, &server, "ADD http://h/etag /", false, &one);
+	assert_int_equal(server.asked, 1);
+	remote_files_release(&one);
+	fetch(f, &server, "ADD http://h/etag /", false, &two);
+	assert_int_equal(server.unchanged, 1);
+	remote_files_release(&two);
+	fetch(f, &server, "ADD http://h/etag /", true, &three);
+	assert_int_equal(server.unchanged, 2);
+	assert_int_equal(server.asked, 4);
+	assert_non_null(three.fetched[0].file);
+	remote_files_release(&three);
 }
 
 static void failures(void **state)
@@ -153,7 +198,8 @@ static void failures(void **state)
 	AUTO_PTR(dockerfile) missing = parse_stage("ADD http://h/missing /");
 	AUTO(instruction) first = INSTRUCTION_INIT;
 	AUTO(instruction) second = INSTRUCTION_INIT;
-	const struct build_options o = {.fetch = {.url = serve}};
+	struct server server = {.asked = 0};
+	const struct build_options o = {.fetch = {.url = serve, .arg = &server}};
 	const struct build_options offline = {.jobs = 1};
 	struct build b = {.options = &o, .store = f->store};
 	struct build alone = {.options = &offline, .store = f->store};
@@ -175,7 +221,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kinds),       cmocka_unit_test(names),
 		cmocka_unit_test(refusals),    cmocka_unit_test(fetched_files),
-		cmocka_unit_test(equal_names), cmocka_unit_test(failures),
+		cmocka_unit_test(equal_names), cmocka_unit_test(asks_again),
+		cmocka_unit_test(failures),
 	};
 
 	return cmocka_run_group_tests(tests, build_fixture_setup, build_fixture_teardown);
