@@ -17,8 +17,10 @@
 
 void mark_release(struct mark *m)
 {
-	if (m)
-		strmap_release(&m->hex);
+	if (!m)
+		return;
+	strmap_release(&m->hex);
+	strmap_release(&m->walked);
 }
 
 bool mark_has_hex(const struct mark *m, const char *hex)
@@ -34,6 +36,17 @@ bool mark_has(const struct mark *m, const struct digest *d)
 static void add(struct mark *m, const struct digest *d)
 {
 	strmap_set(&m->hex, digest_hex(d), NULL);
+}
+
+/*
+ * That a digest is kept says nothing of what is below it: any image may name any digest, as a layer or a diff ID. Met nearer to
+ * the top, a document is walked again, and deeper.
+ */
+static bool was_walked(const struct mark *m, const struct digest *d, int depth)
+{
+	const char *at = strmap_get(&m->walked, digest_hex(d));
+
+	return at && *at - '0' <= depth;
 }
 
 /* The layers' diff IDs and chain IDs. */
@@ -94,8 +107,12 @@ static void mark_document(struct mark *m, struct store *s, const struct digest *
 {
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO_JSON *j = NULL;
+	const char at[] = {(char)('0' + depth), '\0'};
 
 	add(m, d);
+	if (was_walked(m, d, depth))
+		return;
+	strmap_set(&m->walked, digest_hex(d), at);
 	if (!read_if_json(s, d, &text) || json_parse(&j, text.buf, text.len, d->text, NULL) < 0)
 		return;
 	if (json_object_get(j, "manifests"))
@@ -108,8 +125,7 @@ static void mark_document(struct mark *m, struct store *s, const struct digest *
 
 void mark_digest(struct mark *m, struct store *s, const struct digest *d)
 {
-	if (!mark_has(m, d))
-		mark_document(m, s, d, 0);
+	mark_document(m, s, d, 0);
 }
 
 int mark_names(struct mark *m, struct store *s, struct error *err)
@@ -122,7 +138,7 @@ int mark_names(struct mark *m, struct store *s, struct error *err)
 		const struct descriptor *d = &index.manifests[i];
 		AUTO(strbuf) text = STRBUF_INIT;
 
-		if (mark_has(m, &d->digest))
+		if (was_walked(m, &d->digest, 0))
 			continue;
 		if (store_read_blob(s, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, err) < 0)
 			return error_wrap(err,

@@ -9,6 +9,7 @@
 
 struct mark {
 	struct strmap hex;
+	struct strmap walked; /* documents whose members are marked, and how deep they were met */
 };
 void mark_release(struct mark *m);
 bool mark_has(const struct mark *m, const struct digest *d);
