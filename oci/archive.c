@@ -13,6 +13,7 @@ struct save {
 	struct store *store;
 	struct image_index blobs; /* each once; only digest and size count */
 	struct strmap seen;
+	struct strmap walked; /* below the item at hand */
 	struct image_index index;
 	json_t *manifest; /* of manifest.json */
 	struct tar_writer *tar;
@@ -64,7 +65,8 @@ static int add_members(struct save *v, const struct strbuf *text, const struct d
 		AUTO_PTR(image) image = NULL;
 		AUTO(strbuf) inner = STRBUF_INIT;
 
-		if (!store_has(v->store, &m->digest, m->size))
+		if (!digest_set_add(&v->walked, &m->digest) ||
+		    !store_has(v->store, &m->digest, m->size))
 			continue;
 		if (store_read_blob(v->store, &m->digest, m->size, &inner, LIMIT_MANIFEST_BYTES,
 				    err) < 0)
@@ -91,6 +93,7 @@ static int add_index(struct save *v, const struct strbuf *text, const struct des
 	AUTO_PTR(image) first = NULL;
 	AUTO_PTR(image) host = NULL;
 
+	strmap_clear(&v->walked);
 	if (add_members(v, text, d, 0, &first, err) < 0)
 		return -1;
 	if (!first) {
@@ -332,6 +335,7 @@ int archive_save(struct store *s, const struct archive_item *items, size_t n_ite
 	tar_writer_free(v.tar);
 	json_decref(v.manifest);
 	strmap_release(&v.seen);
+	strmap_release(&v.walked);
 	image_index_release(&v.blobs);
 	image_index_release(&v.index);
 	return result < 0 ? error_wrap(err, "save") : 0;

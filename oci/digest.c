@@ -78,6 +78,14 @@ bool digest_is_sha512(const struct digest *d)
 	return strncmp(d->text, SHA512_PREFIX, PREFIX_LEN) == 0;
 }
 
+bool digest_set_add(struct strmap *set, const struct digest *d)
+{
+	if (strmap_has(set, d->text))
+		return false;
+	strmap_set(set, d->text, NULL);
+	return true;
+}
+
 void digest_short(const struct digest *d, char out[24])
 {
 	size_t len = strnlen(d->text, PREFIX_LEN + 12);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "base/strmap.h"
 
 struct digest {
 	char text[7 + 128 + 1]; /* "" when unset */
@@ -22,6 +23,12 @@ const char *digest_hex(const struct digest *d); /* a view after the colon */
 bool digest_is_sha512(const struct digest *d);
 /* "sha256:0123456789ab": enough for people. */
 void digest_short(const struct digest *d, char out[24]);
+
+/*
+ * Adds it to the set; false: it was there. Who follows indexes visits each once: a few that list each other's members many times
+ * have billions of paths.
+ */
+bool digest_set_add(struct strmap *set, const struct digest *d);
 
 /* ChainID(n) = sha256("ChainID(n-1) DiffID(n)"); chain is updated in place, unset for the first layer (config.md). */
 void digest_chain(struct digest *chain, const struct digest *diff_id);

@@ -187,7 +187,8 @@ static bool check_members(struct fsck *f, const struct strbuf *text, const struc
 
 		if (m->artifact_type ||
 		    (m->platform.os && strcmp(m->platform.os, "unknown") == 0) ||
-		    !media_is_manifest(m->media_type) || !store_has(f->store, &m->digest, m->size))
+		    !media_is_manifest(m->media_type) || !digest_set_add(&f->seen, &m->digest) ||
+		    !store_has(f->store, &m->digest, m->size))
 			continue;
 		if (!check_image(f, m, name))
 			return false;
@@ -230,6 +231,7 @@ static int drop_dangling(void *arg, struct image_index *index, struct error *err
 		AUTO_FREE char *name = layout_entry_ref(d, &ref) ? image_ref_familiar(&ref)
 								 : xstrdup(d->digest.text);
 
+		strmap_clear(&f->seen);
 		if (check_image(f, d, name) || !f->repair)
 			continue;
 		AUTO_FREE char *how = xstrfmt("%s is no longer listed", name);
@@ -276,5 +278,6 @@ int store_fsck(struct store *s, bool repair, struct reporter *r, struct fsck_res
 	    fsck_records(&f, err) == 0)
 		done = fsck_layers(&f, err);
 	store_only_look(s, before);
+	strmap_release(&f.seen);
 	return done;
 }

@@ -70,7 +70,8 @@ static void check_image_facts(struct fsck *f, const struct descriptor *d, int de
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO_PTR(image) image = NULL;
 
-	if (depth > LIMIT_INDEX_DEPTH || !store_has(f->store, &d->digest, d->size) ||
+	if (depth > LIMIT_INDEX_DEPTH || !digest_set_add(&f->seen, &d->digest) ||
+	    !store_has(f->store, &d->digest, d->size) ||
 	    store_read_blob(f->store, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, NULL) < 0)
 		return;
 	if (manifest_is_index(text.buf, text.len, d->media_type)) {
@@ -98,6 +99,7 @@ int fsck_facts(struct fsck *f, struct error *err)
 	/* That it cannot be read was said already. */
 	if (layout_read(f->store, &index, &unreadable) < 0)
 		return 0;
+	strmap_clear(&f->seen);
 	for (size_t i = 0; i < index.n_manifests; i++)
 		check_image_facts(f, &index.manifests[i], 0);
 	return 0;

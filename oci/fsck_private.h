@@ -9,6 +9,7 @@ struct fsck {
 	bool repair;
 	struct reporter *reporter;
 	struct fsck_result *result;
+	struct strmap seen; /* documents below the image that is looked at */
 };
 
 /* One more problem, reported as a warning. */

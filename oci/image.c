@@ -96,20 +96,21 @@ int image_load(struct image **out, struct store *s, const struct descriptor *d,
 	return 0;
 }
 
-static int load_first(struct image **out, struct store *s, const struct descriptor *d, int depth)
+static int load_first(struct image **out, struct store *s, const struct descriptor *d, int depth,
+		      struct strmap *seen)
 {
 	AUTO(image_index) index = {0};
 	AUTO(strbuf) text = STRBUF_INIT;
 
-	if (depth > LIMIT_INDEX_DEPTH || d->artifact_type || !store_has(s, &d->digest, d->size) ||
-	    read_document(s, d, &text, NULL) < 0)
+	if (depth > LIMIT_INDEX_DEPTH || d->artifact_type || !digest_set_add(seen, &d->digest) ||
+	    !store_has(s, &d->digest, d->size) || read_document(s, d, &text, NULL) < 0)
 		return -1;
 	if (!manifest_is_index(text.buf, text.len, d->media_type))
 		return image_load(out, s, d, NULL, NULL);
 	if (image_index_parse(&index, text.buf, text.len, d->media_type, d->digest.text, NULL) < 0)
 		return -1;
 	for (size_t i = 0; i < index.n_manifests; i++)
-		if (load_first(out, s, &index.manifests[i], depth + 1) == 0)
+		if (load_first(out, s, &index.manifests[i], depth + 1, seen) == 0)
 			return 0;
 	return -1;
 }
@@ -118,9 +119,10 @@ int image_load_any(struct image **out, struct store *s, const struct descriptor 
 		   struct error *err)
 {
 	AUTO(error) why = ERROR_INIT;
+	AUTO(strmap) seen = STRMAP_INIT;
 
 	if (image_load(out, s, d, NULL, &why) == 0 ||
-	    (why.kind == ERROR_NOT_FOUND && load_first(out, s, d, 0) == 0))
+	    (why.kind == ERROR_NOT_FOUND && load_first(out, s, d, 0, &seen) == 0))
 		return 0;
 	return error_move(err, &why);
 }

@@ -103,14 +103,14 @@ static const struct descriptor *find_digest(const struct image_index *index, con
 
 /* Looks for d among the members of the indexes that are listed. */
 static bool find_member(struct store *s, const struct image_index *index, const struct digest *d,
-			int depth, struct descriptor *out)
+			int depth, struct strmap *seen, struct descriptor *out)
 {
 	for (size_t i = 0; i < index->n_manifests && depth < LIMIT_INDEX_DEPTH; i++) {
 		const struct descriptor *entry = &index->manifests[i];
 		AUTO(image_index) inner = {0};
 		AUTO(strbuf) text = STRBUF_INIT;
 
-		if (!media_is_index(entry->media_type) ||
+		if (!media_is_index(entry->media_type) || !digest_set_add(seen, &entry->digest) ||
 		    store_read_blob(s, &entry->digest, entry->size, &text, LIMIT_MANIFEST_BYTES,
 				    NULL) < 0 ||
 		    image_index_parse(&inner, text.buf, text.len, entry->media_type,
@@ -122,7 +122,7 @@ static bool find_member(struct store *s, const struct image_index *index, const 
 			descriptor_copy(out, found);
 			return true;
 		}
-		if (find_member(s, &inner, d, depth + 1, out))
+		if (find_member(s, &inner, d, depth + 1, seen, out))
 			return true;
 	}
 	return false;
@@ -132,13 +132,14 @@ int layout_find(struct store *s, const struct image_ref *ref, struct descriptor 
 		struct error *err)
 {
 	AUTO(image_index) index = {0};
+	AUTO(strmap) seen = STRMAP_INIT;
 	const struct descriptor *found;
 
 	if (layout_read(s, &index, err) < 0)
 		return -1;
 	if (digest_is_set(&ref->digest)) {
 		found = find_digest(&index, &ref->digest);
-		if (!found && find_member(s, &index, &ref->digest, 0, out))
+		if (!found && find_member(s, &index, &ref->digest, 0, &seen, out))
 			return 0;
 	} else {
 		found = find_name(&index, ref);

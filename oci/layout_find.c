@@ -12,6 +12,7 @@ struct id_search {
 	struct store *store;
 	const char *prefix; /* hex digits */
 	struct image_index found;
+	struct strmap seen;
 };
 
 static bool id_fits(const struct id_search *q, const struct digest *d)
@@ -37,7 +38,8 @@ static void search(struct id_search *q, const struct descriptor *d, int depth)
 
 	if (id_fits(q, &d->digest) && (is_here || depth == 0))
 		add_found(q, d);
-	if (!is_here || depth > LIMIT_INDEX_DEPTH || d->artifact_type ||
+	if (!digest_set_add(&q->seen, &d->digest) || !is_here || depth > LIMIT_INDEX_DEPTH ||
+	    d->artifact_type ||
 	    store_read_blob(q->store, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, NULL) < 0)
 		return;
 	if (manifest_is_index(text.buf, text.len, d->media_type)) {
@@ -83,6 +85,7 @@ static int find_id(struct store *s, const char *text, struct descriptor *out, st
 		result = error_set(err, ERROR_USAGE, "the ID %s fits %zu images: give more digits",
 				   text, q.found.n_manifests);
 	image_index_release(&q.found);
+	strmap_release(&q.seen);
 	return result;
 }
 

@@ -20,8 +20,15 @@ static void add_sources(struct registry_client *c, struct store *s, const struct
 			sources_add(c, s, &m->layers[i].digest, ref);
 }
 
-static int fetch_tree(struct registry_client *c, struct store *s, const struct image_ref *ref,
-		      const struct digest *d, int depth, struct descriptor *out, struct error *err)
+struct tree_fetch {
+	struct registry_client *client;
+	struct store *store;
+	const struct image_ref *ref;
+	struct strmap seen;
+};
+
+static int fetch_tree(struct tree_fetch *t, const struct digest *d, int depth,
+		      struct descriptor *out, struct error *err)
 {
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO(image_index) index = {0};
@@ -30,12 +37,14 @@ static int fetch_tree(struct registry_client *c, struct store *s, const struct i
 	if (depth >= LIMIT_INDEX_DEPTH)
 		return error_set(err, ERROR_CORRUPT, "index %s: indexes are nested deeper than %d",
 				 d->text, LIMIT_INDEX_DEPTH);
-	if (documents_fetch(c, s, ref, d, out, &text, err) < 0)
+	if (!digest_set_add(&t->seen, d))
+		return 0;
+	if (documents_fetch(t->client, t->store, t->ref, d, out, &text, err) < 0)
 		return -1;
 	if (!manifest_is_index(text.buf, text.len, out->media_type)) {
 		if (manifest_parse(&m, text.buf, text.len, out->media_type, d->text, err) < 0)
 			return -1;
-		add_sources(c, s, ref, &m);
+		add_sources(t->client, t->store, t->ref, &m);
 		return 0;
 	}
 	if (image_index_parse(&index, text.buf, text.len, out->media_type, d->text, err) < 0)
@@ -43,7 +52,7 @@ static int fetch_tree(struct registry_client *c, struct store *s, const struct i
 	for (size_t i = 0; i < index.n_manifests; i++) {
 		AUTO(descriptor) child = {0};
 
-		if (fetch_tree(c, s, ref, &index.manifests[i].digest, depth + 1, &child, err) < 0)
+		if (fetch_tree(t, &index.manifests[i].digest, depth + 1, &child, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -52,11 +61,16 @@ static int fetch_tree(struct registry_client *c, struct store *s, const struct i
 int registry_copy(struct registry_client *c, struct store *s, const struct image_ref *from,
 		  const struct image_ref *to, struct push_result *out, struct error *err)
 {
+	struct tree_fetch t = {.client = c, .store = s, .ref = from};
 	AUTO(descriptor) top = {0};
 	struct digest digest;
+	int fetched;
 
-	if (documents_find(c, from, &digest, err) < 0 ||
-	    fetch_tree(c, s, from, &digest, 0, &top, err) < 0)
+	if (documents_find(c, from, &digest, err) < 0)
+		return -1;
+	fetched = fetch_tree(&t, &digest, 0, &top, err);
+	strmap_release(&t.seen);
+	if (fetched < 0)
 		return -1;
 	if (digest_is_set(&to->digest) && !digest_equal(&to->digest, &digest))
 		return error_set(err, ERROR_USAGE,

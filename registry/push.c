@@ -99,6 +99,8 @@ static int collect(struct push_set *set, const struct descriptor *d, int depth, 
 	AUTO(manifest) m = {0};
 	AUTO_FREE char *type = NULL;
 
+	if (has_descriptor(set->manifests, set->n_manifests, &d->digest))
+		return 0;
 	if (store_read_blob(set->store, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, err) <
 		    0 ||
 	    manifest_check(text.buf, text.len, d->media_type, d->digest.text, &type, err) < 0)
