@@ -110,34 +110,6 @@ static void test_shared_layers(void **state)
 	assert_true(store_has(f->store, &one->manifest.layers[0].digest, -1));
 }
 
-/* An image may name the digest of another as a layer or a diff ID: that keeps the blob, and says nothing of what it needs. */
-static void test_digests_named_as_something_else(void **state)
-{
-	struct fixture *f = *state;
-	struct prune_options o = {.all = true, .build_cache = true};
-	AUTO_PTR(image) mine = make_image(f, "mine", 2);
-	AUTO_PTR(image) other = make_image(f, "other", 1);
-	AUTO_PTR(image) foreign = image_new();
-	struct image *const named[] = {mine, other};
-
-	platform_host(&foreign->config.platform);
-	for (size_t i = 0; i < ARRAY_SIZE(named); i++) {
-		AUTO(descriptor) layer = {0};
-
-		descriptor_set(&layer, MEDIA_OCI_LAYER, &named[i]->descriptor.digest,
-			       named[i]->descriptor.size);
-		manifest_add_layer(&foreign->manifest, &layer);
-		image_config_add_layer(&foreign->config, &named[!i]->descriptor.digest);
-	}
-	assert_ok(f, image_save(foreign, f->store, &f->err));
-	tag(f, "foreign", &foreign->descriptor);
-	tag(f, "mine", &mine->descriptor);
-	prune(f, &o);
-	assert_true(is_whole(f, mine));
-	assert_false(is_whole(f, other));
-	assert_true(store_has(f->store, &other->descriptor.digest, -1));
-}
-
 /* A record as the build cache writes it. */
 static void write_record(struct fixture *f, const char *path, const struct descriptor *layer)
 {
@@ -492,7 +464,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		store_test(test_names_keep),
 		store_test(test_shared_layers),
-		store_test(test_digests_named_as_something_else),
 		store_test(test_cache),
 		store_test(test_mount_cache_in_use),
 		store_test(test_extracted_layers),
