@@ -106,9 +106,35 @@ static void missing_files(void **state)
 	assert_int_equal(ids.uid, 12);
 }
 
+static void near_names_are_suggested(void **state)
+{
+	static const struct {
+		const char *text, *hint;
+	} rows[] = {
+		{"appp", "Did you mean app?"},
+		{"app:stff", "Did you mean staff?"},
+		{"rooot:root", "Did you mean root?"},
+		{"nobody", NULL},
+		{"ap", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(error) err = ERROR_INIT;
+		struct user_ids ids;
+		const char *hint;
+
+		assert_int_equal(users_resolve_chown(&ids, rows[i].text, passwd, group, &err), -1);
+		hint = strchr(err.message, '\n');
+		if (rows[i].hint ? !hint || strcmp(hint + 1, rows[i].hint) != 0 : hint != NULL)
+			fail_msg("%s: %s", rows[i].text, err.message);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(near_names_are_suggested),
 		cmocka_unit_test(user_rules),
 		cmocka_unit_test(chown_rules),
 		cmocka_unit_test(missing_files),
