@@ -216,7 +216,7 @@ static int check_keys(enum mount_kind kind, struct fields *f, struct error *err)
 		error_set(err, ERROR_SYNTAX, "invalid cache sharing set for %s mount", name);
 		return blame(f, KEY_SHARING);
 	}
-	if (f->given[KEY_FROM] && (kind == MOUNT_SECRET || kind == MOUNT_SSH)) {
+	if (f->given[KEY_FROM] && kind == MOUNT_SECRET) {
 		error_set(err, ERROR_SYNTAX, "%s mount should not have a from", name);
 		return blame(f, KEY_FROM);
 	}

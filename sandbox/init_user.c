@@ -127,7 +127,7 @@ static char *find_user(struct user *u, struct text passwd, const struct wanted *
 			fail(STAGE_USER, 0,
 			     "user %s has an invalid id in /etc/passwd of the image: %s:%s",
 			     w->name, f[2], f[3]);
-		if (n >= 6 && f[5][0] == '/' && strlen(f[5]) < sizeof(u->home))
+		if (n >= 6 && f[5][0] && strlen(f[5]) < sizeof(u->home))
 			memcpy(u->home, f[5], strlen(f[5]) + 1);
 		return init_strdup(f[0]);
 	}

@@ -5,15 +5,19 @@ asked the same questions where it can run. The agents are OpenSSH's.
 """
 import base64
 import os
+import pathlib
 import re
 import shutil
+import socket
 import subprocess
+import tempfile
 
 import pytest
 
 from helpers import processes
 from helpers.images import read_layout
 from helpers.peers import Docker
+from helpers.registry import free_port
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh-agent"), reason="needs: openssh-client")
 
@@ -265,6 +269,70 @@ def test_keys_in_files(ssh, folder, slipway):
     assert not list((slipway.root / "ingest").iterdir())
 
 
+@pytest.fixture
+def login(folder):
+    """A server that takes the key given to it: login(key) -> port."""
+    program = shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
+    if not program or os.geteuid() != 0:
+        pytest.skip("needs: sshd and root, which ./dev does not install")
+    started = []
+
+    def start(key):
+        make_key(folder, "host")
+        pathlib.Path("/run/sshd").mkdir(exist_ok=True)
+        port = free_port()
+        authorized = pathlib.Path(tempfile.mkdtemp(dir="/root")) / "keys"
+        shutil.copy(f"{key}.pub", authorized)
+        started.append((subprocess.Popen(  # pylint: disable=consider-using-with
+            [program, "-D", "-e", "-f", "/dev/null", "-h", folder / "host", "-p", str(port), "-o",
+             "ListenAddress=127.0.0.1", "-o", f"AuthorizedKeysFile={authorized}", "-o", "PidFile=none", "-o",
+             "PermitRootLogin=prohibit-password"], stderr=subprocess.DEVNULL), authorized.parent))
+        processes.servers.add(started[-1][0].pid)
+        assert processes.wait_until(lambda: is_listening(port), 10)
+        return port
+
+    yield start
+    for process, place in started:
+        process.terminate()
+        process.wait(10)
+        processes.servers.discard(process.pid)
+        shutil.rmtree(place)
+
+
+def is_listening(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def ssh_client(folder):
+    """A context with this machine's ssh and the libraries that a slim image lacks."""
+    shown = subprocess.run(["ldd", shutil.which("ssh")], capture_output=True, text=True, check=True).stdout
+    place = folder / "ssh-client"
+    place.mkdir()
+    shutil.copy(shutil.which("ssh"), place)
+    for path in re.findall(r"=> (/\S+)", shown):
+        if not os.path.basename(path).startswith("libc.so"):
+            shutil.copy(path, place)
+    return place
+
+
+def test_a_real_login_with_a_forwarded_key(ssh, folder, login, agent):
+    """What people use it for: OpenSSH in the step, OpenSSH on the other side, the key on neither."""
+    key = make_key(folder, "deploy")
+    port = login(key)
+    command = (f"LD_LIBRARY_PATH=/ssh /ssh/ssh -p {port} -o StrictHostKeyChecking=no -o BatchMode=yes root@127.0.0.1 "
+               "echo logged-in")
+    client = ["--build-context", f"client={ssh_client(folder)}"]
+    built = ssh(f"RUN --mount=type=ssh,required --mount=from=client,target=/ssh {command} > /out\n",
+                "--ssh", f"default={key}", *client).ok().tree
+    assert built.text("/out") == "logged-in\n"
+    running = agent(key)
+    built = ssh(f"RUN --mount=type=ssh,id=other --mount=from=client,target=/ssh {command} > /out\n",
+                "--ssh", "other", *client, env={"SSH_AUTH_SOCK": str(running.socket)}).ok().tree
+    assert built.text("/out") == "logged-in\n"
+    ssh(f"RUN --mount=from=client,target=/ssh {command}\n", *client).fails("Permission denied")
+
+
 def test_refused(ssh, folder, agent):
     key, locked = make_key(folder, "one"), make_key(folder, "locked", "passphrase")
     running = agent(key)
@@ -280,7 +348,7 @@ def test_refused(ssh, folder, agent):
     ssh(line, "--ssh", f"default={key}", "--ssh", f"default={key}").fails("given twice", code=2)
     ssh(line, "--ssh", "=x").fails("want ID", code=2)
     ssh(line, "--ssh", f"default={key}", env={"PATH": "/nonexistent"}).fails("ssh-agent", "openssh-client")
-    for option, word in [("source=/x", "source"), ("from=b", "from"), ("sharing=locked", "sharing"),
+    for option, word in [("source=/x", "source"), ("sharing=locked", "sharing"),
                          ("size=3", "size"), ("env=X", "env"), ("mode=9", "mode"), ("requird", "required")]:
         ssh(f"RUN --mount=type=ssh,{option} true\n").fails("Dockerfile:3", word)
 
