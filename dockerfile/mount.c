@@ -287,9 +287,11 @@ static int take_secret(struct run_mount *m, struct fields *f, struct error *err)
 		return error_set(err, ERROR_SYNTAX,
 				 "invalid secret mount. one of source, target required");
 	m->env = take_ptr(f->values[KEY_ENV]);
-	if (m->env && (!*m->env || strchr(m->env, '=')))
-		return error_set(err, ERROR_SYNTAX,
-				 "invalid secret mount: env=%s is no name of a variable", m->env);
+	if (m->env && (!*m->env || strchr(m->env, '='))) {
+		error_set(err, ERROR_SYNTAX,
+			  "invalid secret mount: env=%s is no name of a variable", m->env);
+		return blame(f, KEY_ENV);
+	}
 	if (target && *target)
 		m->target = xstrdup(target);
 	else if (!m->env)

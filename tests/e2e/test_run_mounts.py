@@ -49,6 +49,7 @@ def test_refused(build, option):
                 files={"sub/f": "f"})
 
 
+@pytest.mark.slow
 def test_docker_refuses_the_same(build, session_folder, tiny, context):
     engine = Docker(session_folder / "docker-mounts")
     try:

@@ -228,6 +228,7 @@ RUN --mount=type=ssh,target=/tmp/s,uid=65534 --mount=type=ssh,target=/tmp/no \\
     assert built.text("/nobody").split() == [blob(key)]
 
 
+@pytest.mark.slow
 def test_docker_gives_a_step_the_same(ssh, session_folder, folder, agent, context, python_slim):
     lines = """
 RUN --mount=type=ssh,id=second,target=/agent,uid=1000,gid=4,mode=0660 --mount=type=ssh echo $SSH_AUTH_SOCK > /path && \\
@@ -316,6 +317,7 @@ def ssh_client(folder):
     return place
 
 
+@pytest.mark.slow
 def test_a_real_login_with_a_forwarded_key(ssh, folder, login, agent):
     """What people use it for: OpenSSH in the step, OpenSSH on the other side, the key on neither."""
     key = make_key(folder, "deploy")

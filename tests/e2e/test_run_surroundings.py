@@ -44,6 +44,7 @@ QUESTIONS = {
 ID = "(id -u; id -g; id -un; echo $HOME)"
 
 
+@pytest.mark.slow
 def test_as_docker(build, session_folder, context, tiny):
     engine = Docker(session_folder / "docker-surroundings")
     try:
