@@ -275,7 +275,7 @@ def login(folder):
     """A server that takes the key given to it: login(key) -> port."""
     program = shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
     if not program or os.geteuid() != 0:
-        pytest.skip("needs: sshd and root, which ./dev does not install")
+        pytest.skip("needs: openssh-server and root")
     started = []
 
     def start(key):
