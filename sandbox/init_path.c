@@ -10,16 +10,24 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define MAX_LINKS 40
+#define MAX_LINKS   40
+#define MAX_RETRIES 10000
 
+/* A rename or mount anywhere on the machine makes the kernel unsure of a "..": it says EAGAIN, and means it. */
 static int open_how(int dirfd, const char *path, int flags, uint64_t resolve)
 {
 	struct open_how how;
+	int fd = -1;
 
 	memset(&how, 0, sizeof(how));
 	how.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC);
 	how.resolve = resolve;
-	return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	for (int i = 0; i < MAX_RETRIES; i++) {
+		fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd;
 }
 
 int open_in_root(int rootfd, const char *path, int flags)

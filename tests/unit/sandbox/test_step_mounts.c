@@ -122,6 +122,45 @@ static void binds_another_image(void **state)
 	layer_release(&other);
 }
 
+/* The kernel may answer EAGAIN to a path with ".." while somebody renames anything at all. */
+static void is_not_disturbed_by_renames_elsewhere(void **state)
+{
+	static const struct base_entry entries[] = {
+		{ENTRY_DIR, "data", NULL, 0755, 0, 0},
+		{ENTRY_FILE, "data/x", NULL, 0644, 0, 0},
+	};
+	struct fixture *f = *state;
+	struct layer other = {0};
+	AUTO_FREE char *a = xstrfmt("%s/renamed-a", f->root);
+	AUTO_FREE char *b = xstrfmt("%s/renamed-b", f->root);
+	pid_t pid;
+
+	make_layer(f, entries, ARRAY_SIZE(entries), &other);
+
+	const struct rootfs_layer layers[] = {{&other.descriptor, &other.diff_id}};
+	const struct sandbox_mount m = {.kind = SANDBOX_MOUNT_BIND,
+					.target = "/mnt",
+					.layers = layers,
+					.n_layers = 1,
+					.subpath = "data/../data/../data/../data/../data/../data",
+					.readonly = true};
+
+	assert_int_equal(mkdir(a, 0755), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(60);
+		for (;;)
+			if (rename(a, b) < 0 || rename(b, a) < 0)
+				_exit(1);
+	}
+	for (int i = 0; i < 20; i++)
+		expect(f, &m, 1, "ls /mnt", "x\n", "");
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	layer_release(&other);
+}
+
 static void keeps_caches(void **state)
 {
 	AUTO_FREE char *dir = store_path(((struct fixture *)*state)->store, "c");
@@ -320,6 +359,7 @@ int main(int argc, char **argv)
 		T(binds_a_folder_read_only),
 		T(drops_what_is_written_to_a_bind),
 		T(binds_another_image),
+		T(is_not_disturbed_by_renames_elsewhere),
 		T(keeps_caches),
 		T(mounts_memory),
 		T(shows_secrets_as_files_in_memory),
