@@ -16,7 +16,10 @@ static const struct command_usage usage = {
 static int check_name(const char *name, struct error *err)
 {
 	const char *last = strrchr(name, '/');
+	AUTO(image_ref) ref = {0};
 
+	if (image_ref_parse(&ref, name, err) < 0)
+		return -1;
 	if (strchr(last ? last : name, ':') || strchr(name, '@'))
 		return 0;
 	return error_set(err, ERROR_USAGE, "delete %s: say which tag or digest (%s:latest)", name,

@@ -116,7 +116,7 @@ static const char *check_host(const char *host)
 	return *p == ':' ? check_port(p + 1) : "the host name is not valid";
 }
 
-static const char *check_tag(const char *tag)
+const char *image_ref_check_tag(const char *tag)
 {
 	size_t n = strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 
@@ -152,7 +152,7 @@ static const char *split_end(struct image_ref *r, char *name)
 	if (colon) {
 		*colon = '\0';
 		r->tag = xstrdup(colon + 1);
-		return check_tag(r->tag);
+		return image_ref_check_tag(r->tag);
 	}
 	if (!at)
 		r->tag = xstrdup("latest");

@@ -17,6 +17,8 @@ struct image_ref {
 	struct digest digest; /* unset when not given */
 };
 
+/* NULL when it is a tag, else why not (distribution-spec 1.1, Pulling manifests). */
+const char *image_ref_check_tag(const char *tag);
 /* ERROR_USAGE with the reason ("upper-case letters", "invalid tag" ...). */
 int image_ref_parse(struct image_ref *out, const char *text, struct error *err);
 void image_ref_release(struct image_ref *r);

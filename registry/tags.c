@@ -8,8 +8,8 @@
 #include "registry/remote_error.h"
 #include "registry/request.h"
 
-#define PAGE      "1000" /* more than this some registries refuse */
-#define MAX_PAGES 100000
+#define PAGE     "1000" /* more than this some registries refuse */
+#define MAX_TAGS 1000000
 
 /* The address of <..>; rel="next", NULL without one; free() */
 static char *next_link(const struct http_response *res)
@@ -22,8 +22,9 @@ static char *next_link(const struct http_response *res)
 	return xstrfmt("%.*s", (int)(end - link - 1), link + 1);
 }
 
+/* *left_out counts what is no tag: it cannot be asked for, and could steer a terminal. */
 static int add_page(const struct http_response *res, const char *what, struct strlist *out,
-		    struct error *err)
+		    size_t *left_out, struct error *err)
 {
 	AUTO(strlist) page = STRLIST_INIT;
 	AUTO_JSON *j = NULL;
@@ -34,12 +35,16 @@ static int add_page(const struct http_response *res, const char *what, struct st
 		return error_set(err, ERROR_CORRUPT, "%s: the answer is no JSON object", what);
 	if (json_opt_strlist(j, "tags", &page, what, err) < 0)
 		return -1;
-	strlist_copy(out, &page);
+	for (size_t i = 0; i < page.n; i++)
+		if (image_ref_check_tag(page.items[i]))
+			++*left_out;
+		else
+			strlist_add(out, page.items[i]);
 	return 0;
 }
 
 static int get_page(struct registry_request *r, const struct image_ref *ref, struct strlist *out,
-		    struct url *next, bool *more, struct error *err)
+		    size_t *left_out, struct url *next, bool *more, struct error *err)
 {
 	AUTO(http_response) res = {0};
 	AUTO(url) at = {0};
@@ -50,7 +55,7 @@ static int get_page(struct registry_request *r, const struct image_ref *ref, str
 		return -1;
 	if (res.status != 200)
 		return remote_error(err, r->what, ref->host, &res);
-	if (add_page(&res, r->what, out, err) < 0)
+	if (add_page(&res, r->what, out, left_out, err) < 0)
 		return -1;
 	link = next_link(&res);
 	if (!link)
@@ -67,6 +72,13 @@ static int get_page(struct registry_request *r, const struct image_ref *ref, str
 	return 0;
 }
 
+/* Pages go on where the one before ended, in order (distribution-spec 1.1, Listing Tags). */
+static bool is_stuck(const struct strlist *tags, size_t before)
+{
+	return tags->n == before ||
+	       (before && strcmp(tags->items[tags->n - 1], tags->items[before - 1]) == 0);
+}
+
 int registry_tags(struct registry_client *c, const struct image_ref *ref, struct strlist *out,
 		  struct error *err)
 {
@@ -81,20 +93,28 @@ int registry_tags(struct registry_client *c, const struct image_ref *ref, struct
 		.need = {.repository = ref->path, .scopes = &scopes},
 		.http = {.method = "GET", .body_len = -1},
 	};
+	size_t left_out = 0;
 	bool more = true;
 
 	auth_scope_pull(&scopes, ref->path);
-	for (int page = 0; more; page++) {
+	while (more) {
 		size_t before = out->n;
 
-		if (get_page(&r, ref, out, &next, &more, err) < 0)
+		if (get_page(&r, ref, out, &left_out, &next, &more, err) < 0)
 			return -1;
-		if (more && (out->n == before || page >= MAX_PAGES))
+		if (more && is_stuck(out, before))
 			return error_set(err, ERROR_CORRUPT,
-					 "%s: pages without a tag that lead to a next one", what);
+					 "%s: pages without a new tag that lead to a next one",
+					 what);
+		if (out->n > MAX_TAGS)
+			return error_set(err, ERROR_CORRUPT, "%s: there are more than %d", what,
+					 MAX_TAGS);
 		r.path = NULL;
 		r.url = &next;
 	}
+	if (left_out)
+		report_log(c->o.reporter, LOG_WARNING, "%s: %zu names that are no tags left out",
+			   what, left_out);
 	return 0;
 }
 

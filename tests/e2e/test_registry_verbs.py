@@ -116,10 +116,23 @@ def test_pages_elsewhere_are_not_asked(slipway, fault, link, words):
     slipway("tags", f"{fault.host}/team/app").fails(*words)
 
 
-def test_pages_in_a_circle_end(slipway, fault):
-    fault.rule(method="GET", path="/tags/list", times=-1, status=200, body='{"tags": []}',
+@pytest.mark.parametrize("tags", [[], ["t"], ["s", "t"]])
+def test_pages_in_a_circle_end(slipway, fault, tags):
+    fault.rule(method="GET", path="/tags/list", times=-1, status=200, body=json.dumps({"tags": tags}),
                headers={"Link": '</v2/team/app/tags/list?n=1>; rel="next"'})
-    slipway("tags", f"{fault.host}/team/app").fails("without a tag")
+    slipway("tags", f"{fault.host}/team/app").fails("without a new tag")
+
+
+def test_names_that_are_no_tags(slipway, fault):
+    """They could steer a terminal, or pass for several lines."""
+    page(fault, ["a", "b\u001b[31m", "c\nd", "e" * 129, "", ".f", "g"], path="/tags/list")
+    result = slipway("tags", f"{fault.host}/team/app").ok()
+    assert result.out == "a\ng\n" and "5 names that are no tags" in result.err
+
+
+def test_nothing_is_deleted_when_a_name_is_none(slipway, fault):
+    slipway("delete", f"{fault.host}/team/app:old", f"{fault.host}/team/app:.").fails("tag is not valid", code=2)
+    assert not [e for e in fault.log if e["method"] == "DELETE"]
 
 
 def test_a_registry_that_deletes_tags(slipway, fault):
