@@ -40,11 +40,13 @@ static bool is_http(const char *protocol)
 	return protocol && str_starts(protocol, "http");
 }
 
-/* USER@HOST:PATH */
+/* USER@HOST:PATH, where nothing can be an option of ssh. */
 static bool is_scp_form(const char *text)
 {
 	size_t n = 0, host;
 
+	if (*text == '-')
+		return false;
 	while (isalnum((unsigned char)text[n]) || text[n] == '-' || text[n] == '_')
 		n++;
 	if (!n || text[n] != '@')
@@ -52,7 +54,7 @@ static bool is_scp_form(const char *text)
 	host = ++n;
 	while (isalnum((unsigned char)text[n]) || text[n] == '-' || text[n] == '.')
 		n++;
-	return n > host && text[n] == ':';
+	return n > host && text[host] != '-' && text[n] == ':' && text[n + 1] != '-';
 }
 
 bool git_ref_is(const char *text, bool is_context)

@@ -155,16 +155,24 @@ int git_child(const struct git_run *run, const char *const *args, struct strbuf 
 	return error_move(err, &local);
 }
 
-/* The last lines that say something, without git's prefixes for them. */
+/* Blank, or what git says of every failure over ssh. */
+static bool says_nothing(const char *line)
+{
+	return !*line || str_starts(line, "Please make sure you have the correct access rights") ||
+	       strcmp(line, "and the repository exists.") == 0;
+}
+
+/* The last lines that say something. */
 static void last_words(const struct strbuf *errors, struct strbuf *out)
 {
 	AUTO(strlist) lines = STRLIST_INIT;
 	size_t first;
 
 	strlist_split(&lines, errors->len ? errors->buf : "", '\n');
-	while (lines.n && !*lines.items[lines.n - 1])
-		strlist_remove(&lines, lines.n - 1);
-	first = lines.n > 4 ? lines.n - 4 : 0;
+	for (size_t i = lines.n; i > 0; i--)
+		if (says_nothing(lines.items[i - 1]))
+			strlist_remove(&lines, i - 1);
+	first = lines.n > 3 ? lines.n - 3 : 0;
 	for (size_t i = first; i < lines.n; i++)
 		strbuf_printf(out, "%s%s", out->len ? "; " : "", lines.items[i]);
 	if (!out->len)

@@ -1,5 +1,6 @@
 """ADD of git repositories and git contexts: git itself serves them on loopback and says what their files are."""
 import os
+import socket
 import stat
 
 import pytest
@@ -330,6 +331,51 @@ def test_ssh_needs_to_be_given(build):
     """As for docker: a Dockerfile does not use the user's keys unasked."""
     build.fails("FROM scratch\nADD git@127.0.0.1:x.git /\n", "no ssh key", "--ssh default")
     build.fails("FROM scratch\nADD ssh://git@127.0.0.1:1/x.git /\n", "no ssh key", "--ssh default")
+
+
+# What git calls for ssh: writes down how it was called, and does here what the host would do.
+SSH = """#!/usr/bin/env python3
+import os, shlex, sys
+with open({log!r}, "a") as log:
+    print(sys.argv[1:], os.environ.get("SSH_AUTH_SOCK"), os.environ["HOME"], file=log)
+command = shlex.split(sys.argv[-1])
+os.execvp("git", ["git", "-c", "safe.directory=*", command[0][4:], {served!r} + "/" + command[1].lstrip("/")])
+"""
+
+
+@pytest.fixture
+def ssh(slipway, folder, served, repository):
+    """A program called ssh in PATH, and what it saw."""
+    log, programs = folder / "ssh.log", folder / "programs"
+    programs.mkdir()
+    (programs / "ssh").write_text(SSH.format(log=str(log), served=str(served)))
+    (programs / "ssh").chmod(0o755)
+    slipway.env["PATH"] = f"{programs}:{slipway.env['PATH']}"
+    return log
+
+
+@pytest.mark.parametrize("address", ["git@host:app.git", "me@host.example:/app.git", "ssh://git@host:2222/app.git"])
+def test_contexts_over_ssh(slipway, ssh, address):
+    """With the user's own agent and home, without questions, and never to a host whose key has changed."""
+    slipway.build(f"{address}#main:sub", "-f", "-", "-t", "x", stdin="FROM scratch\nCOPY deep /\n",
+                  env={"SSH_AUTH_SOCK": "/run/agent"}).ok()
+    assert read_layout(slipway.root, "x:latest").tree()["file"].data == b"deep\n"
+    seen = ssh.read_text()
+    assert "BatchMode=yes" in seen and "StrictHostKeyChecking=accept-new" in seen and "/run/agent" in seen
+    assert str(slipway.home) in seen and ("2222" in seen) == ("2222" in address)
+    assert "git@host" in seen or "me@host.example" in seen
+
+
+def test_add_over_ssh_uses_what_is_given(build, ssh, folder):
+    agent = socket.socket(socket.AF_UNIX)
+    agent.bind(str(folder / "agent"))
+    agent.listen()
+    text = "FROM scratch\nADD git@host:app.git /s\n"
+    build.fails(text, "no ssh key", env={"SSH_AUTH_SOCK": str(folder / "agent")})
+    assert not ssh.exists()
+    built = build(text, None, "--ssh", f"default={folder}/agent")
+    assert built.text("/s/README") == "read me\n" and str(folder / "agent") in ssh.read_text()
+    agent.close()
 
 
 def test_without_git(build, slipway, folder, web):

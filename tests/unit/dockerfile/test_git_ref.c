@@ -45,6 +45,9 @@ static void kinds(void **state)
 		{"ftp://h/a.git", false, false},
 		{"ext::sh -c x", false, false},
 		{"a:b", false, false},
+		{"-oProxyCommand@h:x", false, false},
+		{"git@-oProxyCommand:x", false, false},
+		{"git@h:-x", false, false},
 	};
 
 	(void)state;
