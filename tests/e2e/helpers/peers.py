@@ -12,8 +12,12 @@ from helpers.images import read_with_skopeo, skopeo
 
 
 def _run(*arguments, env=None, **options):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, check=False,
-                          env={**os.environ, **(env or {})}, **options)
+    for _ in range(3):
+        done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, check=False,
+                              env={**os.environ, **(env or {})}, **options)
+        # docker 20.10 gives up on its own locks when many stages start at once on a slow machine.
+        if "flightcontrol: exceeded retry timeout" not in done.stderr:
+            break
     assert done.returncode == 0, f"{' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}"
     return done.stdout
 
