@@ -78,6 +78,9 @@ static size_t isal_block(struct deflater *d, uint8_t *in, size_t dict_len, size_
 {
 	struct isal_zstream *s = &d->isal;
 
+	/* What an earlier block or user of the memory left there must not choose among matches: equal input, equal bytes. */
+	memset(s, 0, sizeof(*s));
+	memset(d->isal_level, 0, sizeof(d->isal_level));
 	isal_deflate_init(s);
 	s->level = 1;
 	s->level_buf = d->isal_level;
