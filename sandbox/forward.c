@@ -5,18 +5,22 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/time.h"
 #include "sandbox/fd_message.h"
 #include "sandbox/orders.h"
 #include "sandbox/pump.h"
 
 #define EVENTS    64
 #define BACKLOG   128
+#define STALL_MS  1000
+#define FINISH_MS 10000
 #define MAX_ASKED 64   /* connections waited for at once */
 #define MAX_PUMPS 4096 /* connections at once; more wait in the backlog */
 
@@ -35,7 +39,7 @@ struct forward {
 	struct pump *pumps; /* a list */
 	size_t n_pumps, n_asked;
 	uint64_t last_id;
-	bool accepting;
+	bool accepting, finishing;
 };
 
 static int parse_address(const char *text, uint16_t port, struct sockaddr_storage *out,
@@ -149,7 +153,8 @@ static void set_accepting(struct forward *f, bool accept)
 
 static void update_accepting(struct forward *f)
 {
-	set_accepting(f, f->agent_fd >= 0 && f->n_asked < MAX_ASKED && f->n_pumps < MAX_PUMPS);
+	set_accepting(f, !f->finishing && f->agent_fd >= 0 && f->n_asked < MAX_ASKED &&
+				 f->n_pumps < MAX_PUMPS);
 }
 
 void forward_start(struct forward *f, int agent_fd)
@@ -264,6 +269,35 @@ void forward_serve(struct forward *f)
 			unlink_pump(f, p);
 	}
 	update_accepting(f);
+}
+
+/*
+ * Those that nobody connects any more, or whose clients have been told of the other side's end: what they still say nobody hears.
+ * The others may be further than we know: on a busy machine a server has answered and ended before we see its connection stand.
+ */
+static void drop_finished(struct forward *f)
+{
+	struct pump *next;
+
+	for (struct pump *p = f->pumps; p; p = next) {
+		next = p->next;
+		if ((p->asked && f->agent_fd < 0) || p->inner.shut)
+			unlink_pump(f, p);
+	}
+}
+
+void forward_finish(struct forward *f)
+{
+	int64_t until = time_monotonic_ns() + FINISH_MS * 1000000ll;
+	struct pollfd ready = {.fd = f->epoll_fd, .events = POLLIN};
+
+	f->finishing = true;
+	update_accepting(f);
+	for (drop_finished(f); f->pumps && time_monotonic_ns() < until; drop_finished(f)) {
+		if (poll(&ready, 1, STALL_MS) <= 0)
+			break;
+		forward_serve(f);
+	}
 }
 
 void forward_free(struct forward *f)

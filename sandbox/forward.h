@@ -6,6 +6,7 @@
  *	forward_open(&f, ports, n, err);     before the step starts: a port in use is an error
  *	forward_start(f, agent_fd);          from now on connections are taken
  *	poll(forward_fd(f)); forward_serve(f);
+ *	forward_finish(f);                   after the step's end: what it had sent still arrives
  */
 #pragma once
 
@@ -19,6 +20,11 @@ void forward_start(struct forward *f, int agent_fd);
 /* Readable when forward_serve() has something to do. */
 int forward_fd(const struct forward *f);
 void forward_serve(struct forward *f); /* never waits */
+/*
+ * Takes no more connections, and waits until what the other end has sent is with the clients: for those that read on, 10 s at most; for
+ * those that do not, 1 s.
+ */
+void forward_finish(struct forward *f);
 void forward_free(struct forward *f);
 
 CLEANUP_FREE(forward)

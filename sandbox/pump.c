@@ -89,8 +89,11 @@ static bool move(struct pump_side *from, struct pump_side *to)
 	}
 	if (from->len > 0) {
 		n = send(to->fd, from->data + from->at, from->len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && !is_passing(errno))
-			return false;
+		/* Nobody hears it any more, but may have said something before: a server that answers early and closes. */
+		if (n < 0 && !is_passing(errno)) {
+			from->len = 0;
+			from->ended = from->shut = true;
+		}
 		if (n > 0) {
 			from->at += (size_t)n;
 			from->len -= (size_t)n;

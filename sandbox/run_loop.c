@@ -269,6 +269,8 @@ int run_loop(struct run_loop *l, struct run_result *result, struct error *err)
 	while (r == 0 && !s.exited && !s.failed)
 		r = serve(&s, err);
 	drain_rest(&s);
+	if (l->forward)
+		forward_finish(l->forward);
 	terminal_end(&s.terminal);
 	close_outputs(l);
 	if (r < 0 && s.cancelled_at == 0)

@@ -207,6 +207,47 @@ static void waits_for_slow_readers(void **state)
 	stop_step(&s, *state);
 }
 
+/* A connection that takes little before it is read from, so that most of an answer stays with the server's kernel; its first byte is read. */
+static int dial_slowly(uint16_t port)
+{
+	const struct sockaddr_in to = {.sin_family = AF_INET,
+				       .sin_port = htons(port),
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int64_t until = time_monotonic_ns() + 60000000000ll;
+	int small = 32768;
+
+	while (time_monotonic_ns() < until) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		char byte;
+
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+		assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+		if (read(fd, &byte, 1) == 1)
+			return fd;
+		close(fd);
+		usleep(10000);
+	}
+	return -1;
+}
+
+/* The step is over before its client has read: what the server had sent arrives. */
+static void delivers_what_was_sent(void **state)
+{
+	AUTO_FREE char *got = NULL;
+	struct step s;
+	int fd;
+
+	start_step(&s, *state, "yes | head -c 2000000 > /big; nc -l -p 3000 -e cat /big; true",
+		   3000);
+	fd = dial_slowly(s.ports[0].host_port);
+	assert_true(fd >= 0);
+	usleep(300000);
+	got = read_to_end(fd);
+	assert_int_equal(strlen(got), 1999999);
+	close(fd);
+	end_step(&s);
+}
+
 static void closes_when_nobody_listens(void **state)
 {
 	struct step s;
@@ -255,9 +296,10 @@ int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		T(passes_bytes_both_ways),     T(serves_two_steps_on_one_port),
-		T(serves_many_at_once),        T(waits_for_slow_readers),
-		T(closes_when_nobody_listens), T(refuses_a_port_that_is_taken),
+		T(passes_bytes_both_ways),       T(serves_two_steps_on_one_port),
+		T(serves_many_at_once),          T(waits_for_slow_readers),
+		T(delivers_what_was_sent),       T(closes_when_nobody_listens),
+		T(refuses_a_port_that_is_taken),
 	};
 
 	if (argc > 1 && strcmp(argv[1], SANDBOX_HELPER_ARG) == 0)
