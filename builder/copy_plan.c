@@ -140,15 +140,15 @@ static int compare_name(const char *have, const char *name, size_t len)
 /* Index of name, or where it belongs. Walks come in order: the end is tried first. */
 static uint32_t find_slot(const struct plan_node *dir, const char *name, size_t len, bool *found)
 {
-	struct plan_node *const *items = dir->folder.children ? dir->folder.children->items : NULL;
-	uint32_t low = 0, high = plan_n_children(dir);
+	const struct plan_children *c = dir->folder.children;
+	uint32_t low = 0, high = c ? c->n : 0;
 
 	*found = false;
-	if (high && compare_name(items[high - 1]->name, name, len) < 0)
+	if (!high || compare_name(c->items[high - 1]->name, name, len) < 0)
 		return high;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		int order = compare_name(items[middle]->name, name, len);
+		int order = compare_name(c->items[middle]->name, name, len);
 
 		if (order == 0) {
 			*found = true;

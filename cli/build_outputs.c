@@ -247,8 +247,8 @@ int output_list_write(struct app *a, const struct output_list *l, const struct b
 
 		if (spec->kind == OUTPUT_IMAGE)
 			continue;
-		step = report_step_begin(a->reporter, "exporting to %s%s%s", kind_names[spec->kind],
-					 spec->dest ? " " : "", spec->dest ? spec->dest : "");
+		step = report_step_begin(a->reporter, "exporting to %s %s", kind_names[spec->kind],
+					 spec->dest);
 		if (write_one(a, spec, result, refs, n_refs, err) < 0) {
 			report_step_end(a->reporter, step, STEP_STATUS_FAILED, err);
 			return error_wrap(err, "output type=%s", kind_names[spec->kind]);

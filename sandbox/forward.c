@@ -66,14 +66,17 @@ static int parse_address(const char *text, uint16_t port, struct sockaddr_storag
 
 static uint16_t bound_port(int fd)
 {
-	struct sockaddr_storage a;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in four;
+		struct sockaddr_in6 six;
+	} a;
 	socklen_t len = sizeof(a);
 
-	if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+	memset(&a, 0, sizeof(a));
+	if (getsockname(fd, &a.any, &len) < 0)
 		return 0;
-	if (a.ss_family == AF_INET6)
-		return ntohs(((struct sockaddr_in6 *)&a)->sin6_port);
-	return ntohs(((struct sockaddr_in *)&a)->sin_port);
+	return ntohs(a.any.sa_family == AF_INET6 ? a.six.sin6_port : a.four.sin_port);
 }
 
 static int listen_failed(const char *ip, uint16_t port, struct error *err)
