@@ -73,14 +73,11 @@ static size_t stored_block(const uint8_t *in, size_t len, bool last, uint8_t *ou
 }
 
 /* Each engine returns 0 when the block did not fit, which cannot happen to a block that shrinks. */
-static size_t isal_block(struct deflater *d, uint8_t *in, size_t dict_len, size_t len, bool last,
-			 uint8_t *out, size_t cap)
+static size_t isal_shrink(struct deflater *d, uint8_t *in, size_t dict_len, size_t len, bool last,
+			  uint8_t *out, size_t cap)
 {
 	struct isal_zstream *s = &d->isal;
 
-	/* What an earlier block or user of the memory left there must not choose among matches: equal input, equal bytes. */
-	memset(s, 0, sizeof(*s));
-	memset(d->isal_level, 0, sizeof(d->isal_level));
 	isal_deflate_init(s);
 	s->level = 1;
 	s->level_buf = d->isal_level;
@@ -96,6 +93,22 @@ static size_t isal_block(struct deflater *d, uint8_t *in, size_t dict_len, size_
 	if (isal_deflate(s) != COMP_OK || s->avail_in || !s->avail_out)
 		return 0;
 	return s->total_out;
+}
+
+/*
+ * ISA-L 2.30 files the third byte of a stream without history under a hash of the address of its own state, and
+ * then the addresses of a run choose among matches. A first byte that is stored gives it a history: equal input, equal bytes.
+ */
+static size_t isal_block(struct deflater *d, uint8_t *in, size_t dict_len, size_t len, bool last,
+			 uint8_t *out, size_t cap)
+{
+	size_t first, n;
+
+	if (dict_len || len < 2)
+		return isal_shrink(d, in, dict_len, len, last, out, cap);
+	first = stored_block(in, 1, false, out);
+	n = isal_shrink(d, in + 1, 1, len - 1, last, out + first, cap - first);
+	return n ? first + n : 0;
 }
 
 static size_t zlib_block(struct deflater *d, uint8_t *in, size_t dict_len, size_t len, bool last,
