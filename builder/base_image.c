@@ -75,7 +75,7 @@ static int find_manifest(struct base_images *b, struct base_image *i, const char
 			 const struct platform *platform, struct descriptor *chosen,
 			 struct error *err)
 {
-	struct named_context *nc = named_context_find(b->contexts, name);
+	struct named_context *nc = named_context_find(b->contexts, name, platform);
 
 	if (nc && nc->kind == NAMED_LAYOUT) {
 		i->from_layout = true;

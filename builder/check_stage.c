@@ -157,9 +157,11 @@ static int visit(struct walk *w, const struct instruction *ins, struct error *er
 static int walk_all(struct walk *w, bool all, struct error *err)
 {
 	for (int i = 0; i < w->t->file->n_stages; i++) {
-		if (!all && !w->t->plan.stages[i].needed)
+		int index = w->t->plan.sequence[i];
+
+		if (!all && !w->t->plan.stages[index].needed)
 			continue;
-		if (begin(w, i, err) < 0)
+		if (begin(w, index, err) < 0)
 			return -1;
 		for (size_t k = 0; k < dockerfile_stage_steps(w->source); k++)
 			if (visit(w, &w->source->instructions[k], err) < 0)

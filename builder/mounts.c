@@ -31,7 +31,7 @@ static int find_source(struct run_mounts *m, size_t i, struct error *err)
 	const char *from = m->given[i].from;
 
 	if (from && strcmp(from, "scratch") == 0 &&
-	    !named_context_find(&m->stage->build->contexts, from))
+	    !build_context_find(m->stage->target, STAGE_NONE, from))
 		return 0;
 	if (build_source_find(m->stage, from, &m->sources[i], err) < 0)
 		return -1;

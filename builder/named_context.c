@@ -120,6 +120,27 @@ static int parse_source(struct named_context *out, const struct build_named_cont
 	return 0;
 }
 
+/* "NAME" or "NAME::PLATFORM", as BuildKit's frontend asks for it; an address [::1]:5000 has colons, too. */
+static int parse_name(struct named_context *out, const char *given, struct error *err)
+{
+	AUTO(platform) platform = {.os = NULL};
+	AUTO_FREE char *name = NULL;
+	const char *colons = NULL;
+
+	for (const char *at = strstr(given, "::"); at; at = strstr(at + 2, "::"))
+		if (!strchr(at, ']'))
+			colons = at;
+	name = colons ? xstrndup(given, (size_t)(colons - given)) : xstrdup(given);
+	if (colons && platform_parse(&platform, colons + 2, err) < 0)
+		return error_wrap(err, "--build-context %s", given);
+	if (!*name)
+		return error_set(err, ERROR_USAGE, "--build-context %s: the name is missing",
+				 given);
+	out->name = comparable_name(name);
+	out->platform = colons ? platform_format(&platform) : NULL;
+	return 0;
+}
+
 int named_contexts_init(struct named_contexts *out, struct store *s, const struct build_options *o,
 			struct error *err)
 {
@@ -130,8 +151,8 @@ int named_contexts_init(struct named_contexts *out, struct store *s, const struc
 	for (size_t i = 0; i < o->n_named_contexts; i++) {
 		struct named_context *nc = &out->items[out->n++];
 
-		nc->name = comparable_name(o->named_contexts[i].name);
-		if (parse_source(nc, &o->named_contexts[i], err) < 0)
+		if (parse_name(nc, o->named_contexts[i].name, err) < 0 ||
+		    parse_source(nc, &o->named_contexts[i], err) < 0)
 			return -1;
 	}
 	return 0;
@@ -156,6 +177,7 @@ void named_contexts_release(struct named_contexts *c)
 		git_ref_release(&nc->git);
 		free(nc->label);
 		free(nc->name);
+		free(nc->platform);
 		free(nc->path);
 		free(nc->tag);
 	}
@@ -164,15 +186,25 @@ void named_contexts_release(struct named_contexts *c)
 	pthread_mutex_destroy(&c->lock);
 }
 
-struct named_context *named_context_find(struct named_contexts *c, const char *name)
+struct named_context *named_context_find(struct named_contexts *c, const char *name,
+					 const struct platform *platform)
 {
 	AUTO_FREE char *wanted = c->n ? comparable_name(name) : NULL;
+	AUTO_FREE char *on = c->n ? platform_format(platform) : NULL;
+	struct named_context *general = NULL;
 
 	/* A name given twice means the last. */
-	for (size_t i = c->n; i > 0; i--)
-		if (strcmp(c->items[i - 1].name, wanted) == 0)
-			return &c->items[i - 1];
-	return NULL;
+	for (size_t i = c->n; i > 0; i--) {
+		struct named_context *nc = &c->items[i - 1];
+
+		if (strcmp(nc->name, wanted) != 0)
+			continue;
+		if (nc->platform && strcmp(nc->platform, on) == 0)
+			return nc;
+		if (!nc->platform && !general)
+			general = nc;
+	}
+	return general;
 }
 
 bool named_context_is_files(const struct named_context *nc)

@@ -27,7 +27,8 @@ enum named_kind {
 };
 
 struct named_context {
-	char *name; /* as names compare: "debian:12" for docker.io/library/debian:12 */
+	char *name;     /* as names compare: "debian:12" for docker.io/library/debian:12 */
+	char *platform; /* of NAME::PLATFORM: it stands for the name on this platform alone; or NULL */
 	enum named_kind kind;
 	char *path; /* folder, or of the layout; URL; stage */
 	char *tag;  /* layout: NULL without one */
@@ -51,8 +52,9 @@ struct named_contexts {
 int named_contexts_init(struct named_contexts *out, struct store *s, const struct build_options *o,
 			struct error *err);
 void named_contexts_release(struct named_contexts *c);
-/* NULL: an image of a registry, then. */
-struct named_context *named_context_find(struct named_contexts *c, const char *name);
+/* The one for this platform goes before the one for all. NULL: an image of a registry, then. */
+struct named_context *named_context_find(struct named_contexts *c, const char *name,
+					 const struct platform *platform);
 /* Files rather than an image: FROM and --from take them from named_context_folder(). */
 bool named_context_is_files(const struct named_context *nc);
 /* The folder, opened, which may mean fetched; nc NULL: the build's own context. */

@@ -200,10 +200,12 @@ static void sort_items(struct outline_items *list)
 /* The target's own before those of the stages it needs, the nearest of them first. */
 static void merge(struct outline *out, struct gathering *g)
 {
-	for (int i = g->t->plan.target; i >= 0; i--) {
-		move_items(&out->args, &g->stages[i].args);
-		move_items(&out->secrets, &g->stages[i].secrets);
-		move_items(&out->agents, &g->stages[i].agents);
+	for (int i = g->t->plan.n_order - 1; i >= 0; i--) {
+		struct outline *stage = &g->stages[g->t->plan.order[i]];
+
+		move_items(&out->args, &stage->args);
+		move_items(&out->secrets, &stage->secrets);
+		move_items(&out->agents, &stage->agents);
 	}
 	sort_items(&out->args);
 	sort_items(&out->secrets);

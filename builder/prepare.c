@@ -105,9 +105,9 @@ static int read_target(struct build_target *t, struct error *err)
 	return graph_expand_bases(&t->bases, t->file, &t->globals, err);
 }
 
-static const char *target_of(void *arg, const char *name)
+static const char *target_of(void *arg, int from, const char *name)
 {
-	const struct named_context *nc = named_context_find(arg, name);
+	const struct named_context *nc = build_context_find(arg, from, name);
 
 	return nc && nc->kind == NAMED_TARGET ? nc->path : NULL;
 }
@@ -115,13 +115,11 @@ static const char *target_of(void *arg, const char *name)
 /* A context of a stage's name takes the stage's place. */
 static void use_contexts(struct build_target *t)
 {
-	struct named_contexts *contexts = &t->build->contexts;
-
-	t->file->contexts = (struct context_names){.target = target_of, .arg = contexts};
+	t->file->contexts = (struct context_names){.target = target_of, .arg = t};
 	for (int i = 0; i < t->file->n_stages; i++) {
 		struct dockerfile_stage *stage = &t->file->stages[i];
 
-		if (!stage->name || !named_context_find(contexts, stage->name))
+		if (!stage->name || !build_context_find(t, i, stage->name))
 			continue;
 		stage->replaced = true;
 		free(t->bases.items[i].name);
@@ -157,7 +155,8 @@ static int look_up(struct build_target *t, int index, const struct stage_depende
 {
 	struct build *b = t->build;
 	AUTO(platform) platform = {.os = NULL};
-	const struct named_context *nc = named_context_find(&b->contexts, d->name);
+	const struct named_context *nc = build_context_find(
+		t, d->kind == DEPENDENCY_FROM ? index : STAGE_NONE, d->name);
 
 	*out = NULL;
 	/* That scratch may not be copied from is told by the step. */
@@ -180,26 +179,28 @@ static int look_up(struct build_target *t, int index, const struct stage_depende
 static int read_images(struct build_target *t, int index, bool *more, struct error *err)
 {
 	const struct plan_stage *planned = &t->plan.stages[index];
-	const struct strlist *triggers = NULL;
-	const char *origin = NULL;
+	struct base_image *base = NULL, *image;
 
 	for (size_t i = 0; i < planned->n_dependencies; i++) {
 		const struct stage_dependency *d = &planned->dependencies[i];
-		struct base_image *image;
 
 		if (d->stage != STAGE_NONE)
 			continue;
 		if (look_up(t, index, d, &image, err) < 0)
 			return -1;
-		if (image && d->kind == DEPENDENCY_FROM) {
-			triggers = &image->image->config.on_build;
-			origin = image->name;
-		}
+		if (d->kind == DEPENDENCY_FROM)
+			base = image;
 	}
-	if (!triggers || !triggers->n || t->file->stages[index].replaced)
+	/* A stage that a context replaces is an image to those that are FROM it. */
+	if (planned->base != STAGE_NONE && t->file->stages[planned->base].replaced &&
+	    look_up(t, planned->base, &t->plan.stages[planned->base].dependencies[0], &base, err) <
+		    0)
+		return -1;
+	if (!base || !base->image->config.on_build.n || t->file->stages[index].replaced)
 		return 0;
 	*more = true;
-	return dockerfile_add_triggers(t->file, index, triggers, origin, err);
+	return dockerfile_add_triggers(t->file, index, &base->image->config.on_build, base->name,
+				       err);
 }
 
 static int plan_target(struct build_target *t, bool all, struct error *err)

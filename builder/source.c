@@ -24,7 +24,7 @@ int build_source_find(struct stage *st, const char *from, struct build_source *o
 		out->stack = &st->target->stages[index]->stack;
 		return 0;
 	}
-	nc = named_context_find(&b->contexts, from);
+	nc = build_context_find(st->target, STAGE_NONE, from);
 	if (named_context_is_files(nc))
 		return source_of_context(st, nc, out, err);
 	if (nc ? nc->kind == NAMED_SCRATCH : strcmp(from, "scratch") == 0)

@@ -12,11 +12,22 @@
 #include "builder/steps.h"
 #include "builder/stop.h"
 
+struct named_context *build_context_find(const struct build_target *t, int index, const char *name)
+{
+	const char *given = index == STAGE_NONE ? NULL : t->bases.items[index].platform;
+	AUTO(platform) parsed = {.os = NULL};
+
+	/* One that cannot be parsed is an error of its own: stage_platform() */
+	if (given && platform_parse(&parsed, given, NULL) < 0)
+		given = NULL;
+	return named_context_find(&t->build->contexts, name, given ? &parsed : &t->platform);
+}
+
 /* Of the stage's base; NULL when that is no context. */
 static struct named_context *base_context(const struct build_target *t, int index)
 {
 	return t->plan.stages[index].base == STAGE_NONE
-		       ? named_context_find(&t->build->contexts, t->bases.items[index].name)
+		       ? build_context_find(t, index, t->bases.items[index].name)
 		       : NULL;
 }
 

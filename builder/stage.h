@@ -39,6 +39,11 @@ bool stage_base_is_image(const struct build_target *t, int index);
 /* What the FROM of a stage asks for. */
 int stage_platform(struct platform *out, const struct build_target *t, int index,
 		   struct error *err);
+/*
+ * The context that a name means in FROM of the stage, whose platform counts, or at STAGE_NONE in --from and mounts, where the
+ * target's does (dockerfile.md 6). NULL: none.
+ */
+struct named_context *build_context_find(const struct build_target *t, int index, const char *name);
 /* After the stage that it is FROM. */
 int stage_new(struct stage **out, struct build_target *t, int index, struct error *err);
 void stage_free(struct stage *st);

@@ -64,7 +64,7 @@ int build_flags_parse(struct build_flags *f, struct app *a, int argc, char **arg
 		{0, "annotation", OPTION_LIST, "[manifest,index:]NAME=VALUE",
 		 "Annotate the manifest, or the index of several platforms", &f->annotations},
 		{0, "build-arg", OPTION_LIST, "NAME[=VALUE]", "Set an ARG", &f->args},
-		{0, "build-context", OPTION_LIST, "NAME=SOURCE",
+		{0, "build-context", OPTION_LIST, "NAME[::PLATFORM]=SOURCE",
 		 "A further context: a folder, git repository, URL of a tar, oci-layout:PATH[:TAG], docker-image://NAME or target:STAGE",
 		 &f->contexts},
 		{0, "cache-from", OPTION_LIST, "SPEC",

@@ -30,8 +30,11 @@ static inline size_t dockerfile_stage_steps(const struct dockerfile_stage *s)
 
 /* What --build-context says of names (dockerfile.md 6). */
 struct context_names {
-	/* The stage of target:STAGE that the name stands for; NULL: it stands for something else. */
-	const char *(*target)(void *arg, const char *name);
+	/*
+	 * The stage of target:STAGE that the name stands for in FROM of stage from, or when that is negative
+	 * anywhere else; NULL: it stands for something else.
+	 */
+	const char *(*target)(void *arg, int from, const char *name);
 	void *arg;
 };
 

@@ -61,6 +61,7 @@ void graph_plan_release(struct graph_plan *plan)
 	for (i = 0; i < plan->n_stages; i++)
 		free(plan->stages[i].dependencies);
 	free(plan->stages);
+	free(plan->sequence);
 	free(plan->order);
 	strlist_release(&plan->externals);
 	memset(plan, 0, sizeof(*plan));
@@ -83,9 +84,9 @@ static int index_value(const struct dockerfile *file, const char *name)
 	return (int)n;
 }
 
-static const char *context_target(const struct context_names *contexts, const char *name)
+static const char *context_target(const struct context_names *contexts, int from, const char *name)
 {
-	return contexts->target ? contexts->target(contexts->arg, name) : NULL;
+	return contexts->target ? contexts->target(contexts->arg, from, name) : NULL;
 }
 
 static int find_named(const struct dockerfile *file, int at, const char *name)
@@ -105,15 +106,18 @@ int graph_find_stage(const struct dockerfile *file, int at, const char *name)
 	if (is_index(name))
 		return index_value(file, name);
 	found = find_named(file, at, name);
-	target = found == STAGE_NONE ? context_target(&file->contexts, name) : NULL;
-	return target ? find_named(file, at, target) : found;
+	target = found == STAGE_NONE ? context_target(&file->contexts, STAGE_NONE, name) : NULL;
+	if (!target)
+		return found;
+	found = find_named(file, at, target);
+	return found == STAGE_NONE ? find_named(file, file->n_stages, target) : found;
 }
 
-/* --build-context NAME=target:STAGE */
-static int find_target_context(const struct names *names, const char *name,
+/* --build-context NAME=target:STAGE: the last such stage so far, else one that comes later. */
+static int find_target_context(const struct names *names, int from, const char *name,
 			       const struct instruction *ins, int *found, struct error *err)
 {
-	const char *target = context_target(names->contexts, name);
+	const char *target = context_target(names->contexts, from, name);
 
 	if (!target)
 		return 0;
@@ -127,17 +131,10 @@ static int find_target_context(const struct names *names, const char *name,
 	return 0;
 }
 
-static void add_dependency(struct plan_stage *stage, enum dependency_kind kind, int index,
-			   const char *name, const struct instruction *ins)
+static void add_dependency(struct plan_stage *stage, struct stage_dependency dependency)
 {
-	struct stage_dependency *d;
-
 	GROW(stage->dependencies, stage->n_dependencies + 1, stage->cap_dependencies);
-	d = &stage->dependencies[stage->n_dependencies++];
-	d->kind = kind;
-	d->stage = index;
-	d->name = name;
-	d->instruction = ins;
+	stage->dependencies[stage->n_dependencies++] = dependency;
 }
 
 /* Stages that come later, or this one, are found too: they are an error, not an image. */
@@ -145,24 +142,26 @@ static int add_reference(struct graph_plan *plan, const struct dockerfile *file,
 			 const struct names *names, int at, enum dependency_kind kind,
 			 const char *name, const struct instruction *ins, struct error *err)
 {
-	int found;
+	struct stage_dependency d = {.kind = kind, .name = name, .instruction = ins};
 
 	if (is_index(name)) {
-		found = index_value(file, name);
-		if (found == STAGE_NONE) {
+		d.stage = index_value(file, name);
+		if (d.stage == STAGE_NONE) {
 			error_set(err, ERROR_SYNTAX,
 				  "invalid stage index %s: the file has %d stage%s, counted from 0",
 				  name, file->n_stages, file->n_stages == 1 ? "" : "s");
 			return instruction_error_at(err, ins, name);
 		}
 	} else {
-		found = name_get(&names->earlier, name);
-		if (found == STAGE_NONE)
-			found = name_get(&names->all, name);
-		if (found == STAGE_NONE && find_target_context(names, name, ins, &found, err) < 0)
+		d.stage = name_get(&names->earlier, name);
+		if (d.stage == STAGE_NONE)
+			d.stage = name_get(&names->all, name);
+		d.by_context = d.stage == STAGE_NONE;
+		if (d.by_context &&
+		    find_target_context(names, STAGE_NONE, name, ins, &d.stage, err) < 0)
 			return -1;
 	}
-	add_dependency(&plan->stages[at], kind, found, name, ins);
+	add_dependency(&plan->stages[at], d);
 	return 0;
 }
 
@@ -177,7 +176,7 @@ static int add_stage_triggers(struct dockerfile *file, int at, int base, struct 
 
 	if (stage->has_stage_triggers)
 		return 0;
-	for (i = 0; i < parent->n_instructions; i++)
+	for (i = 0; i < dockerfile_stage_steps(parent); i++)
 		if (parent->instructions[i].kind == INSTRUCTION_ONBUILD)
 			strlist_add(&texts, parent->instructions[i].onbuild);
 	origin = xstrfmt("stage %s", parent->name);
@@ -208,16 +207,19 @@ static int read_stage(struct graph_plan *plan, struct dockerfile *file, const st
 {
 	struct dockerfile_stage *stage = &file->stages[at];
 	struct plan_stage *planned = &plan->stages[at];
+	struct stage_dependency d = {
+		.kind = DEPENDENCY_FROM, .name = base, .instruction = &stage->from};
 	size_t i;
 
-	planned->base = stage->replaced ? STAGE_NONE : name_get(&names->earlier, base);
-	if (planned->base == STAGE_NONE &&
-	    find_target_context(names, base, &stage->from, &planned->base, err) < 0)
+	d.stage = stage->replaced ? STAGE_NONE : name_get(&names->earlier, base);
+	d.by_context = d.stage == STAGE_NONE;
+	if (d.by_context && find_target_context(names, at, base, &stage->from, &d.stage, err) < 0)
 		return -1;
+	planned->base = d.stage;
 	if (planned->base != STAGE_NONE && !stage->replaced &&
 	    add_stage_triggers(file, at, planned->base, err) < 0)
 		return -1;
-	add_dependency(planned, DEPENDENCY_FROM, planned->base, base, &stage->from);
+	add_dependency(planned, d);
 	for (i = 0; i < dockerfile_stage_steps(stage); i++) {
 		const struct instruction *ins = &stage->instructions[i];
 
@@ -297,51 +299,81 @@ static int report_later(const struct dockerfile *file, int at, const struct stag
 
 	error_set(err, ERROR_SYNTAX,
 		  "cannot %s from stage \"%s\", it needs to be defined before current stage \"%s\"",
-		  d->kind == DEPENDENCY_MOUNT  ? "mount"
-		  : d->kind == DEPENDENCY_FROM ? "start"
-					       : "copy",
-		  d->name, stage_label(file, at, label));
+		  d->kind == DEPENDENCY_MOUNT ? "mount" : "copy", d->name,
+		  stage_label(file, at, label));
 	return instruction_error_at(err, d->instruction, d->name);
 }
 
-/* Marks what the target needs, from the last stage to the first: every reference goes back. */
-static int mark_needed(struct graph_plan *plan, const struct dockerfile *file, struct error *err)
+/* Only a context may lead to a stage that comes later. */
+static int check_later(const struct graph_plan *plan, const struct dockerfile *file,
+		       struct error *err)
 {
-	size_t i;
-	int at;
+	for (int at = plan->n_stages - 1; at >= 0; at--) {
+		const struct plan_stage *stage = &plan->stages[at];
 
-	plan->stages[plan->target].needed = true;
-	for (at = plan->target; at >= 0; at--) {
-		struct plan_stage *stage = &plan->stages[at];
-
-		for (i = 0; stage->needed && i < stage->n_dependencies; i++) {
+		for (size_t i = 0; stage->needed && i < stage->n_dependencies; i++) {
 			const struct stage_dependency *d = &stage->dependencies[i];
 
-			if (d->stage == STAGE_NONE)
-				continue;
-			if (d->stage >= at)
+			if (d->stage >= at && !d->by_context)
 				return report_later(file, at, d, err);
-			plan->stages[d->stage].needed = true;
 		}
 	}
 	return 0;
 }
 
+static bool is_ready(const struct plan_stage *stage, const bool *done)
+{
+	for (size_t i = 0; i < stage->n_dependencies; i++) {
+		int on = stage->dependencies[i].stage;
+
+		if (on != STAGE_NONE && !done[on])
+			return false;
+	}
+	return true;
+}
+
+/* Without a cycle every round adds a stage; nearly always the first one adds all. */
+static void list_sequence(struct graph_plan *plan)
+{
+	AUTO_FREE bool *done = xcalloc((size_t)plan->n_stages, sizeof(*done));
+	int n = 0;
+
+	plan->sequence = xcalloc((size_t)plan->n_stages, sizeof(*plan->sequence));
+	while (n < plan->n_stages)
+		for (int at = 0; at < plan->n_stages; at++) {
+			if (done[at] || !is_ready(&plan->stages[at], done))
+				continue;
+			done[at] = true;
+			plan->sequence[n++] = at;
+		}
+}
+
+/* What the target needs, from the end: whatever needs a stage comes after it. */
+static void mark_needed(struct graph_plan *plan)
+{
+	plan->stages[plan->target].needed = true;
+	for (int i = plan->n_stages - 1; i >= 0; i--) {
+		const struct plan_stage *stage = &plan->stages[plan->sequence[i]];
+
+		for (size_t k = 0; stage->needed && k < stage->n_dependencies; k++)
+			if (stage->dependencies[k].stage != STAGE_NONE)
+				plan->stages[stage->dependencies[k].stage].needed = true;
+	}
+}
+
 static void list_needed(struct graph_plan *plan)
 {
 	AUTO(strmap) seen = STRMAP_INIT;
-	size_t i;
-	int at;
 
 	plan->order = xcalloc((size_t)plan->n_stages, sizeof(*plan->order));
-	for (at = 0; at < plan->n_stages; at++) {
-		const struct plan_stage *stage = &plan->stages[at];
+	for (int i = 0; i < plan->n_stages; i++) {
+		const struct plan_stage *stage = &plan->stages[plan->sequence[i]];
 
 		if (!stage->needed)
 			continue;
-		plan->order[plan->n_order++] = at;
-		for (i = 0; i < stage->n_dependencies; i++) {
-			const struct stage_dependency *d = &stage->dependencies[i];
+		plan->order[plan->n_order++] = plan->sequence[i];
+		for (size_t k = 0; k < stage->n_dependencies; k++) {
+			const struct stage_dependency *d = &stage->dependencies[k];
 
 			if (d->stage != STAGE_NONE || strcmp(d->name, "scratch") == 0 ||
 			    strmap_has(&seen, d->name))
@@ -395,7 +427,11 @@ static int make_plan(struct graph_plan *plan, struct dockerfile *file, const cha
 		if (!file->stages[i].replaced)
 			name_set(&names.earlier, file->stages[i].name, i);
 	}
-	if (check_cycles(plan, file, err) < 0 || mark_needed(plan, file, err) < 0)
+	if (check_cycles(plan, file, err) < 0)
+		return -1;
+	list_sequence(plan);
+	mark_needed(plan);
+	if (check_later(plan, file, err) < 0)
 		return -1;
 	list_needed(plan);
 	return 0;

@@ -30,7 +30,8 @@
 enum dependency_kind { DEPENDENCY_FROM, DEPENDENCY_COPY, DEPENDENCY_MOUNT };
 struct stage_dependency {
 	enum dependency_kind kind;
-	int stage;        /* STAGE_NONE: an image or named context */
+	int stage;       /* STAGE_NONE: an image or named context */
+	bool by_context; /* --build-context NAME=target:STAGE: the stage may come later in the file */
 	const char *name; /* as written; points into the instruction or the bases */
 	const struct instruction *instruction; /* that needs it */
 };
@@ -46,7 +47,8 @@ struct graph_plan {
 	int target;
 	struct plan_stage *stages; /* one a stage of the file */
 	int n_stages;
-	int *order; /* the needed stages, each after those it depends on */
+	int *sequence; /* all stages, each after those it depends on, else as in the file */
+	int *order;    /* the needed ones of them, the target last */
 	int n_order;
 	struct strlist
 		externals; /* names of images and contexts of the needed stages; not scratch */
@@ -69,6 +71,7 @@ CLEANUP_RELEASE(graph_plan)
 
 /*
  * The stage that --from=NAME means in stage `at`: by name (the last such stage
- * before `at`), or by index; STAGE_NONE when it is an image or a context.
+ * before `at`), by index, or by a context target:STAGE, which may come later;
+ * STAGE_NONE when it is an image or another context.
  */
 int graph_find_stage(const struct dockerfile *file, int at, const char *name);

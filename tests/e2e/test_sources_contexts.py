@@ -169,8 +169,69 @@ def test_other_targets(build):
     build.fails(text, "there is no such stage", "target:nosuch", files={"f": ""},
                 options=("--build-context", "alpine:3=target:nosuch", "--build-context", "debian=target:made"))
     build.fails("FROM x AS a\nFROM a\n", "circular dependency", options=("--build-context", "x=target:a"))
-    build.fails("FROM scratch AS a\nFROM x AS b\nFROM scratch AS c\n", "defined before",
-                options=("--build-context", "x=target:c", "--target", "b"))
+
+
+def test_targets_that_come_later_in_the_file(build):
+    """In bake targets are files of their own: nothing but a cycle is wrong."""
+    late = ("--build-context", "late=target:c", "--progress", "plain")
+    text = """
+        FROM late AS a
+        COPY f /a
+        FROM tiny AS b
+        COPY --from=late /c /b
+        RUN --mount=type=bind,from=late,target=/m cat /m/c > /mounted
+        FROM a
+        COPY --from=b /b /mounted /
+        FROM scratch AS c
+        ENV FROM=c
+        ARG LATE=yes
+        ONBUILD COPY f /triggered
+        COPY f /c
+        LABEL late=$LATE
+        """
+    for jobs in ((), ("--no-cache",)):
+        built = build(text.replace("FROM a\n", "FROM a AS last\n"), {"f": "f"}, *late, *jobs, "--target", "last")
+        assert sorted(built.tree) == ["a", "b", "c", "mounted", "triggered"]
+        assert built.text("/b") == built.text("/mounted") == "f"
+        assert built.env()["FROM"] == "c" and built.config["Labels"] == {"late": "yes"}
+    assert build(text, {"f": "f"}, *late, "--target", "c").config["OnBuild"] == ["COPY f /triggered"]
+    # The stage of that name which is the last so far, else one that comes.
+    assert sorted(build("FROM scratch AS c\nCOPY f /1\nFROM late AS x\nFROM scratch AS c\nCOPY f /2\nFROM x\n",
+                        {"f": ""}, *late).tree) == ["1"]
+    build.fails("FROM late AS a\nFROM a AS b\nFROM scratch AS c\nCOPY --from=b / /\n", "circular dependency",
+                options=late)
+    build.fails("FROM late AS a\nCOPY --from=z / /\nFROM scratch AS z\nFROM scratch AS c\n", "defined before",
+                options=(*late, "--target", "a"))
+
+
+def test_contexts_of_one_platform(slipway, context, sources, folder):
+    """NAME::PLATFORM, as BuildKit's frontend asks before it asks for NAME; FROM --platform counts, elsewhere the target's."""
+    (folder / "arm").mkdir()
+    (folder / "arm/who").write_text("arm")
+    given = ("--build-context", f"ctx={sources['folder']}", "--build-context", f"ctx::linux/arm64/v8={folder}/arm",
+             "--build-context", f"only::linux/aarch64={folder}/arm", "--build-context", f"st::arm64={folder}/arm")
+    text = ("FROM scratch AS st\nCOPY f /who\n"
+            "FROM --platform=linux/arm64 ctx AS there\nFROM ctx AS mine\n"
+            "FROM scratch\nCOPY --from=ctx who /ctx\nCOPY --from=there who /there\nCOPY --from=mine who /mine\n"
+            "COPY --from=st who /st\n")
+    top = context({"Dockerfile": text, "f": "stage", "Only": "FROM only\n"})
+    for platform, mine, stage in (("linux/amd64", "folder", "stage"), ("linux/arm64", "arm", "arm"), ("linux/arm/v7", "folder", "stage")):
+        slipway.build(top, "-t", "x", "--platform", platform, *given).ok()
+        tree = read_layout(slipway.root, "x:latest").verify().tree()
+        assert {p: tree.text(p) for p in tree} == {"ctx": mine, "there": "arm", "mine": mine, "st": stage}, platform
+    slipway.build(top, "-f", top / "Only", "--platform", "linux/arm64", *given).ok()
+    both = slipway.build(top, "-t", "x", "--platform", "linux/amd64,linux/arm64", "--output", f"type=local,dest={folder}/out", *given)
+    both.ok()
+    assert (folder / "out/linux_amd64/mine").read_text() == "folder" and (folder / "out/linux_arm64/mine").read_text() == "arm"
+    slipway.build(top, "--build-context", f"x::nosuch/a/b/c={folder}").fails("--build-context x::nosuch/a/b/c", code=2)
+
+
+def test_triggers_of_an_image_in_the_place_of_a_stage(build, folder):
+    """The stage is that image: they fire in what is FROM it. Those of the stage's own text are gone with it."""
+    Layout(folder / "l").image("v1", [make_tar([entry("who", data=b"l")])], {"OnBuild": ["COPY f /image"]})
+    built = build("FROM nosuch AS base\nONBUILD COPY f /stage\nFROM base\nCOPY f /own\n", {"f": "f"},
+                  "--build-context", f"base=oci-layout://{folder}/l:v1")
+    assert sorted(built.tree) == ["image", "own", "who"] and "OnBuild" not in built.config
 
 
 def test_scratch_as_an_image(build):

@@ -2,6 +2,8 @@
 
 #include "build_fixture.h"
 
+static const struct platform amd64 = {.os = (char[]){"linux"}, .arch = (char[]){"amd64"}};
+
 static struct named_contexts open_contexts(struct build_fixture *f, const char *name,
 					   const char *source, struct build_named_context *given,
 					   struct build_options *o)
@@ -37,7 +39,7 @@ static void names(void **state)
 		struct build_options o;
 		struct named_contexts c = open_contexts(f, rows[i].given, "/x", &given, &o);
 
-		if ((named_context_find(&c, rows[i].asked) != NULL) != rows[i].found)
+		if ((named_context_find(&c, rows[i].asked, &amd64) != NULL) != rows[i].found)
 			fail_msg("%s as %s", rows[i].given, rows[i].asked);
 		named_contexts_release(&c);
 	}
@@ -73,7 +75,7 @@ static void sources(void **state)
 		struct build_named_context given;
 		struct build_options o;
 		struct named_contexts c = open_contexts(f, "n", rows[i].source, &given, &o);
-		const struct named_context *nc = named_context_find(&c, "n");
+		const struct named_context *nc = named_context_find(&c, "n", &amd64);
 
 		assert_int_equal(nc->kind, rows[i].kind);
 		if (rows[i].path)
@@ -123,8 +125,70 @@ static void the_last_of_a_name_counts(void **state)
 	struct named_contexts c;
 
 	assert_ok(named_contexts_init(&c, f->store, &o, err));
-	assert_string_equal(named_context_find(&c, "n")->path, "/b");
+	assert_string_equal(named_context_find(&c, "n", &amd64)->path, "/b");
 	named_contexts_release(&c);
+}
+
+/* BuildKit's frontend asks for NAME::PLATFORM, normalised, and then for NAME. */
+static void names_of_one_platform(void **state)
+{
+	static const struct {
+		const char *name, *os, *arch, *variant, *path;
+	} rows[] = {
+		{"debian", "linux", "arm64", NULL, "/arm64"},
+		{"docker.io/library/debian:latest", "linux", "arm64", NULL, "/arm64"},
+		{"debian", "linux", "amd64", NULL, "/all"},
+		{"debian", "linux", "arm", "v7", "/all"},
+		{"only", "linux", "arm", "v7", "/v7"},
+		{"only", "linux", "arm", "v6", NULL},
+		{"only", "linux", "amd64", NULL, NULL},
+		{"[::1]:5000/a", "linux", "amd64", NULL, "/ipv6"},
+		{"[::1]:5000/b", "linux", "amd64", NULL, "/ipv6-amd64"},
+		{"[::1]:5000/b", "linux", "386", NULL, NULL},
+	};
+	static const struct build_named_context given[] = {
+		{"debian::linux/arm64/v8", "/early"},
+		{"debian:latest::linux/aarch64", "/arm64"},
+		{"debian", "/all"},
+		{"only::linux/arm", "/v7"},
+		{"[::1]:5000/a", "/ipv6"},
+		{"[::1]:5000/b::amd64", "/ipv6-amd64"},
+	};
+	struct build_fixture *f = *state;
+	const struct build_options o = {.named_contexts = given,
+					.n_named_contexts = ARRAY_SIZE(given)};
+	struct named_contexts c;
+
+	assert_ok(named_contexts_init(&c, f->store, &o, err));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(platform)
+		p = {.os = xstrdup(rows[i].os),
+		     .arch = xstrdup(rows[i].arch),
+		     .variant = xstrdup_null(rows[i].variant)};
+		const struct named_context *nc = named_context_find(&c, rows[i].name, &p);
+
+		if (!rows[i].path)
+			assert_null(nc);
+		else
+			assert_string_equal(nc->path, rows[i].path);
+	}
+	named_contexts_release(&c);
+}
+
+static void refused_names(void **state)
+{
+	static const char *const rows[] = {"n::", "n::linux/amd64/v1/x", "n::lin ux/amd64",
+					   "::linux/amd64"};
+	struct build_fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct build_named_context given = {.name = rows[i], .source = "/x"};
+		const struct build_options o = {.named_contexts = &given, .n_named_contexts = 1};
+		struct named_contexts c;
+
+		assert_error(named_contexts_init(&c, f->store, &o, err), ERROR_USAGE, rows[i]);
+		named_contexts_release(&c);
+	}
 }
 
 int main(void)
@@ -134,6 +198,8 @@ int main(void)
 		cmocka_unit_test(sources),
 		cmocka_unit_test(refused_sources),
 		cmocka_unit_test(the_last_of_a_name_counts),
+		cmocka_unit_test(names_of_one_platform),
+		cmocka_unit_test(refused_names),
 	};
 
 	return cmocka_run_group_tests(tests, build_fixture_setup, build_fixture_teardown);

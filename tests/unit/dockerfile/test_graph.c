@@ -223,6 +223,72 @@ static void long_chains_need_no_stack(void **state)
 	graph_plan_release(NULL);
 }
 
+/* "t" is --build-context t=target:x; "u" the same in FROM of stage 1 alone. */
+static const char *target_of(void *arg, int from, const char *name)
+{
+	(void)arg;
+	return strcmp(name, "t") == 0 || (from == 1 && strcmp(name, "u") == 0) ? "X" : NULL;
+}
+
+static void plan_of_contexts(struct strbuf *out, const char *text, const char *target)
+{
+	AUTO_PTR(dockerfile) file = NULL;
+	AUTO(strmap) globals = STRMAP_INIT;
+	AUTO(stage_bases) bases = STAGE_BASES_INIT;
+	AUTO(graph_plan) plan = GRAPH_PLAN_INIT;
+	AUTO(error) err = ERROR_INIT;
+
+	assert_int_equal(dockerfile_parse(&file, "D", text, strlen(text), NULL), 0);
+	assert_int_equal(graph_expand_bases(&bases, file, &globals, NULL), 0);
+	file->contexts.target = target_of;
+	if (graph_plan(&plan, file, target, &bases, &err) < 0) {
+		strbuf_printf(out, "!%s", err.message);
+		return;
+	}
+	for (int i = 0; i < plan.n_order; i++)
+		strbuf_printf(out, "%d", plan.order[i]);
+	strbuf_puts(out, " of ");
+	for (int i = 0; i < plan.n_stages; i++)
+		strbuf_printf(out, "%d", plan.sequence[i]);
+	for (int i = 0; i < file->n_stages; i++)
+		strbuf_printf(out, "%s%d", i ? "," : " t=", graph_find_stage(file, i, "t"));
+}
+
+/* A context that is a stage leads to any stage, as another target of bake does; only a cycle is wrong. */
+static void contexts_that_are_later_stages(void **state)
+{
+	static const struct {
+		const char *text, *target, *expected;
+	} rows[] = {
+		{"FROM t AS a\nFROM b AS x\nFROM a\nCOPY --from=x c d", NULL, "102 of 102 t=1,1,1"},
+		{"FROM a AS a\nCOPY --from=t c d\nFROM b AS x", "a", "10 of 10 t=1,1"},
+		{"FROM a AS a\nRUN --mount=from=t,target=/t c\nFROM t AS y\nFROM b AS x\nFROM y",
+		 NULL, "213 of 2013 t=2,2,2,2"},
+		/* The last one so far goes before one that comes later. */
+		{"FROM b AS x\nFROM t AS a\nFROM c AS x\nFROM t", NULL, "23 of 0123 t=2,0,0,2"},
+		{"FROM u AS a\nFROM u AS b\nFROM c AS x\nFROM b", NULL, "213 of 0213 t=2,2,2,2"},
+		{"FROM t AS a\nFROM a AS x", NULL,
+		 "!D:2:6: circular dependency detected on stage: a"},
+		{"FROM t AS x", NULL, "!D:1:6: circular dependency detected on stage: x"},
+		{"FROM t AS a\nFROM b", NULL,
+		 "!D:1:1: --build-context t=target:X: there is no such stage"},
+		/* Others still have to come before. */
+		{"FROM t AS a\nCOPY --from=z d e\nFROM b AS x\nFROM c AS z", "a",
+		 "!D:2:13: cannot copy from stage \"z\", it needs to be defined before current stage \"a\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(strbuf) out = STRBUF_INIT;
+
+		plan_of_contexts(&out, rows[i].text, rows[i].target);
+		if (out.buf[0] == '!' ? !str_starts(out.buf, rows[i].expected)
+				      : strcmp(out.buf, rows[i].expected) != 0)
+			fail_msg("%s\n  expected %s\n  got      %s", rows[i].text, rows[i].expected,
+				 out.buf);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +297,7 @@ int main(void)
 		cmocka_unit_test(dependencies_name_their_instruction),
 		cmocka_unit_test(finding_stages),
 		cmocka_unit_test(long_chains_need_no_stack),
+		cmocka_unit_test(contexts_that_are_later_stages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
