@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -17,13 +18,16 @@
 /* Dirty pages are handed to the disk in pieces of this size while the next bytes arrive, so that the fsync at the end is short. */
 #define WRITEBACK_STEP (16 << 20)
 #define COPY_CHUNK     (1u << 20)
+/* A new blob of at most this many bytes gets a file when it is known that the store lacks it. */
+#define HELD_MAX 4096
 
 struct ingest {
 	struct sink sink;
 	struct store *store;
 	int fd;
-	char name[INGEST_NAME_SIZE]; /* below the root; "" once it is no longer ours */
-	struct digest expected;      /* unset: not known beforehand */
+	char name[INGEST_NAME_SIZE]; /* below the root; "" without a file that is ours */
+	uint8_t *held;          /* all bytes, as long as there is no file; NULL: there was one */
+	struct digest expected; /* unset: not known beforehand */
 	struct digester digester;
 	int64_t size, flushed;
 	bool present, failed;
@@ -34,6 +38,7 @@ static void forget(struct ingest *in, bool remove)
 	if (remove && in->name[0])
 		unlinkat(store_dirfd(in->store), in->name, 0);
 	in->name[0] = '\0';
+	free(take_ptr(in->held));
 }
 
 static const char *describe(const struct ingest *in)
@@ -57,20 +62,19 @@ static void start_writeback(struct ingest *in)
 	in->flushed = in->size;
 }
 
-static int ingest_write(struct sink *s, const void *data, size_t len, struct error *err)
+static bool is_usable(const struct ingest *in)
 {
-	struct ingest *in = (struct ingest *)s;
+	return !in->failed && (in->held || in->name[0]);
+}
+
+static int write_at(struct ingest *in, const void *data, size_t len, int64_t offset,
+		    struct error *err)
+{
 	const char *p = data;
 	size_t done = 0;
 
-	if (in->failed || !in->name[0])
-		return error_set(err, ERROR_SYSTEM, "write %s: an earlier write failed",
-				 describe(in));
-	if (in->size + (int64_t)len > LIMIT_BLOB_BYTES)
-		return error_set(err, ERROR_CORRUPT, "%s is larger than the limit of %lld bytes",
-				 describe(in), (long long)LIMIT_BLOB_BYTES);
 	while (done < len) {
-		ssize_t n = pwrite(in->fd, p + done, len - done, in->size + (int64_t)done);
+		ssize_t n = pwrite(in->fd, p + done, len - done, offset + (int64_t)done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -80,9 +84,44 @@ static int ingest_write(struct sink *s, const void *data, size_t len, struct err
 		}
 		done += (size_t)n;
 	}
+	return 0;
+}
+
+/* Gives what is held a file. */
+static int spill(struct ingest *in, struct error *err)
+{
+	AUTO_FREE uint8_t *held = take_ptr(in->held);
+
+	if (!held)
+		return 0;
+	if (ingest_temp_file(in->store, in->name, &in->fd, err) < 0) {
+		in->name[0] = '\0';
+		in->failed = true;
+		return -1;
+	}
+	return write_at(in, held, (size_t)in->size, 0, err);
+}
+
+static int ingest_write(struct sink *s, const void *data, size_t len, struct error *err)
+{
+	struct ingest *in = (struct ingest *)s;
+
+	if (!is_usable(in))
+		return error_set(err, ERROR_SYSTEM, "write %s: an earlier write failed",
+				 describe(in));
+	if (in->size + (int64_t)len > LIMIT_BLOB_BYTES)
+		return error_set(err, ERROR_CORRUPT, "%s is larger than the limit of %lld bytes",
+				 describe(in), (long long)LIMIT_BLOB_BYTES);
+	if (in->held && in->size + (int64_t)len <= HELD_MAX) {
+		if (len)
+			memcpy(in->held + in->size, data, len);
+	} else if (spill(in, err) < 0 || write_at(in, data, len, in->size, err) < 0) {
+		return -1;
+	}
 	digester_update(&in->digester, data, len);
 	in->size += (int64_t)len;
-	start_writeback(in);
+	if (!in->held)
+		start_writeback(in);
 	return 0;
 }
 
@@ -162,10 +201,7 @@ int ingest_begin(struct ingest **out, struct store *s, const struct digest *expe
 	in->fd = -1;
 	digester_init(&in->digester, expected);
 	if (!expected) {
-		if (ingest_temp_file(s, in->name, &in->fd, err) < 0) {
-			in->name[0] = '\0';
-			return -1;
-		}
+		in->held = xmalloc(HELD_MAX);
 		*out = take_ptr(in);
 		return 0;
 	}
@@ -205,6 +241,8 @@ int ingest_restart(struct ingest *in, struct error *err)
 	digester_init(&in->digester, digest_is_set(&in->expected) ? &in->expected : NULL);
 	in->size = in->flushed = 0;
 	in->sink.failed = ERROR_NONE;
+	if (in->held)
+		return 0;
 	in->failed = !in->name[0];
 	if (in->failed || ftruncate(in->fd, 0) < 0 || lseek(in->fd, 0, SEEK_SET) < 0) {
 		in->failed = true;
@@ -215,6 +253,8 @@ int ingest_restart(struct ingest *in, struct error *err)
 
 int ingest_copy(struct ingest *in, int fd, const char *name, struct error *err)
 {
+	if (spill(in, err) < 0)
+		return -1;
 	if (in->size == 0 && lseek(fd, 0, SEEK_CUR) == 0 && ioctl(in->fd, FICLONE, fd) == 0)
 		return digester_update_fd(&in->digester, in->fd, in->name, &in->size, err);
 
@@ -271,7 +311,7 @@ static int check_bytes(const struct ingest *in, const struct digest *got, int64_
 
 int ingest_commit(struct ingest *in, struct digest *digest, int64_t size, struct error *err)
 {
-	if (in->failed || !in->name[0])
+	if (!is_usable(in))
 		return error_set(err, ERROR_SYSTEM, "store %s: an earlier write failed",
 				 describe(in));
 	struct digest got = digester_final(&in->digester);
@@ -287,8 +327,7 @@ int ingest_commit(struct ingest *in, struct digest *digest, int64_t size, struct
 		 * After a failed fsync the kernel may have dropped the pages and a second call would say
 		 * yes: the file is given up.
 		 */
-		if (fsync(in->fd) < 0) {
-			write_failed(in, err);
+		if (spill(in, err) < 0 || (fsync(in->fd) < 0 && write_failed(in, err) < 0)) {
 			forget(in, true);
 			return -1;
 		}

@@ -1,7 +1,8 @@
 /*
  * Blobs in the making: a file under ingest/ that becomes a blob of the store when it is complete and right.
  * With a digest the file is HEX.part, locked by its owner and kept when the work ends early, so that the next
- * ingest of the digest, in any process, continues it. Without one it is tmp-PID-N and goes away with its owner.
+ * ingest of the digest, in any process, continues it. Without one it is tmp-PID-N and goes away with its owner;
+ * it has no file before it is larger than a page or known to be missing.
  */
 #pragma once
 

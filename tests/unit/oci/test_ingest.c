@@ -65,12 +65,18 @@ static size_t count_files(const struct fixture *f)
 static void test_dropped(void **state)
 {
 	struct fixture *f = *state;
+	static const char page[4097] = "a page and a byte";
 	struct digest d = abc();
 	struct ingest *in;
 
 	assert_ok(f, ingest_begin(&in, f->store, NULL, &f->err));
-	assert_ok(f, write_text(in, "ab", &f->err));
+	assert_ok(f, sink_write(ingest_sink(in), page, sizeof(page), &f->err));
 	assert_int_equal(count_files(f), 1);
+	ingest_free(in);
+	assert_int_equal(count_files(f), 0);
+	/* What is small has no file yet. */
+	assert_ok(f, ingest_begin(&in, f->store, NULL, &f->err));
+	assert_ok(f, write_text(in, "ab", &f->err));
 	ingest_free(in);
 	assert_int_equal(count_files(f), 0);
 	/* Nothing came: nothing is kept. */
@@ -78,6 +84,34 @@ static void test_dropped(void **state)
 	ingest_free(in);
 	assert_int_equal(count_files(f), 0);
 	ingest_free(NULL);
+}
+
+/* Around the size from which a blob has a file: every byte arrives, whatever pieces they come in. */
+static void test_small_and_large(void **state)
+{
+	static const size_t sizes[] = {0, 1, 4095, 4096, 4097, 8192, 20000};
+	static const size_t steps[] = {1, 1000, 4096, 4097, 20000};
+	struct fixture *f = *state;
+	static char data[20000];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (char)(i * 7 + i / 251);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes) * ARRAY_SIZE(steps); i++) {
+		const size_t size = sizes[i % ARRAY_SIZE(sizes)],
+			     step = steps[i / ARRAY_SIZE(sizes)];
+		AUTO_PTR(ingest) in = NULL;
+		struct digest got = {0};
+
+		assert_ok(f, ingest_begin(&in, f->store, NULL, &f->err));
+		for (size_t at = 0; at < size; at += step)
+			assert_ok(f, sink_write(ingest_sink(in), data + at,
+						size - at < step ? size - at : step, &f->err));
+		assert_ok(f, ingest_commit(in, &got, (int64_t)size, &f->err));
+		assert_string_equal(got.text, digest_of(data, size).text);
+		assert_ok(f, store_verify_blob(f->store, &got, (int64_t)size, &f->err));
+		assert_fails(f, ERROR_SYSTEM, "earlier", write_text(in, "x", &f->err));
+		assert_int_equal(count_files(f), 0);
+	}
 }
 
 static void test_resume(void **state)
@@ -414,6 +448,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		store_test(test_unknown_digest),
 		store_test(test_dropped),
+		store_test(test_small_and_large),
 		store_test(test_resume),
 		store_test(test_restart),
 		store_test(test_mismatch),
