@@ -368,5 +368,10 @@ bool explain_is_kept(struct store *s, const char *key)
 
 void explain_keep(struct store *s, const char *key, const struct strbuf *parts)
 {
-	cache_write_file(s, FOLDER, key, parts->buf, parts->len);
+	AUTO(strbuf) there = STRBUF_INIT;
+
+	/* Equal keys have equal parts: a step that runs again need not write them again. */
+	if (!cache_read_file(s, FOLDER, key, &there) || there.len != parts->len ||
+	    memcmp(there.buf, parts->buf, parts->len) != 0)
+		cache_write_file(s, FOLDER, key, parts->buf, parts->len);
 }
