@@ -12,13 +12,12 @@ struct rootfs {
 	struct rootfs_layer *layers; /* views of the two above */
 	size_t n, cap;
 
-	char *dir;  /* the writable folder with all that belongs to it; NULL until the first run */
-	int dir_fd; /* locked: its owner is alive */
-	bool fresh; /* nothing ran in it yet */
-	unsigned int n_runs;
+	struct run_folder folder; /* of what is written; none until the first run */
+	char *upper;              /* the change set, in there; NULL until the first run */
+	bool fresh;               /* nothing ran in it yet */
 };
 
 /* The folder of the topmost layer that is mounted; NULL without layers. free() */
 char *rootfs_top_folder(const struct rootfs *fs);
-/* Makes the writable folder (dir/upper, dir/mnt) unless there is one. */
+/* Makes the writable folder unless there is one. */
 int rootfs_prepare(struct rootfs *fs, struct error *err);

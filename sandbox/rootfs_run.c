@@ -84,7 +84,7 @@ static int add_view(struct run *r, const struct sandbox_mount *m, struct error *
 /* A folder for the writes that are dropped. */
 static int add_scratch(struct run *r, size_t i, struct error *err)
 {
-	AUTO_FREE char *dir = xstrfmt("%s/bind-%u-%zu", r->fs->dir, r->number, i);
+	AUTO_FREE char *dir = xstrfmt("%s/bind-%u-%zu", r->fs->folder.path, r->number, i);
 
 	if (mkdir(dir, 0755) < 0)
 		return store_write_failed(r->fs->sb->store, "a folder for dropped writes", dir,
@@ -119,7 +119,7 @@ static uint32_t mount_kind(enum sandbox_mount_kind kind)
 static int fill_cache(struct run *r, const struct sandbox_mount *m, size_t i, bool *filled,
 		      struct error *err)
 {
-	AUTO_FREE char *dir = xstrfmt("%s/cache-%u-%zu", r->fs->dir, r->number, i);
+	AUTO_FREE char *dir = xstrfmt("%s/cache-%u-%zu", r->fs->folder.path, r->number, i);
 	AUTO(tree_cache) cache = {0};
 	AUTO(error) local = ERROR_INIT;
 	const struct extract_job job = {
@@ -144,7 +144,7 @@ static int add_source(struct run *r, const struct sandbox_mount *m, size_t i, st
 		return add_view(r, m, err);
 	/* Layers without any: nothing is to be seen. */
 	if (m->kind == SANDBOX_MOUNT_BIND && !m->source_dir) {
-		AUTO_FREE char *dir = xstrfmt("%s/void-%u-%zu", r->fs->dir, r->number, i);
+		AUTO_FREE char *dir = xstrfmt("%s/void-%u-%zu", r->fs->folder.path, r->number, i);
 
 		if (mkdir(dir, 0755) < 0)
 			return store_write_failed(r->fs->sb->store, "an empty folder", dir, err);
@@ -254,15 +254,14 @@ static int add_orders(struct run *r, struct error *err)
 {
 	const struct run_spec *spec = r->spec;
 	const char *hostname = spec->hostname ? spec->hostname : DEFAULT_HOSTNAME;
-	AUTO_FREE char *upper = xstrfmt("%s/upper", r->fs->dir);
-	AUTO_FREE char *mnt = xstrfmt("%s/mnt", r->fs->dir);
+	AUTO_FREE char *mnt = xstrfmt("%s/mnt", r->fs->folder.path);
 
 	order_u32(&r->orders, ORDER_TASK, TASK_RUN);
 	order_u32(&r->orders, ORDER_FLAGS, flags_of(r));
 	if (r->userns_fd >= 0)
 		order_u32(&r->orders, ORDER_USERNS_FD, (uint32_t)r->userns_fd);
 	order_str(&r->orders, ORDER_SCRATCH, mnt);
-	order_str(&r->orders, ORDER_UPPER, upper);
+	order_str(&r->orders, ORDER_UPPER, r->fs->upper);
 	order_str(&r->orders, ORDER_WORK, r->work);
 	add_lowers(r, ORDER_LOWER, r->fs->layers, r->fs->chains, r->fs->n);
 	order_strings(&r->orders, ORDER_ARG, spec->argv);
@@ -314,8 +313,8 @@ static int open_agents(struct run *r, struct error *err)
 static int make_work(struct run *r, struct error *err)
 {
 	/* A folder that an overlay worked in is not taken again. */
-	r->number = r->fs->n_runs++;
-	r->work = xstrfmt("%s/work-%u", r->fs->dir, r->number);
+	r->number = r->fs->folder.n_runs++;
+	r->work = xstrfmt("%s/work-%u", r->fs->folder.path, r->number);
 	if (mkdir(r->work, 0755) < 0)
 		return store_write_failed(r->fs->sb->store, "the work folder of a step", r->work,
 					  err);

@@ -43,6 +43,7 @@ int sandbox_open(struct sandbox **out, struct store *s, const struct sandbox_opt
 		strlist_add(&sb->helper_env, o->helper_env[i]);
 	sb->has_helper_env = sb->helper_env.n > 0;
 	sb->init_fd = sb->userns_fd = -1;
+	sb->kept_folder = (struct run_folder)RUN_FOLDER_INIT;
 	for (size_t i = 0; i < ARRAY_SIZE(sb->layer_locks); i++)
 		sb->layer_locks[i] = -1;
 	pthread_mutex_init(&sb->lock, NULL);
@@ -62,6 +63,7 @@ void sandbox_free(struct sandbox *sb)
 {
 	if (!sb)
 		return;
+	run_folder_close(&sb->kept_folder, sb, false);
 	helpers_end(sb);
 	sandbox_wait_ended(sb);
 	if (sb->init_fd >= 0)

@@ -6,6 +6,7 @@
 #include "base/strbuf.h"
 #include "base/strmap.h"
 #include "sandbox/launch.h"
+#include "sandbox/run_folder.h"
 #include "sandbox/sandbox.h"
 
 struct helper;
@@ -32,7 +33,8 @@ struct sandbox {
 	struct strbuf filters[2]; /* seccomp programs: real, pretending */
 	pid_t *ending; /* first processes of steps that have ended; their mounts may still go */
 	size_t n_ending, cap_ending;
-	struct helper *helpers; /* idle ones */
+	struct helper *helpers;        /* idle ones */
+	struct run_folder kept_folder; /* an idle one */
 };
 
 /* Can RUN work here? Sets *mode, or fails with the reason: ERROR_UNSUPPORTED. */

@@ -1,0 +1,133 @@
+#include "sandbox/run_folder.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/path.h"
+#include "base/time.h"
+#include "sandbox/sandbox_private.h"
+
+#define PREFIX    "run-"
+#define ANCHOR    "mnt"
+#define SWEEP_AGE 60 /* seconds: a younger folder may have an owner that has not locked it yet */
+
+static bool take_kept(struct run_folder *f, struct sandbox *sb)
+{
+	pthread_mutex_lock(&sb->lock);
+	*f = sb->kept_folder;
+	sb->kept_folder = (struct run_folder)RUN_FOLDER_INIT;
+	pthread_mutex_unlock(&sb->lock);
+	return f->path != NULL;
+}
+
+int run_folder_open(struct run_folder *f, struct sandbox *sb, struct error *err)
+{
+	AUTO_FREE char *ingest = store_path(sb->store, "ingest");
+	AUTO_FREE char *anchor = NULL;
+
+	if (take_kept(f, sb))
+		return 0;
+	if (fs_mkdir_p(ingest, 0700, err) < 0 ||
+	    fs_make_temp_dir(ingest, PREFIX, &f->path, err) < 0)
+		return -1;
+	f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->fd < 0)
+		return error_errno(err, "open %s", f->path);
+	flock(f->fd, LOCK_EX | LOCK_NB);
+	anchor = path_join(f->path, ANCHOR);
+	if (mkdir(anchor, 0755) < 0)
+		return store_write_failed(sb->store, "the writable folder of a step", anchor, err);
+	return 0;
+}
+
+static int empty(const struct run_folder *f, struct sandbox *sb, struct error *err)
+{
+	DIR *dir = opendir(f->path);
+	struct dirent *e;
+	int result = 0;
+
+	if (!dir)
+		return error_errno(err, "open %s", f->path);
+	while (result == 0 && (e = readdir(dir))) {
+		AUTO_FREE char *path = NULL;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    strcmp(e->d_name, ANCHOR) == 0)
+			continue;
+		path = path_join(f->path, e->d_name);
+		result = sandbox_remove_tree(sb, path, err);
+	}
+	closedir(dir);
+	return result;
+}
+
+/* False: there is one already. */
+static bool give_back(struct run_folder *f, struct sandbox *sb)
+{
+	bool given;
+
+	pthread_mutex_lock(&sb->lock);
+	given = !sb->kept_folder.path;
+	if (given)
+		sb->kept_folder = *f;
+	pthread_mutex_unlock(&sb->lock);
+	return given;
+}
+
+void run_folder_close(struct run_folder *f, struct sandbox *sb, bool keep)
+{
+	AUTO(error) err = ERROR_INIT;
+
+	if (!f->path)
+		return;
+	if (keep && empty(f, sb, NULL) == 0 && give_back(f, sb)) {
+		*f = (struct run_folder)RUN_FOLDER_INIT;
+		return;
+	}
+	if (sandbox_remove_tree(sb, f->path, &err) < 0)
+		report_log(sb->reporter, LOG_WARNING, "%s", err.message);
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f->path);
+	*f = (struct run_folder)RUN_FOLDER_INIT;
+}
+
+/* A folder of a process that was killed: nobody holds its lock. */
+static void sweep_one(struct sandbox *sb, const char *path)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(error) err = ERROR_INIT;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || time_now() - st.st_mtime < SWEEP_AGE ||
+	    flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	if (sandbox_remove_tree(sb, path, &err) < 0)
+		report_log(sb->reporter, LOG_DEBUG, "left behind: %s", err.message);
+}
+
+void run_folder_sweep(struct sandbox *sb)
+{
+	AUTO_FREE char *ingest = store_path(sb->store, "ingest");
+	DIR *dir = opendir(ingest);
+	struct dirent *e;
+
+	if (!dir)
+		return;
+	while ((e = readdir(dir))) {
+		AUTO_FREE char *path = NULL;
+
+		if (!str_starts(e->d_name, PREFIX))
+			continue;
+		path = path_join(ingest, e->d_name);
+		sweep_one(sb, path);
+	}
+	closedir(dir);
+}
