@@ -119,7 +119,7 @@ int build_flags_parse(struct build_flags *f, struct app *a, int argc, char **arg
 		{0, "rm", OPTION_FLAG, NULL, "Accepted: nothing is left of a step", &f->rm},
 		{0, "sbom", OPTION_STRING, "BOOL", "Only false", &f->sbom},
 		{0, "secret", OPTION_LIST, "id=ID[,src=FILE|,env=NAME]",
-		 "A secret for RUN --mount=type=secret; GIT_AUTH_TOKEN is the login of git sources",
+		 "A secret for RUN --mount=type=secret; GIT_AUTH_TOKEN and HTTP_AUTH_TOKEN_HOST are logins of git sources and URLs",
 		 &f->secrets},
 		{0, "shm-size", OPTION_STRING, "BYTES", "Size of /dev/shm of RUN steps (64m)",
 		 &f->steps.shm_size},

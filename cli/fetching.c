@@ -9,37 +9,6 @@
 #include "net/url.h"
 #include "base/base64.h"
 
-/* A connection of its own a download, since stages run at the same time. */
-static int fetch_file(void *arg, const char *url, const struct fetch_answer *known, int out_fd,
-		      struct fetch_answer *out, struct error *err)
-{
-	struct fetching *f = arg;
-	struct app *a = f->app;
-	AUTO(fetched) got = {0};
-	AUTO_PTR(http) http = NULL;
-	struct http_options o = {
-		.user_agent = "slipway/" SLIPWAY_VERSION,
-		.ca_file = a->env.ca_file,
-		.ca_dir = a->env.ca_dir,
-		.cancel = a->cancel,
-	};
-	const struct fetch_known conditions = {
-		.etag = known ? known->etag : NULL,
-		.last_modified = known ? known->last_modified : NULL,
-	};
-
-	if (http_new(&http, &o, err) < 0 ||
-	    fetch_url(http, url, known ? &conditions : NULL, out_fd, &got, err) < 0)
-		return -1;
-	*out = (struct fetch_answer){
-		.etag = take_ptr(got.etag),
-		.last_modified = take_ptr(got.last_modified),
-		.mtime = got.mtime,
-		.unchanged = got.unchanged,
-	};
-	return 0;
-}
-
 static const struct build_secret *find_secret(const struct fetching *f, const char *id)
 {
 	for (size_t i = 0; i < f->inputs->n_secrets; i++)
@@ -78,25 +47,112 @@ static char *basic(const char *user, const char *password)
 	return strbuf_detach(&out, NULL);
 }
 
-/* docker's secrets, those of the host first: GIT_AUTH_HEADER.HOST, GIT_AUTH_TOKEN.HOST, then without the host. */
-static int find_authorization(const struct fetching *f, const char *host, char **out,
-			      struct error *err)
+/* The header's value from the secret of this name; a token becomes one by its kind. */
+enum secret_kind { SECRET_HEADER, SECRET_BASIC_TOKEN, SECRET_BEARER_TOKEN };
+static int use_secret(const struct fetching *f, const char *id, enum secret_kind kind, char **out,
+		      struct error *err)
 {
-	for (int i = 0; i < 4; i++) {
-		bool token = i % 2, named = i < 2;
-		AUTO_FREE char *id = xstrfmt("GIT_AUTH_%s%s%s", token ? "TOKEN" : "HEADER",
-					     named ? "." : "", named ? host : "");
-		const struct build_secret *s = find_secret(f, id);
-		AUTO(strbuf) text = STRBUF_INIT;
+	const struct build_secret *s = find_secret(f, id);
+	AUTO(strbuf) text = STRBUF_INIT;
+	int result;
 
-		if (!s)
-			continue;
-		if (secret_text(&text, s, err) < 0)
-			return -1;
-		*out = token ? basic("x-access-token", text.buf) : xstrdup(text.buf);
-		wipe(text.buf, text.len);
+	if (!s || *out)
 		return 0;
-	}
+	result = secret_text(&text, s, err);
+	if (result == 0)
+		*out = kind == SECRET_BASIC_TOKEN    ? basic("x-access-token", text.buf)
+		       : kind == SECRET_BEARER_TOKEN ? xstrfmt("Bearer %s", text.buf)
+						     : xstrdup(text.buf);
+	if (text.cap)
+		wipe(text.buf, text.len);
+	return result;
+}
+
+/* docker's secrets, those of the host first: GIT_AUTH_HEADER.HOST, GIT_AUTH_TOKEN.HOST, then without the host. */
+static int find_git_secret(const struct fetching *f, const char *host, char **out,
+			   struct error *err)
+{
+	AUTO_FREE char *header = xstrfmt("GIT_AUTH_HEADER.%s", host);
+	AUTO_FREE char *token = xstrfmt("GIT_AUTH_TOKEN.%s", host);
+
+	if (use_secret(f, header, SECRET_HEADER, out, err) < 0 ||
+	    use_secret(f, token, SECRET_BASIC_TOKEN, out, err) < 0 ||
+	    use_secret(f, "GIT_AUTH_HEADER", SECRET_HEADER, out, err) < 0)
+		return -1;
+	return use_secret(f, "GIT_AUTH_TOKEN", SECRET_BASIC_TOKEN, out, err);
+}
+
+/* docker's secrets for files: HTTP_AUTH_HEADER_HOST, HTTP_AUTH_TOKEN_HOST. There are none for all hosts. */
+static int find_url_credential(const struct fetching *f, const char *text, char **out,
+			       struct error *err)
+{
+	AUTO(url) url = {0};
+	AUTO_FREE char *host = NULL, *header = NULL, *token = NULL;
+
+	if (url_parse(&url, text, err) < 0)
+		return -1;
+	if (!url_is_http(&url))
+		return 0;
+	host = url_host_port(&url);
+	header = xstrfmt("HTTP_AUTH_HEADER_%s", host);
+	token = xstrfmt("HTTP_AUTH_TOKEN_%s", host);
+	if (use_secret(f, header, SECRET_HEADER, out, err) < 0)
+		return -1;
+	return use_secret(f, token, SECRET_BEARER_TOKEN, out, err);
+}
+
+static void hint_login(const char *text, struct error *err)
+{
+	AUTO(url) url = {0};
+	AUTO_FREE char *host = NULL;
+
+	if (url_parse(&url, text, NULL) < 0)
+		return;
+	host = url_host_port(&url);
+	error_hint(
+		err,
+		"A token for this server is given as --secret id=HTTP_AUTH_TOKEN_%s,env=VARIABLE.",
+		host);
+}
+
+/* A connection of its own a download, since stages run at the same time. */
+static int fetch_file(void *arg, const char *url, const struct fetch_answer *known, int out_fd,
+		      struct fetch_answer *out, struct error *err)
+{
+	struct fetching *f = arg;
+	struct app *a = f->app;
+	AUTO(fetched) got = {0};
+	AUTO_PTR(http) http = NULL;
+	struct http_options o = {
+		.user_agent = "slipway/" SLIPWAY_VERSION,
+		.ca_file = a->env.ca_file,
+		.ca_dir = a->env.ca_dir,
+		.cancel = a->cancel,
+	};
+	const struct fetch_known conditions = {
+		.etag = known ? known->etag : NULL,
+		.last_modified = known ? known->last_modified : NULL,
+	};
+	char *authorization = NULL;
+	int result;
+
+	if (find_url_credential(f, url, &authorization, err) < 0)
+		return -1;
+	result = http_new(&http, &o, err);
+	if (result == 0)
+		result = fetch_url(http, url, known ? &conditions : NULL, authorization, out_fd,
+				   &got, err);
+	if (result < 0 && err && !authorization && (err->status == 401 || err->status == 403))
+		hint_login(url, err);
+	wipe_free(authorization);
+	if (result < 0)
+		return -1;
+	*out = (struct fetch_answer){
+		.etag = take_ptr(got.etag),
+		.last_modified = take_ptr(got.last_modified),
+		.mtime = got.mtime,
+		.unchanged = got.unchanged,
+	};
 	return 0;
 }
 
@@ -123,7 +179,7 @@ static int find_credential(const struct fetching *f, const struct git_ref *ref, 
 		*out = basic(ref->userinfo, NULL);
 		return 0;
 	}
-	return find_authorization(f, host, out, err);
+	return find_git_secret(f, host, out, err);
 }
 
 static bool is_ssh(const struct git_ref *ref)

@@ -6,8 +6,7 @@
 
 struct fetching {
 	struct app *app;
-	const struct build_inputs
-		*inputs; /* secrets GIT_AUTH_TOKEN and GIT_AUTH_HEADER, --ssh default */
+	const struct build_inputs *inputs; /* secrets GIT_AUTH_*, HTTP_AUTH_*; --ssh default */
 };
 
 struct fetch_source fetching_source(struct fetching *f);

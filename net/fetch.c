@@ -86,8 +86,27 @@ static void note_answer(struct fetched *out, const struct http_response *res)
 	out->last_modified = keep_header(res, "Last-Modified");
 }
 
+struct wanted {
+	const struct fetch_known *known;
+	const char *authorization; /* NULL: none, or not for where the last redirect led */
+	int fd;
+};
+
+static void add_headers(struct strlist *headers, const struct wanted *wanted)
+{
+	add_conditions(headers, wanted->known);
+	if (wanted->authorization)
+		strlist_addf(headers, "Authorization: %s", wanted->authorization);
+}
+
+static void wipe_headers(struct strlist *headers)
+{
+	for (size_t i = 0; i < headers->n; i++)
+		wipe(headers->items[i], strlen(headers->items[i]));
+}
+
 /* One request; *next is where it redirects to (free()), or NULL when the body was written. */
-static int request(struct http *h, const struct url *url, const struct fetch_known *known, int fd,
+static int request(struct http *h, const struct url *url, const struct wanted *wanted,
 		   struct fetched *out, char **next, struct error *err)
 {
 	AUTO(strlist) headers = STRLIST_INIT;
@@ -105,18 +124,20 @@ static int request(struct http *h, const struct url *url, const struct fetch_kno
 		.on_headers = check_length,
 	};
 	const char *location;
-	int result = 0;
+	int result;
 
-	add_conditions(&headers, known);
-	fd_sink_init(&body.file, fd, shown);
-	if (http_send(h, &req, &res, err) < 0) {
+	add_headers(&headers, wanted);
+	fd_sink_init(&body.file, wanted->fd, shown);
+	result = http_send(h, &req, &res, err);
+	wipe_headers(&headers);
+	if (result < 0) {
 		http_response_release(&res);
 		return error_wrap(err, "download %s", shown);
 	}
 	location = http_header_get(&res, "Location", 0);
 	if (res.status >= 300 && res.status < 400 && location) {
 		*next = xstrdup(location);
-	} else if (res.status == 304 && known) {
+	} else if (res.status == 304 && wanted->known) {
 		out->unchanged = true;
 	} else if (res.status < 200 || res.status >= 300) {
 		result = error_set(err, ERROR_REMOTE, "download %s: the server answered %d%s%s",
@@ -132,34 +153,48 @@ static int request(struct http *h, const struct url *url, const struct fetch_kno
 	return result;
 }
 
-int fetch_url(struct http *h, const char *text, const struct fetch_known *known, int fd,
-	      struct fetched *out, struct error *err)
+static int check_url(const struct url *url, const char *text, const char *authorization,
+		     struct error *err)
 {
-	AUTO(url) url = {0};
-
-	if (url_parse(&url, text, err) < 0)
-		return -1;
-	if (!url_is_http(&url))
+	if (!url_is_http(url))
 		return error_set(err, ERROR_UNSUPPORTED, "cannot download %s: only http and https",
 				 text);
-	if (url.userinfo)
+	if (url->userinfo)
 		return error_set(
 			err, ERROR_DENIED,
 			"cannot download from %s: a URL with a password would be recorded in the "
 			"image's history",
-			url.host);
+			url->host);
+	if (authorization && strcmp(url->scheme, "https") != 0 && !url_host_is_loopback(url->host))
+		return error_set(err, ERROR_DENIED,
+				 "cannot download %s: a secret is not sent over http: use https",
+				 text);
+	return 0;
+}
+
+int fetch_url(struct http *h, const char *text, const struct fetch_known *known,
+	      const char *authorization, int fd, struct fetched *out, struct error *err)
+{
+	struct wanted wanted = {.known = known, .authorization = authorization, .fd = fd};
+	AUTO(url) url = {0};
+
+	if (url_parse(&url, text, err) < 0 || check_url(&url, text, authorization, err) < 0)
+		return -1;
 	out->mtime = -1;
 	for (int i = 0; i <= MAX_REDIRECTS; i++) {
 		AUTO_FREE char *next = NULL;
 		AUTO(url) target = {0};
 
-		if (request(h, &url, known, fd, out, &next, err) < 0)
+		if (request(h, &url, &wanted, out, &next, err) < 0)
 			return -1;
 		if (!next)
 			return 0;
 		if (url_resolve(&target, &url, next, err) < 0 ||
 		    check_redirect(&url, &target, err) < 0)
 			return error_wrap(err, "download %s", text);
+		/* Also when a later one leads back: whoever sent us there must not choose what we ask as ourselves. */
+		if (!url_same_origin(&url, &target))
+			wanted.authorization = NULL;
 		url_release(&url);
 		url = target;
 		target = (struct url){0};

@@ -19,11 +19,12 @@ struct fetch_known {
 };
 
 /*
- * Writes the body to fd, at most LIMIT_DOWNLOAD_BYTES (ERROR_UNSUPPORTED); known may be NULL. ERROR_REMOTE with the status when
- * it is not 2xx, ERROR_DENIED for a refused redirect.
+ * Writes the body to fd, at most LIMIT_DOWNLOAD_BYTES (ERROR_UNSUPPORTED); known may be NULL. authorization: value of that header,
+ * a secret, or NULL; it goes to the URL's own origin, over TLS or to loopback alone, and no more once a redirect led elsewhere.
+ * ERROR_REMOTE with the status when it is not 2xx, ERROR_DENIED for a refused redirect or an authorization in the clear.
  */
-int fetch_url(struct http *h, const char *url, const struct fetch_known *known, int fd,
-	      struct fetched *out, struct error *err);
+int fetch_url(struct http *h, const char *url, const struct fetch_known *known,
+	      const char *authorization, int fd, struct fetched *out, struct error *err);
 void fetched_release(struct fetched *f);
 
 CLEANUP_RELEASE(fetched)

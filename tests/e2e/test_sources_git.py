@@ -317,6 +317,13 @@ def test_a_login_is_not_sent_elsewhere(build, served, repository):
         assert other.asked == []
         build(f"FROM scratch\nADD {web.url}/app.git /\n", None, *option, env={"T": TOKEN})
         assert other.asked and not [h for h in other.headers if "Authorization" in h]
+        # Nor one that is named for another host, or for files.
+        elsewhere = other.url.split("//")[1]
+        for name in (f"GIT_AUTH_TOKEN.{elsewhere}", f"GIT_AUTH_HEADER.{elsewhere}", f"HTTP_AUTH_TOKEN_{web.url.split('//')[1]}"):
+            web.headers.clear()
+            build.fails(f"FROM scratch\nADD {web.url}/app.git /\n", "could not read Username",
+                        options=("--secret", f"id={name},env=T", "--no-cache"), env={"T": TOKEN})
+            assert web.headers and not [h for h in web.headers if "Authorization" in h], name
 
 
 def test_passwords_in_addresses(build, slipway, served, repository):

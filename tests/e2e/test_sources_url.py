@@ -203,3 +203,79 @@ def test_an_archive_bomb_does_not_fill_the_disk(build):
         member.size = 1 << 31
         tar.addfile(member, open("/dev/zero", "rb"))
     build.fails("FROM scratch\nADD a /t/\n", "Dockerfile:2", files={"a": out.getvalue()})
+
+
+TOKEN = "hunter2-token"
+
+
+class Guarded(Web):
+    """Serves /f to whom knows the header's value alone; headers is what was sent as Authorization."""
+
+    def __init__(self, wanted):
+        self.headers = []
+
+        def page(headers):
+            self.headers.append(headers.get("Authorization"))
+            known = self.headers[-1] == wanted
+            return (200, {"ETag": '"1"'}, b"guarded") if known else (401, {"WWW-Authenticate": "Bearer"}, b"who?")
+
+        super().__init__({"/f": page})
+        self.host = self.url.split("//")[1]
+
+
+@pytest.mark.parametrize("value, id, wanted", [
+    (TOKEN + "\n", "HTTP_AUTH_TOKEN_HOST", f"Bearer {TOKEN}"), (f"Basic {TOKEN}", "HTTP_AUTH_HEADER_HOST", f"Basic {TOKEN}"),
+], ids=["token", "header"])
+def test_logins(build, slipway, value, id, wanted):
+    """docker's secrets for files: in no layer, history, key, log or file of the store."""
+    with Guarded(wanted) as web:
+        text = f"FROM scratch\nADD {web.url}/f /f\n"
+        secret = ("--secret", f"id={id.replace('HOST', web.host)},env=T")
+        build.fails(text, "401", "Dockerfile:2", f"HTTP_AUTH_TOKEN_{web.host}")
+        built = build(text, None, *secret, env={"T": value})
+        assert built.text("/f") == "guarded" and web.headers == [None, wanted]
+        again = build(text, None, *secret, "--no-cache", env={"T": value})
+        assert again.text("/f") == "guarded"
+        # Also where the context or a named one comes from.
+        assert build("FROM scratch\nCOPY --from=c context /c\n", None, *secret, "--build-context", f"c={web.url}/f",
+                     env={"T": value}).text("/c") == "guarded"
+        # Who lost the secret is asked again, whatever the store remembers.
+        build.fails(text, "401")
+        for one in (built, again):
+            assert TOKEN not in str(one.document) + one.result.err + one.result.out
+        assert [p for p in slipway.root.rglob("*") if p.is_file() and TOKEN.encode() in p.read_bytes()] == []
+
+
+def test_logins_of_other_hosts_are_not_sent(build):
+    with Guarded("never") as web, Web({}) as proxy:
+        text = f"FROM scratch\nADD {web.url}/f /f\n"
+        port = web.host.split(":")[1]
+        for id in ("HTTP_AUTH_TOKEN", "HTTP_AUTH_HEADER", "HTTP_AUTH_TOKEN_127.0.0.1", f"HTTP_AUTH_TOKEN_localhost:{port}",
+                   f"HTTP_AUTH_HEADER_127.0.0.1:{port}0", "GIT_AUTH_TOKEN", f"GIT_AUTH_HEADER.{web.host}"):
+            build.fails(text, "401", options=("--secret", f"id={id},env=T"), env={"T": TOKEN})
+        assert set(web.headers) == {None}
+        # In the clear over a network: not at all.
+        build.fails("FROM scratch\nADD http://nowhere.example/f /f\n", "Dockerfile:2", "use https",
+                    options=("--secret", "id=HTTP_AUTH_TOKEN_nowhere.example,env=T"), env={"T": TOKEN, "http_proxy": proxy.url})
+        build.fails(text, "control characters", options=("--secret", f"id=HTTP_AUTH_HEADER_{web.host},env=T"), env={"T": "a\nb: c"})
+        assert proxy.asked == [] and set(web.headers) == {None}
+
+
+def test_a_login_does_not_follow_a_redirect(build):
+    """Nor does it come back with one: a server that was led to must not choose what is asked in our name."""
+    seen = {}
+
+    def page(name, answer):
+        def ask(headers):
+            seen[name] = headers.get("Authorization")
+            return answer
+        return ask
+
+    with Web({}) as web, Web({}) as other:
+        host = web.url.split("//")[1]
+        web.pages = {"/a": page("a", (302, {"Location": "/b"}, b"")), "/b": page("b", (302, {"Location": f"{other.url}/c"}, b"")),
+                     "/d": page("d", b"end")}
+        other.pages = {"/c": page("c", (302, {"Location": f"{web.url}/d"}, b""))}
+        built = build(f"FROM scratch\nADD {web.url}/a /f\n", None, "--secret", f"id=HTTP_AUTH_TOKEN_{host},env=T", env={"T": TOKEN})
+    assert built.text("/f") == "end"
+    assert seen == {"a": f"Bearer {TOKEN}", "b": f"Bearer {TOKEN}", "c": None, "d": None}

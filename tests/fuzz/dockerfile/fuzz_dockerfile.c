@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/strbuf.h"
 #include "dockerfile/graph.h"
 
@@ -23,6 +24,31 @@ static void ignore_name(void *ctx, const char *name)
 {
 	(void)ctx;
 	(void)name;
+}
+
+/* "tNAME" is --build-context tNAME=target:NAME, which may lead anywhere in the file. */
+static const char *context_target(void *ctx, int from, const char *name)
+{
+	(void)ctx;
+	return name[0] == 't' && name[1] && from % 2 ? name + 1 : NULL;
+}
+
+/* Whatever a stage needs comes before it, and is needed itself. */
+static void check_plan(const struct graph_plan *plan)
+{
+	AUTO_FREE bool *done = xcalloc((size_t)plan->n_stages, sizeof(*done));
+
+	if (plan->n_order < 1 || plan->order[plan->n_order - 1] != plan->target)
+		__builtin_trap();
+	for (int i = 0; i < plan->n_order; i++) {
+		const struct plan_stage *stage = &plan->stages[plan->order[i]];
+
+		for (size_t k = 0; k < stage->n_dependencies; k++)
+			if (stage->dependencies[k].stage != STAGE_NONE &&
+			    !done[stage->dependencies[k].stage])
+				__builtin_trap();
+		done[plan->order[i]] = true;
+	}
 }
 
 static void expand_all(const struct dockerfile *file)
@@ -62,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			__builtin_trap();
 		return 0;
 	}
+	file->contexts.target = context_target;
 	if (graph_eval_globals(&globals, file, NULL, "linux/arm64/v8", "linux/amd64", NULL, &err) <
 		    0 ||
 	    graph_expand_bases(&bases, file, &globals, &err) < 0 ||
@@ -70,8 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			__builtin_trap();
 		return 0;
 	}
-	if (plan.n_order < 1 || plan.order[plan.n_order - 1] != plan.target)
-		__builtin_trap();
+	check_plan(&plan);
 	expand_all(file);
 	return 0;
 }
