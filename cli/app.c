@@ -89,8 +89,15 @@ static int make_repository(void *arg, const char *host, const char *repository, 
 	struct app *a = arg;
 
 	*made = false;
-	return a->no_create_repo ? 0
-				 : aws_login_make_repository(a->aws, host, repository, made, err);
+	if (!a->no_create_repo)
+		return aws_login_make_repository(a->aws, host, repository, made, err);
+	if (!aws_login_is_for(host))
+		return 0;
+	return error_set(
+		err, ERROR_NOT_FOUND,
+		"NAME_UNKNOWN: the repository %s does not exist at %s, and --no-create-repo "
+		"forbids making it",
+		repository, host);
 }
 
 static int make_registry(struct app *a, const struct registry_options *limits,
@@ -101,7 +108,9 @@ static int make_registry(struct app *a, const struct registry_options *limits,
 		.cancel = limits->cancel,
 		.max_retries = limits->max_retries,
 		.max_pause_ms = limits->max_pause_ms,
-		.stall_timeout_ms = limits->stall_timeout_ms,
+		.retry_base_ms = a->env.retry_ms,
+		.stall_timeout_ms = limits->stall_timeout_ms ? limits->stall_timeout_ms
+							     : a->env.stall_ms,
 		.answer_timeout_ms = limits->answer_timeout_ms,
 		.login = {.get = get_login, .arg = a},
 		.repositories = {.make = make_repository, .arg = a},

@@ -51,6 +51,8 @@ int cmd_version(struct app *a, int argc, char **argv, struct error *err);
 /* Pushes one image and prints the line docker's users expect: for push and build --push. */
 int push_image(struct app *a, const struct image_ref *ref, const struct descriptor *d, bool quiet,
 	       struct error *err);
+/* To an error of a push: which names were pushed before it. */
+void push_hint_done(const struct strlist *done, struct error *err);
 
 /* Exit code for an error that reached main(): 2 usage, 130 or 143 cancelled, else 1. */
 int error_exit_code(const struct error *err, const struct cancel *cancel);

@@ -192,6 +192,21 @@ static bool wants_push(const struct build_flags *f, const struct output_list *ou
 	return push;
 }
 
+static int push_names(struct app *a, const struct build_refs *refs, const struct descriptor *d,
+		      bool quiet, struct error *err)
+{
+	AUTO(strlist) done = STRLIST_INIT;
+
+	for (size_t i = 0; i < refs->n; i++) {
+		AUTO_FREE char *name = image_ref_familiar(&refs->items[i]);
+
+		if (push_image(a, &refs->items[i], d, quiet, err) < 0)
+			return push_hint_done(&done, err), -1;
+		strlist_add(&done, name);
+	}
+	return 0;
+}
+
 /* Names, files, archives, push: everything after the image exists. */
 static int finish(struct app *a, const struct build_flags *f, const struct output_list *outputs,
 		  const struct build_refs *refs, const struct build_result *result,
@@ -204,9 +219,8 @@ static int finish(struct app *a, const struct build_flags *f, const struct outpu
 		return -1;
 	if (output_list_write(a, outputs, result, refs->items, refs->n, err) < 0)
 		return -1;
-	for (size_t i = 0; push && i < refs->n; i++)
-		if (push_image(a, &refs->items[i], &result->descriptor, f->quiet, err) < 0)
-			return -1;
+	if (push && push_names(a, refs, &result->descriptor, f->quiet, err) < 0)
+		return -1;
 	if (f->iidfile && write_id_file(f->iidfile, result, err) < 0)
 		return -1;
 	return f->metadata_file ? write_metadata(f->metadata_file, result, refs, err) : 0;

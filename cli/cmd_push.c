@@ -37,6 +37,14 @@ int push_image(struct app *a, const struct image_ref *ref, const struct descript
 	return 0;
 }
 
+void push_hint_done(const struct strlist *done, struct error *err)
+{
+	AUTO_FREE char *names = strlist_join(done, ", ");
+
+	if (done->n)
+		error_hint(err, "pushed before it, and there now: %s", names);
+}
+
 static int push_one(struct app *a, const char *name, const char *platform, bool quiet,
 		    struct error *err)
 {
@@ -58,6 +66,7 @@ static int push_one(struct app *a, const char *name, const char *platform, bool 
 int cmd_push(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
+	AUTO(strlist) done = STRLIST_INIT;
 	const char *progress = NULL, *platform = NULL;
 	bool quiet = false;
 	struct option options[] = {
@@ -75,8 +84,10 @@ int cmd_push(struct app *a, int argc, char **argv, struct error *err)
 		return parsed < 0 ? -1 : 0;
 	if (app_progress(a, progress, quiet, err) < 0)
 		return -1;
-	for (size_t i = 0; i < args.n; i++)
+	for (size_t i = 0; i < args.n; i++) {
 		if (push_one(a, args.items[i], platform, quiet, err) < 0)
-			return -1;
+			return push_hint_done(&done, err), -1;
+		strlist_add(&done, args.items[i]);
+	}
 	return 0;
 }

@@ -26,6 +26,15 @@ static const char *get_set(const struct environment *e, const char *name)
 	return value && *value ? value : NULL;
 }
 
+/* Milliseconds up to an hour, 0 for anything else. */
+static int get_ms(const struct environment *e, const char *name)
+{
+	const char *value = get_set(e, name);
+	long ms = value ? strtol(value, NULL, 10) : 0;
+
+	return ms > 0 && ms <= 3600000 ? (int)ms : 0;
+}
+
 static char *state_folder(const struct environment *e)
 {
 	const char *root = get_set(e, "SLIPWAY_ROOT");
@@ -99,6 +108,8 @@ void environment_init(struct environment *e, char **envp)
 	e->no_color = get_set(e, "NO_COLOR") != NULL;
 	e->verbose = get_set(e, "SLIPWAY_VERBOSE") != NULL;
 	fs_no_openat2 = get_set(e, "SLIPWAY_TEST_NO_OPENAT2") != NULL;
+	e->retry_ms = get_ms(e, "SLIPWAY_TEST_RETRY_MS");
+	e->stall_ms = get_ms(e, "SLIPWAY_TEST_STALL_MS");
 	find_auth_files(e);
 	find_proxies(e);
 	if (get_set(e, "SLIPWAY_CONNECT_TO"))

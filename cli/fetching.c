@@ -226,23 +226,38 @@ static void fill_request(struct git_request *r, const struct git_ref *ref, bool 
 	};
 }
 
+/* One call of git, with what it may know. */
+struct git_call {
+	struct git_client client;
+	struct git_request request;
+	char *authorization; /* secret */
+};
+
+static void git_call_release(struct git_call *c)
+{
+	wipe_free(c->authorization);
+}
+CLEANUP_RELEASE(git_call)
+
+static int git_call_init(struct git_call *c, const struct fetching *f, const struct git_ref *ref,
+			 enum fetch_for who, bool keep_git_dir, struct error *err)
+{
+	*c = (struct git_call){.authorization = NULL};
+	if (make_client(f, ref, who, &c->client, err) < 0 ||
+	    find_credential(f, ref, &c->authorization, err) < 0)
+		return -1;
+	fill_request(&c->request, ref, keep_git_dir, c->authorization);
+	return 0;
+}
+
 static int resolve_git(void *arg, const struct git_ref *ref, enum fetch_for who,
 		       struct fetch_commit *out, struct error *err)
 {
-	struct fetching *f = arg;
-	char *authorization = NULL;
 	AUTO(git_commit) found = {.ref = NULL};
-	struct git_client client;
-	struct git_request request;
-	int result;
+	AUTO(git_call) call;
 
-	if (make_client(f, ref, who, &client, err) < 0 ||
-	    find_credential(f, ref, &authorization, err) < 0)
-		return -1;
-	fill_request(&request, ref, false, authorization);
-	result = git_resolve(&found, &client, &request, err);
-	wipe_free(authorization);
-	if (result < 0)
+	if (git_call_init(&call, arg, ref, who, false, err) < 0 ||
+	    git_resolve(&found, &call.client, &call.request, err) < 0)
 		return -1;
 	memcpy(out->id, found.id, sizeof(out->id));
 	memcpy(out->commit, found.commit, sizeof(out->commit));
@@ -254,22 +269,14 @@ static int checkout_git(void *arg, const struct git_ref *ref, enum fetch_for who
 			const struct fetch_commit *commit, const char *folder, char **root,
 			struct error *err)
 {
-	struct fetching *f = arg;
-	char *authorization = NULL;
 	struct git_commit what = {.ref = commit->ref};
-	struct git_client client;
-	struct git_request request;
-	int result;
+	AUTO(git_call) call;
 
-	if (make_client(f, ref, who, &client, err) < 0 ||
-	    find_credential(f, ref, &authorization, err) < 0)
+	if (git_call_init(&call, arg, ref, who, keep_git_dir, err) < 0)
 		return -1;
 	memcpy(what.id, commit->id, sizeof(what.id));
 	memcpy(what.commit, commit->commit, sizeof(what.commit));
-	fill_request(&request, ref, keep_git_dir, authorization);
-	result = git_checkout(&client, &request, &what, folder, root, err);
-	wipe_free(authorization);
-	return result;
+	return git_checkout(&call.client, &call.request, &what, folder, root, err);
 }
 
 struct fetch_source fetching_source(struct fetching *f)

@@ -13,6 +13,8 @@
 #define MAX_IDLE 8
 /* A plain server may wait for more of a TLS hello: where plain HTTP is likely, do not wait as long. */
 #define PLAIN_CONNECT_MS 5000
+/* For what is only polite, while a user waits for the end. */
+#define LAST_MS 2000
 
 int registry_client_new(struct registry_client **out, const struct registry_options *o,
 			struct error *err)
@@ -272,36 +274,85 @@ static void note_answer(struct registry_host *h, const struct url *url)
 	pthread_mutex_unlock(&h->lock);
 }
 
-int host_send(struct registry_host *h, const struct url *url, const char *authorization,
-	      const struct http_request *req, struct http_response *res, struct error *err)
+static void say_done(struct registry_host *h, const char *method, const struct url *url,
+		     const struct http_response *res, int64_t began)
+{
+	AUTO_FREE char *shown = url_redact(url);
+
+	report_log(h->client->o.reporter, LOG_DEBUG, "%s %s: %d %s in %.0f ms", method, shown,
+		   res->status, http_status_text(res->status),
+		   (double)(time_monotonic_ns() - began) / 1e6);
+}
+
+/* authorization, if any, as one more header, which leaves no copy behind. */
+static int send_over(struct http *http, const struct url *url, const char *authorization,
+		     const struct http_request *req, struct http_response *res, struct error *err)
 {
 	AUTO_FREE char *text = url_format(url);
-	AUTO_FREE char *shown = url_redact(url);
 	AUTO(strlist) headers = STRLIST_INIT;
 	struct http_request full = *req;
-	int64_t began;
-	struct http *http;
 	int rc;
 
-	if (wait_for_pause(h, err) < 0 || borrow(h, &http, err) < 0)
-		return -1;
 	if (req->headers)
 		strlist_copy(&headers, req->headers);
 	if (authorization)
 		strlist_add(&headers, authorization);
 	full.url = text;
 	full.headers = &headers;
-	began = time_monotonic_ns();
 	rc = http_send(http, &full, res, err);
 	if (authorization)
 		wipe(headers.items[headers.n - 1], strlen(authorization));
+	return rc;
+}
+
+int host_send(struct registry_host *h, const struct url *url, const char *authorization,
+	      const struct http_request *req, struct http_response *res, struct error *err)
+{
+	int64_t began;
+	struct http *http;
+	int rc;
+
+	if (wait_for_pause(h, err) < 0 || borrow(h, &http, err) < 0)
+		return -1;
+	began = time_monotonic_ns();
+	rc = send_over(http, url, authorization, req, res, err);
 	give_back(h, http);
 	if (rc < 0)
 		return -1;
 	note_answer(h, url);
 	say_warnings(h, res);
-	report_log(h->client->o.reporter, LOG_DEBUG, "%s %s: %d %s in %.0f ms", req->method, shown,
-		   res->status, http_status_text(res->status),
-		   (double)(time_monotonic_ns() - began) / 1e6);
+	say_done(h, req->method, url, res, began);
 	return 0;
+}
+
+void host_send_last(struct registry_host *h, const struct url *url, const char *authorization,
+		    const struct http_request *req, struct http_response *res)
+{
+	const int64_t began = time_monotonic_ns();
+	const struct cancel soon = {.wake_fd = -1, .deadline_ns = began + LAST_MS * 1000000ll};
+	struct http_options o = h->http;
+	AUTO_PTR(http) http = NULL;
+
+	o.cancel = &soon;
+	o.connect_timeout_ms = LAST_MS;
+	if (http_new(&http, &o, NULL) == 0 &&
+	    send_over(http, url, authorization, req, res, NULL) == 0)
+		say_done(h, req->method, url, res, began);
+}
+
+int64_t host_chunk_bytes(struct registry_host *h)
+{
+	int64_t bytes;
+
+	pthread_mutex_lock(&h->lock);
+	bytes = h->chunk_bytes;
+	pthread_mutex_unlock(&h->lock);
+	return bytes;
+}
+
+void host_set_chunk_bytes(struct registry_host *h, int64_t bytes)
+{
+	pthread_mutex_lock(&h->lock);
+	h->chunk_bytes = bytes;
+	pthread_mutex_unlock(&h->lock);
 }

@@ -31,6 +31,7 @@ struct registry_host {
 	enum host_scheme scheme;
 	bool answered; /* some answer came: a failure to connect is a passing one */
 	int64_t paused_until_ns;
+	int64_t chunk_bytes; /* 0: blobs go whole */
 	struct http **idle;
 	size_t n_idle, idle_cap;
 };
@@ -66,6 +67,17 @@ void host_pause(struct registry_host *h, int64_t delay_ns);
  */
 int host_send(struct registry_host *h, const struct url *url, const char *authorization,
 	      const struct http_request *req, struct http_response *res, struct error *err);
+
+/*
+ * The same over a connection of its own, for two seconds at most, whatever was cancelled; what becomes of it is for the log
+ * alone.
+ */
+void host_send_last(struct registry_host *h, const struct url *url, const char *authorization,
+		    const struct http_request *req, struct http_response *res);
+
+/* Largest body that the host is known to take; 0: not known to be limited. */
+int64_t host_chunk_bytes(struct registry_host *h);
+void host_set_chunk_bytes(struct registry_host *h, int64_t bytes);
 
 /* Waits; ERROR_CANCELLED at a signal. */
 int client_sleep(struct registry_client *c, int64_t ns, struct error *err);

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "registry/auth.h"
 #include "registry/blobs.h"
 #include "registry/parallel.h"
 #include "registry/remote_error.h"
@@ -112,15 +111,8 @@ int registry_has_blob(struct registry_client *c, const struct image_ref *repo,
 				       repo->path);
 	AUTO(strlist) scopes = STRLIST_INIT;
 	AUTO(http_response) res = {0};
-	struct registry_request r = {
-		.host = client_host(c, repo),
-		.what = what,
-		.path = path,
-		.need = {.repository = repo->path, .scopes = &scopes},
-		.http = {.method = "HEAD", .body_len = -1, .body_fd = -1},
-	};
+	struct registry_request r = request_to_pull(c, repo, "HEAD", path, what, &scopes);
 
-	auth_scope_pull(&scopes, repo->path);
 	if (registry_send(&r, &res, NULL, err) < 0)
 		return -1;
 	*there = res.status == 200;

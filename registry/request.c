@@ -151,3 +151,36 @@ int registry_send(const struct registry_request *r, struct http_response *res, s
 		return 0;
 	}
 }
+
+void request_farewell(const struct registry_request *r)
+{
+	const struct cancel *user = r->host->client->stop.parent;
+	AUTO(http_response) res = {0};
+	AUTO(auth_grant) grant = {0};
+	AUTO(url) origin = {0};
+	AUTO(url) at = {0};
+
+	if ((user && user->count > 1) || start_url(r, &at, NULL) < 0 ||
+	    host_url(r->host, "/", &origin, NULL) < 0)
+		return;
+	if (!url_same_origin(&origin, &at)) {
+		host_send_last(client_host_of_url(r->host->client, &at), &at, NULL, &r->http, &res);
+		return;
+	}
+	if (auth_authorize(r->host, &at, &r->need, &grant, NULL) == 0)
+		host_send_last(r->host, &at, grant.header, &r->http, &res);
+}
+
+struct registry_request request_to_pull(struct registry_client *c, const struct image_ref *ref,
+					const char *method, const char *path, const char *what,
+					struct strlist *scopes)
+{
+	auth_scope_pull(scopes, ref->path);
+	return (struct registry_request){
+		.host = client_host(c, ref),
+		.what = what,
+		.path = path,
+		.need = {.repository = ref->path, .scopes = scopes},
+		.http = {.method = method, .body_len = -1, .body_fd = -1},
+	};
+}

@@ -29,3 +29,12 @@ int request_once(const struct registry_request *r, struct http_response *res, st
 /* The same with retries. A failure to get an answer is wrapped with what, and has a hint. */
 int registry_send(const struct registry_request *r, struct http_response *res, struct url *final,
 		  struct error *err);
+/*
+ * One last request without a body, of which nobody needs the answer: credentials that are at hand, no redirect, no retry, two
+ * seconds. It goes out after a cancellation too, unless the user has asked twice to end.
+ */
+void request_farewell(const struct registry_request *r);
+/* A request without a body that needs the right to pull from ref; scopes (empty) lives as long as the request. */
+struct registry_request request_to_pull(struct registry_client *c, const struct image_ref *ref,
+					const char *method, const char *path, const char *what,
+					struct strlist *scopes);

@@ -142,7 +142,7 @@ int retry_again(struct retry *r, const struct http_response *res, const struct e
 	    delay > r->host->client->o.max_pause_ms * NS_PER_MS)
 		return 0;
 	say(r, res, why, delay);
-	if (res && res->status == 429)
+	if (res && (res->status == 429 || asked >= 0))
 		host_pause(r->host, delay);
 	return client_sleep(r->host->client, delay, err) < 0 ? -1 : 1;
 }

@@ -1,7 +1,7 @@
 /*
  * When to try again: connection failures and the statuses 408, 429, 499, 500, 502, 503, 504, 522; up to max_retries times with
- * a random delay that doubles from retry_base_ms to 30 s. 429 pauses every request to the host, for what Retry-After says
- * (5 minutes at most). A transfer that moved 1 MiB, or went on for a minute, earns a fresh count. Each retry says its reason.
+ * a random delay that doubles from retry_base_ms to 30 s. 429, and Retry-After with any of them, pauses every request to the
+ * host, for what Retry-After says (5 minutes at most). A transfer that moved 1 MiB, or went on for a minute, earns a fresh count. Each retry says its reason.
  *
  * At the very first contact a wrong address is likelier than a passing fault: a host that has not answered yet gets two more
  * knocks at a closed port (1.5 s at most), and none when its name is unknown or no connection came in time.

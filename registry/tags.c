@@ -86,17 +86,10 @@ int registry_tags(struct registry_client *c, const struct image_ref *ref, struct
 	AUTO_FREE char *what = xstrfmt("list the tags of %s/%s", ref->host, ref->path);
 	AUTO(strlist) scopes = STRLIST_INIT;
 	AUTO(url) next = {0};
-	struct registry_request r = {
-		.host = client_host(c, ref),
-		.what = what,
-		.path = path,
-		.need = {.repository = ref->path, .scopes = &scopes},
-		.http = {.method = "GET", .body_len = -1},
-	};
+	struct registry_request r = request_to_pull(c, ref, "GET", path, what, &scopes);
 	size_t left_out = 0;
 	bool more = true;
 
-	auth_scope_pull(&scopes, ref->path);
 	while (more) {
 		size_t before = out->n;
 

@@ -2,26 +2,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "registry/blobs.h"
-#include "registry/policy.h"
 #include "registry/remote_error.h"
-#include "registry/request.h"
-#include "registry/retry.h"
 #include "registry/sources.h"
+#include "registry/upload.h"
 
 /* More repositories than this are not asked to lend a blob. */
 #define MAX_MOUNTS 3
-
-struct upload {
-	const struct blob_job *job;
-	struct registry_host *host;
-	struct strlist scopes;
-	char *what;
-	int fd;
-	struct digester digester; /* of what has been given to the connection */
-	int64_t hashed, said;
-	bool corrupt;
-};
 
 static void upload_release(struct upload *u)
 {
@@ -33,8 +19,7 @@ static void upload_release(struct upload *u)
 }
 CLEANUP_RELEASE(upload)
 
-static struct registry_request upload_request(const struct upload *u, const char *method,
-					      const char *path)
+struct registry_request upload_request(const struct upload *u, const char *method, const char *path)
 {
 	return (struct registry_request){
 		.host = u->host,
@@ -46,8 +31,7 @@ static struct registry_request upload_request(const struct upload *u, const char
 	};
 }
 
-/* HEAD. What has another size than the blob is not taken for it. */
-static int is_present(const struct upload *u, bool *present, struct error *err)
+int upload_is_present(const struct upload *u, bool *present, struct error *err)
 {
 	const struct descriptor *blob = u->job->blob;
 	AUTO_FREE char *path = xstrfmt("/v2/%s/blobs/%s", u->job->repository->path,
@@ -122,192 +106,6 @@ static int try_mounts(const struct upload *u, bool *mounted, char **from, struct
 	return 0;
 }
 
-/* After an answer of 404: *made when the repository was missing and is there now. */
-static int make_repository(const struct upload *u, const struct http_response *res, bool *made,
-			   struct error *err)
-{
-	const struct repository_maker *maker = &u->host->client->o.repositories;
-	const struct image_ref *repo = u->job->repository;
-
-	*made = false;
-	if (res->status != 404 || !maker->make || !remote_has_code(res, "NAME_UNKNOWN"))
-		return 0;
-	return maker->make(maker->arg, repo->host, repo->path, made, err);
-}
-
-static int open_session(const struct upload *u, struct http_response *res, struct url *final,
-			struct error *err)
-{
-	AUTO_FREE char *path = xstrfmt("/v2/%s/blobs/uploads/", u->job->repository->path);
-	struct registry_request r = upload_request(u, "POST", path);
-	bool made;
-
-	r.http.body_len = 0;
-	if (registry_send(&r, res, final, err) < 0 || make_repository(u, res, &made, err) < 0 ||
-	    (made && registry_send(&r, res, final, err) < 0))
-		return -1;
-	if (res->status != 202)
-		return remote_error(err, u->what, u->job->repository->host, res);
-	return 0;
-}
-
-/* Where the bytes go: Location as the registry wrote it, with the digest added. */
-static int session_url(const struct upload *u, const struct http_response *res,
-		       const struct url *final, struct url *out, struct error *err)
-{
-	const char *location = http_header_get(res, "Location", 0);
-	AUTO(url) origin = {0};
-	AUTO(strbuf) query = STRBUF_INIT;
-
-	if (!location)
-		return error_set(err, ERROR_REMOTE, "%s: %s opened an upload without a Location",
-				 u->what, u->job->repository->host);
-	if (url_resolve(out, final, location, err) < 0 ||
-	    host_url(u->host, "/", &origin, err) < 0 ||
-	    policy_check(&origin, out, "upload session", err) < 0)
-		return error_wrap(err, "%s", u->what);
-	if (out->query)
-		strbuf_printf(&query, "%s&", out->query);
-	strbuf_puts(&query, "digest=");
-	url_encode(&query, u->job->blob->digest.text);
-	free(out->query);
-	out->query = strbuf_detach(&query, NULL);
-	return 0;
-}
-
-/*
- * Hashes what is about to be sent. The last piece is held back when the whole is not what it should be: an upload without
- * its end is never completed, so a damaged blob does not reach the registry.
- */
-static int on_body(void *arg, int64_t offset, const void *data, size_t len, struct error *err)
-{
-	struct upload *u = arg;
-	const struct descriptor *blob = u->job->blob;
-	struct digest got;
-
-	if (blob_check_stop(u->job, err) < 0)
-		return -1;
-	if (offset == 0) {
-		/* Another attempt: of the same session after a challenge, or of the next. */
-		digester_release(&u->digester);
-		digester_init(&u->digester, &blob->digest);
-		u->hashed = 0;
-	}
-	if (offset != u->hashed)
-		return error_set(err, ERROR_SYSTEM, "the body is not read in order");
-	digester_update(&u->digester, data, len);
-	u->hashed += (int64_t)len;
-	if (u->hashed < blob->size)
-		return 0;
-	got = digester_final(&u->digester);
-	if (digest_equal(&got, &blob->digest))
-		return 0;
-	u->corrupt = true;
-	return error_set(err, ERROR_CORRUPT, "the stored content has the digest %s", got.text);
-}
-
-static void on_progress(void *arg, int64_t sent, int64_t received)
-{
-	struct upload *u = arg;
-
-	(void)received;
-	blob_progress(u->job, sent, &u->said);
-}
-
-static int put_bytes(struct upload *u, const struct url *session, struct http_response *res,
-		     struct error *err)
-{
-	const struct descriptor *blob = u->job->blob;
-	AUTO(strlist) headers = STRLIST_INIT;
-	struct registry_request r = upload_request(u, "PUT", NULL);
-
-	strlist_add(&headers, "Content-Type: application/octet-stream");
-	r.url = session;
-	r.http.headers = &headers;
-	r.http.body_fd = u->fd;
-	r.http.body_len = blob->size;
-	r.http.body = blob->size ? NULL : "";
-	r.http.on_body = on_body;
-	r.http.on_progress = on_progress;
-	r.http.arg = u;
-	return request_once(&r, res, NULL, err);
-}
-
-static bool is_session_lost(const struct http_response *res)
-{
-	return res->status == 416 ||
-	       (res->status == 404 && !remote_has_code(res, "NAME_UNKNOWN")) ||
-	       remote_has_code(res, "BLOB_UPLOAD_UNKNOWN");
-}
-
-static int check_stored(const struct upload *u, const struct http_response *res, struct error *err)
-{
-	const char *header = http_header_get(res, "Docker-Content-Digest", 0);
-	const struct digest *want = &u->job->blob->digest;
-	AUTO(error) ignored = ERROR_INIT;
-	struct digest said;
-
-	if (res->status < 200 || res->status >= 300)
-		return remote_error(err, u->what, u->job->repository->host, res);
-	if (header && digest_parse(&said, header, &ignored) == 0 &&
-	    digest_is_sha512(&said) == digest_is_sha512(want) && !digest_equal(&said, want))
-		return error_set(err, ERROR_CORRUPT, "%s: the registry stored it as %s", u->what,
-				 said.text);
-	return 0;
-}
-
-static int corrupt_blob(const struct upload *u, struct error *err)
-{
-	store_quarantine(u->job->store, &u->job->blob->digest);
-	error_wrap(err, "%s: damaged in the store, not sent", u->what);
-	return error_hint(err,
-			  "\"slipway fsck --repair\" finds what else is damaged; then build or "
-			  "pull the image again");
-}
-
-/* One session after another until the bytes are there; the first may have been opened by a refused mount. */
-static int send_bytes(struct upload *u, struct url *first, struct http_response *res, bool *present,
-		      struct error *err)
-{
-	struct retry retry;
-
-	retry_begin(&retry, u->host, u->job->step, u->what);
-	for (;;) {
-		AUTO(error) why = ERROR_INIT;
-		AUTO(url) answered = *first;
-		AUTO(url) session = {0};
-		int again, rc;
-
-		*first = (struct url){0};
-		if ((!answered.scheme && open_session(u, res, &answered, err) < 0) ||
-		    session_url(u, res, &answered, &session, err) < 0)
-			return -1;
-		rc = put_bytes(u, &session, res, &why);
-		if (u->corrupt) {
-			error_move(err, &why);
-			return corrupt_blob(u, err);
-		}
-		if (rc == 0 && is_session_lost(res)) {
-			AUTO(strbuf) text = STRBUF_INIT;
-
-			remote_describe(&text, u->host->login_name, res);
-			rc = error_set(&why, ERROR_NETWORK, "%s", text.buf);
-		}
-		again = retry_again(&retry, rc < 0 ? NULL : res, &why, 0, err);
-		if (again < 0)
-			return -1;
-		if (again == 0 && rc == 0)
-			return check_stored(u, res, err);
-		if (again == 0) {
-			error_move(err, &why);
-			return remote_unreachable(err, u->what, u->job->repository->host);
-		}
-		/* The last byte may have arrived, and only the answer been lost. */
-		if (is_present(u, present, err) < 0 || *present)
-			return *present ? 0 : -1;
-	}
-}
-
 static int open_blob(struct upload *u, struct error *err)
 {
 	const struct blob_job *job = u->job;
@@ -336,7 +134,7 @@ static int place(struct upload *u, enum upload_outcome *outcome, char **from, st
 	auth_scope_push(&u->scopes, job->repository->path);
 	*from = NULL;
 	*outcome = UPLOAD_PRESENT;
-	if (blob_check_stop(job, err) < 0 || is_present(u, &present, err) < 0)
+	if (blob_check_stop(job, err) < 0 || upload_is_present(u, &present, err) < 0)
 		return -1;
 	if (present)
 		return 0;
@@ -352,7 +150,6 @@ int blob_upload(const struct blob_job *job, enum upload_outcome *outcome, char *
 	AUTO(upload) u = {.job = job, .fd = -1};
 	AUTO(http_response) res = {0};
 	AUTO(url) session = {0};
-	bool present;
 
 	if (place(&u, outcome, from, &session, &res, err) < 0)
 		return -1;
@@ -364,7 +161,7 @@ int blob_upload(const struct blob_job *job, enum upload_outcome *outcome, char *
 		    !digest_equal(&empty, &job->blob->digest))
 			return error_set(err, ERROR_CORRUPT, "%s: an empty blob of another digest",
 					 u.what);
-		if (open_blob(&u, err) < 0 || send_bytes(&u, &session, &res, &present, err) < 0)
+		if (open_blob(&u, err) < 0 || upload_send(&u, &session, &res, err) < 0)
 			return -1;
 	}
 	sources_add(job->client, job->store, &job->blob->digest, job->repository);

@@ -291,7 +291,7 @@ def test_the_missing_repository_is_made(place, context, aws):
     missing = MissingRepository(aws)
     place.env["SLIPWAY_CONNECT_TO"] = f"{HOST}::127.0.0.1:{missing.port}"
     place("build", "-q", "-t", f"{HOST}/team/app:1", context({"Dockerfile": "FROM scratch\nCOPY a /\n", "a": "x"})).ok()
-    place("push", "--insecure-registry", HOST, "--no-create-repo", f"{HOST}/team/app:1").fails("NAME_UNKNOWN")
+    place("push", "--insecure-registry", HOST, "--no-create-repo", f"{HOST}/team/app:1").fails("NAME_UNKNOWN", "--no-create-repo forbids")
     assert not aws.repositories
     place("push", "--insecure-registry", HOST, f"{HOST}/team/app:1").ok()
     assert aws.repositories == {"team/app"}

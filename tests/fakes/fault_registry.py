@@ -18,10 +18,15 @@ the regular expression "path"; after "skip" such requests (0), "times" times (1;
   drip                    seconds between the bytes of the answer's body
   expire_tokens           all tokens end before the request is looked at
   expect                  how Expect: 100-continue is answered: 417
+  only_body               only requests with a body of at least so many bytes
+
+Settings: auth ("basic", "bearer"), user, password, identity_token, expires_in, anonymous_pull, realm, mount_scope, immutable,
+referrer_checks; max_body (a larger body is refused with 413), stuck_chunks (ECR: PATCH answers 201, and all but the first
+piece of a session is lost), min_chunk (OCI-Chunk-Min-Length), etags (If-Match is looked at), subjects (OCI-Subject is
+answered), no_tags (tags cannot be listed).
 """
 import argparse
 import base64
-import hashlib
 import http.server
 import json
 import os
@@ -35,6 +40,10 @@ import sys
 import threading
 import time
 import urllib.parse
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from fault_answers import Answer, digest_of, error  # noqa: E402
+from fault_uploads import Uploads  # noqa: E402
 
 SERVICE = "fault registry"
 
@@ -54,16 +63,6 @@ def make_certificate(folder):
     return cert, key
 
 
-class Answer:
-    def __init__(self, status, body=b"", headers=None):
-        self.status, self.body, self.headers = status, body, dict(headers or {})
-
-
-def error(status, code, message="", headers=None):
-    body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
-    return Answer(status, body, {"Content-Type": "application/json", **(headers or {})})
-
-
 class State:
     """What the registry holds and how it behaves; every use is under its lock."""
 
@@ -71,18 +70,22 @@ class State:
         self.lock = threading.RLock()
         self.settings = {"auth": None, "user": "user", "password": "secret", "identity_token": "refresh-me",
                          "expires_in": 300, "anonymous_pull": False, "realm": None, "mount_scope": False,
-                         "immutable": False, "referrer_checks": True}
+                         "immutable": False, "referrer_checks": True, "max_body": None, "stuck_chunks": False,
+                         "min_chunk": None, "etags": False, "subjects": False, "no_tags": False}
         self.reset()
 
     def reset(self):
         with self.lock:
             self.blobs, self.manifests, self.uploads, self.tokens = {}, {}, {}, {}
             self.rules, self.log = [], []
+            self.under_way, self.most_under_way = 0, 0  # transfers of blobs
 
-    def take_rule(self, method, path):
+    def take_rule(self, method, path, body_bytes):
         with self.lock:
             for rule in self.rules:
                 if rule.get("method") not in (None, method) or not re.search(rule["path"], path):
+                    continue
+                if body_bytes < rule.get("only_body", 0):
                     continue
                 if rule.setdefault("skip", 0) > 0:
                     rule["skip"] -= 1
@@ -94,7 +97,7 @@ class State:
         return {}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(Uploads, http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
     disable_nagle_algorithm = True
@@ -164,7 +167,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         with state.lock:
             state.log.append(self.entry)
-        rule = state.take_rule(self.command, self.path)
+        length = int(self.headers.get("Content-Length") or 0)
+        rule = state.take_rule(self.command, self.path, length)
+        moves = self.command in ("PUT", "PATCH", "GET") and "/blobs/" in self.path
+        with state.lock:
+            state.under_way += moves
+            state.most_under_way = max(state.most_under_way, state.under_way)
         try:
             if rule.get("expire_tokens"):
                 with state.lock:
@@ -174,6 +182,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.hang_up()
             if rule.get("expect") and self.headers.get("Expect"):
                 answer = Answer(rule["expect"])
+            elif length > (state.settings["max_body"] or length):
+                answer = Answer(413, b"<html>413 Request Entity Too Large</html>")
             elif "status" in rule:
                 if rule["status"] < 300 or not self.headers.get("Expect"):
                     self.read_body()
@@ -188,6 +198,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(answer, rule)
         except (Hangup, ConnectionError, ssl.SSLError):
             self.close_connection = True
+        finally:
+            with state.lock:
+                state.under_way -= moves
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
@@ -316,6 +329,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.token()
         if path == "/v2/":
             return self.authorize([]) or Answer(200, b"{}")
+        match = re.fullmatch(r"/v2/(.+)/tags/list", path)
+        if match:
+            return self.authorize([f"repository:{match[1]}:pull"]) or self.tags(match[1])
         match = re.fullmatch(r"/v2/(.+)/(manifests|blobs|blobs/uploads)/([^/]*)", path)
         if not match:
             return error(404, "UNSUPPORTED", "no such endpoint")
@@ -333,16 +349,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.blob(name, reference, rule)
         return self.upload(name, reference, query)
 
+    def tags(self, name):
+        state = self.server.state
+        if state.settings["no_tags"]:
+            return error(403, "DENIED", "tags are not listed")
+        with state.lock:
+            tags = sorted(tag for n, tag in state.manifests if n == name and ":" not in tag)
+            if not any(n == name for n, _ in state.manifests):
+                return error(404, "NAME_UNKNOWN", name)
+        return Answer(200, json.dumps({"name": name, "tags": tags}).encode(), {"Content-Type": "application/json"})
+
     def manifest(self, name, reference):
         state = self.server.state
         if self.command == "PUT":
             return self.put_manifest(name, reference)
+        if self.command == "DELETE":
+            with state.lock:
+                return Answer(202) if state.manifests.pop((name, reference), None) else error(404, "MANIFEST_UNKNOWN")
         with state.lock:
             found = state.manifests.get((name, reference))
             known = any(n == name for n, _ in state.manifests)
         if not found:
             return error(404, "MANIFEST_UNKNOWN" if known else "NAME_UNKNOWN", f"{name}:{reference} is not here")
-        return Answer(200, found[1], {"Content-Type": found[0], "Docker-Content-Digest": digest_of(found[1])})
+        headers = {"Content-Type": found[0], "Docker-Content-Digest": digest_of(found[1])}
+        if state.settings["etags"]:
+            headers["ETag"] = f'"{digest_of(found[1])}"'
+        return Answer(200, found[1], headers)
 
     def put_manifest(self, name, reference):
         state = self.server.state
@@ -353,6 +385,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with state.lock:
             if state.settings["immutable"] and (name, reference) in state.manifests and ":" not in reference:
                 return error(400, "TAG_INVALID", "The image tag already exists and cannot be overwritten")
+            now = state.manifests.get((name, reference))
+            if state.settings["etags"] and self.headers.get("If-Match", "*") != "*" and \
+                    (not now or self.headers["If-Match"] != f'"{digest_of(now[1])}"'):
+                return error(412, "UNKNOWN", "the manifest has changed")
             for part in [document.get("config"), *document.get("layers", [])]:
                 if part and (name, part["digest"]) not in state.blobs:
                     return error(404, "MANIFEST_BLOB_UNKNOWN", part["digest"])
@@ -361,7 +397,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     return error(404, "MANIFEST_UNKNOWN", part["digest"])
             entry = (self.headers.get("Content-Type"), body)
             state.manifests[name, reference] = state.manifests[name, digest_of(body)] = entry
-        return Answer(201, b"", {"Docker-Content-Digest": digest_of(body)})
+        headers = {"Docker-Content-Digest": digest_of(body)}
+        if state.settings["subjects"] and "subject" in document:
+            headers["OCI-Subject"] = document["subject"]["digest"]
+        return Answer(201, b"", headers)
 
     def blob(self, name, digest, rule):
         with self.server.state.lock:
@@ -377,46 +416,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return Answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
         headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         return Answer(206, data[start:], headers)
-
-    def upload(self, name, session, query):
-        state = self.server.state
-        if self.command == "POST":
-            with state.lock:
-                source = (query.get("from"), query.get("mount"))
-                if "mount" in query and source in state.blobs:
-                    state.blobs[name, query["mount"]] = state.blobs[source]
-                    return Answer(201, b"", {"Location": f"/v2/{name}/blobs/{query['mount']}"})
-                session = secrets.token_hex(8)
-                state.uploads[session] = b""
-            return Answer(202, b"", {"Location": f"/v2/{name}/blobs/uploads/{session}?state=a%2Fb", "Range": "0-0"})
-        with state.lock:
-            known = session in state.uploads
-        if not known:
-            return error(404, "BLOB_UPLOAD_UNKNOWN", "no such upload")
-        if query.get("state") != "a/b":
-            return error(400, "BLOB_UPLOAD_INVALID", "the query of Location was changed")
-        if self.command == "DELETE":
-            with state.lock:
-                del state.uploads[session]
-            return Answer(204)
-        data = state.uploads[session] + self.read_body()
-        if self.command == "PATCH":
-            with state.lock:
-                state.uploads[session] = data
-            return Answer(202, b"", {"Location": f"/v2/{name}/blobs/uploads/{session}?state=a%2Fb",
-                                     "Range": f"0-{len(data) - 1}"})
-        if digest_of(data) != query.get("digest"):
-            return error(400, "DIGEST_INVALID", "the content has another digest")
-        with state.lock:
-            state.blobs[name, query["digest"]] = data
-            state.uploads.pop(session, None)
-        return Answer(201, b"", {"Docker-Content-Digest": query["digest"],
-                                 "Location": f"/v2/{name}/blobs/{query['digest']}"})
-
-
-def digest_of(data):
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
 
 def expand(scopes):
     """Each action of each scope alone."""
