@@ -58,6 +58,8 @@ static void __attribute__((noreturn, noinline)) child_run(const struct launch *l
 		if (getppid() != l->parent)
 			_exit(127);
 	}
+	if (opt->new_session)
+		setsid(); /* a child of vfork leads no group: it cannot fail */
 	for (int i = 0; i < 3; i++)
 		if (dup2(l->stdio[i], i) < 0)
 			child_fail(l, STAGE_STDIO);

@@ -18,6 +18,7 @@
 struct capture {
 	const char *path;
 	pid_t pid; /* 0 when reaped */
+	bool is_group;
 	int pidfd; /* -1: the kernel has none */
 	int fds[2];
 	struct strbuf *bufs[2];
@@ -31,7 +32,7 @@ static void capture_release(struct capture *c)
 	int raw;
 
 	if (c->pid > 0) {
-		kill(c->pid, SIGKILL);
+		kill(c->is_group ? -c->pid : c->pid, SIGKILL);
 		while (waitpid(c->pid, &raw, 0) < 0 && errno == EINTR)
 			;
 	}
@@ -213,6 +214,7 @@ int process_capture(const struct process_options *opt, const void *input, size_t
 		close(take_fd(out_end));
 	if (err_end >= 0)
 		close(take_fd(err_end));
+	c.is_group = opt->new_session;
 	c.pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
 	return capture_run(&c, status, err);
 }

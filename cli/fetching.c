@@ -156,6 +156,12 @@ static int fetch_file(void *arg, const char *url, const struct fetch_answer *kno
 	return 0;
 }
 
+/* "http@host:path" is ssh. */
+static bool is_http(const struct git_ref *ref)
+{
+	return str_starts(ref->remote, "http://") || str_starts(ref->remote, "https://");
+}
+
 /* What git sends to the repository's own origin; never in the clear over a network. */
 static int find_credential(const struct fetching *f, const struct git_ref *ref, char **out,
 			   struct error *err)
@@ -163,7 +169,7 @@ static int find_credential(const struct fetching *f, const struct git_ref *ref, 
 	AUTO(url) url = {0};
 	AUTO_FREE char *host = NULL;
 
-	if (!str_starts(ref->remote, "http"))
+	if (!is_http(ref))
 		return 0;
 	if (url_parse(&url, ref->remote, err) < 0)
 		return -1;
@@ -184,19 +190,22 @@ static int find_credential(const struct fetching *f, const struct git_ref *ref, 
 
 static bool is_ssh(const struct git_ref *ref)
 {
-	return !str_starts(ref->remote, "http") && !str_starts(ref->remote, "git:");
+	return !is_http(ref) && !str_starts(ref->remote, "git://");
 }
 
+/* The user's own keys are for a context that the user names over ssh; all others have what --ssh gives. */
 static int make_client(const struct fetching *f, const struct git_ref *ref, enum fetch_for who,
 		       struct git_client *out, struct error *err)
 {
 	const struct environment *env = &f->app->env;
-	bool own = who == FETCH_FOR_CONTEXT;
+	bool ssh = is_ssh(ref), own = ssh && who == FETCH_FOR_CONTEXT;
 
 	*out = (struct git_client){
 		.environ = env->envp,
 		.proxy = &env->proxy,
 		.ca_file = env->ca_file,
+		.ssh_allowed = ssh || f->inputs->ssh_socket,
+		.ssh_agent_only = !own,
 		.home = env->home,
 		.ssh_command = environment_get(env, "GIT_SSH_COMMAND"),
 		.ssh_socket = f->inputs->ssh_socket,
@@ -204,7 +213,7 @@ static int make_client(const struct fetching *f, const struct git_ref *ref, enum
 	};
 	if (own && !out->ssh_socket)
 		out->ssh_socket = environment_get(env, "SSH_AUTH_SOCK");
-	if (own || !is_ssh(ref) || f->inputs->ssh_socket)
+	if (own || !ssh || f->inputs->ssh_socket)
 		return 0;
 	error_set(err, ERROR_DENIED, "%s: no ssh key \"default\" is given to this build",
 		  ref->remote);

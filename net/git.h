@@ -19,7 +19,9 @@ struct git_client {
 	char *const *environ;       /* where git is found: PATH */
 	const struct strmap *proxy; /* HTTP_PROXY and kin; may be NULL */
 	const char *ca_file;        /* NULL: git's own */
-	const char *home;           /* for ssh alone: its keys and known hosts */
+	bool ssh_allowed;           /* what follows is for ssh alone */
+	bool ssh_agent_only;        /* no keys in files, no configuration of the user's */
+	const char *home;           /* its keys and known hosts */
 	const char *ssh_socket;     /* SSH_AUTH_SOCK, or NULL */
 	const char *ssh_command;    /* GIT_SSH_COMMAND, or NULL */
 	const struct cancel *cancel;

@@ -10,7 +10,10 @@
 
 /* Half an hour: of a transfer that moves nothing git itself gives up sooner, over http. */
 #define TIMEOUT_MS (30 * 60 * 1000)
+#define ANSWER_MS  (2 * 60 * 1000) /* for the list of refs */
 #define SSH        "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new"
+/* Neither the user's configuration nor keys in files: what the agent has. */
+#define SSH_OF_AGENT SSH " -F none -o IdentityFile=none"
 
 /* Whatever a repository brings, none of it may run or reach outside. */
 static const char *const settings[][2] = {
@@ -87,13 +90,15 @@ static void add_ssh(const struct git_client *c, struct strlist *env)
 		strlist_addf(env, "HOME=%s", c->home);
 	if (c->ssh_socket)
 		strlist_addf(env, "SSH_AUTH_SOCK=%s", c->ssh_socket);
-	strlist_addf(env, "GIT_SSH_COMMAND=%s", c->ssh_command ? c->ssh_command : SSH);
+	strlist_addf(env, "GIT_SSH_COMMAND=%s",
+		     c->ssh_command      ? c->ssh_command
+		     : c->ssh_agent_only ? SSH_OF_AGENT
+					 : SSH);
 }
 
 static void make_environment(const struct git_run *run, struct strlist *env)
 {
 	static const char *const fixed[] = {
-		"GIT_ALLOW_PROTOCOL=http:https:ssh:git",
 		"GIT_ATTR_NOSYSTEM=1",
 		"GIT_CONFIG_GLOBAL=/dev/null",
 		"GIT_CONFIG_NOSYSTEM=1",
@@ -103,7 +108,6 @@ static void make_environment(const struct git_run *run, struct strlist *env)
 		"TZ=UTC",
 	};
 	const struct git_client *c = run->client;
-	const char *remote = run->request->remote;
 	const char *path = find(c->environ, "PATH");
 
 	strlist_addf(env, "PATH=%s", path ? path : "/usr/local/bin:/usr/bin:/bin");
@@ -111,10 +115,11 @@ static void make_environment(const struct git_run *run, struct strlist *env)
 		strlist_add(env, fixed[i]);
 	for (size_t i = 0; c->proxy && i < c->proxy->n; i++)
 		strlist_addf(env, "%s=%s", c->proxy->entries[i].key, c->proxy->entries[i].value);
-	if (str_starts(remote, "http") || str_starts(remote, "git:"))
-		strlist_add(env, "HOME=/nonexistent");
-	else
+	if (c->ssh_allowed)
 		add_ssh(c, env);
+	else
+		strlist_add(env, "HOME=/nonexistent");
+	strlist_addf(env, "GIT_ALLOW_PROTOCOL=http:https:git%s", c->ssh_allowed ? ":ssh" : "");
 	add_settings(run, env);
 }
 
@@ -131,7 +136,12 @@ int git_child(const struct git_run *run, const char *const *args, struct strbuf 
 	AUTO(strlist) env = STRLIST_INIT;
 	AUTO(error) local = ERROR_INIT;
 	struct process_options o = {
-		.path = "git", .cwd = run->folder ? run->folder : "/", .death_signal = SIGTERM};
+		.path = "git",
+		.cwd = run->folder ? run->folder : "/",
+		.death_signal = SIGTERM,
+		.new_session = true,
+	};
+	int timeout_ms = strcmp(*args, "ls-remote") == 0 ? ANSWER_MS : TIMEOUT_MS;
 	int status = 0, result;
 
 	strlist_add(&argv, "git");
@@ -140,7 +150,7 @@ int git_child(const struct git_run *run, const char *const *args, struct strbuf 
 	make_environment(run, &env);
 	o.argv = argv.items;
 	o.envp = env.items;
-	result = process_capture(&o, NULL, 0, out, errors, TIMEOUT_MS, run->client->cancel, &status,
+	result = process_capture(&o, NULL, 0, out, errors, timeout_ms, run->client->cancel, &status,
 				 &local);
 	wipe_list(&env);
 	*ok = result == 0 && status == 0;
@@ -152,6 +162,8 @@ int git_child(const struct git_run *run, const char *const *args, struct strbuf 
 		return error_hint(err, "Install it (Debian, Ubuntu: apt-get install git), or give "
 				       "a folder or a tar archive instead.");
 	}
+	if (local.kind != ERROR_CANCELLED)
+		error_wrap(&local, "%s", run->request->remote);
 	return error_move(err, &local);
 }
 
@@ -194,6 +206,9 @@ static const char *find_hint(const struct git_request *r, const char *text)
 		return "Is the key loaded in the ssh agent (ssh-add -l)?";
 	if (strstr(text, "Host key verification failed"))
 		return "The host's key is not the one in ~/.ssh/known_hosts.";
+	if (strstr(text, "transport 'ssh' not allowed"))
+		return "A submodule over ssh needs --ssh default, which lends the build an agent; leave "
+		       "it out with ?submodules=false.";
 	if (strstr(text, "not allowed"))
 		return "Submodules can only be fetched over http, https, ssh and git; leave them "
 		       "out with ?submodules=false.";

@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from helpers import processes
 from helpers.git import GitDaemon, GitWeb, Repository
 from helpers.images import read_layout
 
@@ -383,6 +384,56 @@ def test_add_over_ssh_uses_what_is_given(build, ssh, folder):
     built = build(text, None, "--ssh", f"default={folder}/agent")
     assert built.text("/s/README") == "read me\n" and str(folder / "agent") in ssh.read_text()
     agent.close()
+
+
+def test_submodules_over_ssh_need_it_to_be_given(build, slipway, ssh, folder, served, repository):
+    """What a repository names is not the user's word: as for docker there are no keys but those of --ssh."""
+    inner = Repository(served, "inner")
+    inner.commit({"i": "inner\n"})
+    repository("submodule", "add", "-q", inner.bare, "in")
+    (repository.work / ".gitmodules").write_text('[submodule "in"]\n\tpath = in\n\turl = ssh://git@host/inner.git\n')
+    repository.commit()
+    agent = socket.socket(socket.AF_UNIX)
+    agent.bind(str(folder / "agent"))
+    agent.listen()
+    own = {"SSH_AUTH_SOCK": str(folder / "agent")}
+    option = ("--ssh", f"default={folder}/agent")
+    with GitWeb(served) as web:
+        text = f"FROM scratch\nADD {web.url}/app.git /s\n"
+        build.fails(text, "--ssh default", "submodules=false", env=own)
+        slipway.build(f"{web.url}/app.git", env=own).fails("--ssh default", "submodules=false")
+        assert not ssh.exists()
+        assert build(text, None, *option).text("/s/in/i") == "inner\n"
+        assert "'-F', 'none'" in ssh.read_text() and "IdentityFile=none" in ssh.read_text()
+    agent.close()
+
+
+def test_a_user_called_http_is_no_protocol(build, ssh):
+    build.fails("FROM scratch\nADD http@host:app.git /\n", "no ssh key", "--ssh default")
+
+
+def test_cancelled_while_a_server_says_nothing(slipway):
+    """git's helpers end with it."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.git"
+        process = slipway.start("build", url)
+        server.accept()
+        process.terminate()
+        assert process.wait(20) == 143
+        assert processes.wait_until(lambda: not [p for p in processes_with(url)], 10), processes_with(url)
+
+
+def processes_with(text):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            line = open(f"/proc/{pid}/cmdline").read()
+        except OSError:
+            continue
+        found += [line.split("\0")] if text in line else []
+    return found
 
 
 def test_without_git(build, slipway, folder, web):

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "base/process.h"
 #include "base/time.h"
 
@@ -128,6 +129,33 @@ static void cancel_ends_it(void **state)
 	}
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* Of a session of its own the children end, too. */
+static void a_session_ends_whole(void **state)
+{
+	const char *argv[] = {"sh", "-c", "sleep 100 & echo $!; wait", NULL};
+	struct process_options opt = {
+		.path = "sh", .argv = (char *const *)(uintptr_t)argv, .new_session = true};
+	AUTO(strbuf) out = STRBUF_INIT;
+	int status = -1;
+	pid_t child;
+
+	(void)state;
+	assert_error(process_capture(&opt, NULL, 0, &out, NULL, 500, NULL, &status, err),
+		     ERROR_SYSTEM, "sh did not end within 500 ms");
+	child = (pid_t)strtol(out.buf, NULL, 10);
+	assert_true(child > 1);
+	for (int i = 0; i < 500 && process_start_time(child); i++) {
+		AUTO_FREE char *stat = xstrfmt("/proc/%d/stat", (int)child);
+		AUTO(strbuf) text = STRBUF_INIT;
+
+		/* nobody may have waited for it */
+		if (fs_read_file(stat, &text, 4096, NULL) < 0 || strstr(text.buf, ") Z "))
+			return;
+		usleep(10000);
+	}
+	assert_int_equal(process_start_time(child), 0);
 }
 
 /* What the child left behind holds the pipe open: it is not waited for. */
@@ -339,6 +367,7 @@ int main(void)
 		cmocka_unit_test(the_limit_ends_it),
 		cmocka_unit_test(the_timeout_ends_it),
 		cmocka_unit_test(cancel_ends_it),
+		cmocka_unit_test(a_session_ends_whole),
 		cmocka_unit_test(a_grandchild_is_not_waited_for),
 		cmocka_unit_test(failures_to_start_are_named),
 		cmocka_unit_test(descriptors_are_closed),
