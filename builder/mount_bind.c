@@ -69,15 +69,51 @@ static void mount_part_release(struct mount_part *p)
 
 CLEANUP_RELEASE(mount_part)
 
+static int context_stat(const struct context *c, const char *path, struct stat *st,
+			struct error *err)
+{
+	AUTO_FD int fd = fs_openat_in_root(c->dirfd, path, O_PATH, 0);
+
+	if (fd < 0 || fstat(fd, st) < 0)
+		return error_errno(err, "open %s in the context %s", path, c->path);
+	return 0;
+}
+
+/* The mode that a mounted folder shows: a context itself is 0755, as for docker, whatever the folder that it came from. */
+static mode_t top_mode(const struct context *c, const char *path, const struct stat *st)
+{
+	struct entry e = {.mode = st->st_mode & 07777};
+	struct stat root;
+
+	if (fstat(c->dirfd, &root) == 0 && root.st_dev == st->st_dev && root.st_ino == st->st_ino)
+		return 0755;
+	context_adjust(c, path + strspn(path, "/"), true, 0, &e);
+	return e.mode;
+}
+
+/* Of a mounted folder, unlike one that is copied, the mode is seen. */
+static int hash_top(const struct run_mounts *m, size_t i, struct sha256 *h, struct error *err)
+{
+	const struct context *c = m->sources[i].folder->context;
+	const char *path = m->given[i].source;
+	struct stat st;
+
+	if (context_stat(c, path, &st, err) < 0)
+		return -1;
+	sha256_frame_int(h, S_ISDIR(st.st_mode) ? (int64_t)top_mode(c, path, &st) : -1);
+	return 0;
+}
+
 static int hash_context(struct run_mounts *m, size_t i, struct sha256 *h, struct strbuf *lines,
 			struct error *err)
 {
 	AUTO(mount_part) part;
+	int result;
 
 	mount_part_init(&part, m, i);
-	if (lines)
-		return copy_hash_and_manifest(&part.request, h, lines, err);
-	return copy_hash(&part.request, h, err);
+	result = lines ? copy_hash_and_manifest(&part.request, h, lines, err)
+		       : copy_hash(&part.request, h, err);
+	return result < 0 ? -1 : hash_top(m, i, h, err);
 }
 
 int mount_bind_manifest(struct run_mounts *m, size_t i, struct strbuf *out, struct error *err)
@@ -150,16 +186,6 @@ int mount_bind_recheck(struct run_mounts *m, size_t i, struct strbuf *lines, boo
 	return 0;
 }
 
-static int context_stat(const struct context *c, const char *path, struct stat *st,
-			struct error *err)
-{
-	AUTO_FD int fd = fs_openat_in_root(c->dirfd, path, O_PATH, 0);
-
-	if (fd < 0 || fstat(fd, st) < 0)
-		return error_errno(err, "open %s in the context %s", path, c->path);
-	return 0;
-}
-
 /* The layer is recorded by its content, so that an unchanged context is not copied at each miss of the step. */
 static int make_layer(struct run_mounts *m, size_t i, struct cache_record *out, struct error *err)
 {
@@ -217,18 +243,22 @@ static int open_context(struct run_mounts *m, size_t i, struct sandbox_mount *mo
 	const struct context *c = m->sources[i].folder->context;
 	const char *source = m->given[i].source;
 	struct stat st;
-	bool filtered;
+	bool folder, filtered;
 
 	if (context_stat(c, source, &st, err) < 0)
 		return -1;
+	folder = S_ISDIR(st.st_mode);
+	mount->mode = folder ? top_mode(c, source, &st) : 0;
 	/* A single file was found by the hash, so it is not an ignored one. */
-	filtered = S_ISDIR(st.st_mode) && c->ignore && ignore_count(c->ignore);
+	filtered = folder && c->ignore && ignore_count(c->ignore);
 	/* A context belongs to root, whoever's it is here: "git" for one looks at that. */
 	if (filtered || st.st_uid != geteuid() || st.st_gid != getegid()) {
-		if (!S_ISDIR(st.st_mode))
+		mount->top = folder && mount->mode != 0755; /* what a layer begins with */
+		if (!folder)
 			mount->subpath = run_mounts_keep(m, xstrfmt("/%s", path_base(source)));
 		return open_layer(m, i, mount, err);
 	}
+	mount->top = folder && mount->mode != (st.st_mode & 07777);
 	mount->source_dir = c->path;
 	mount->subpath = m->given[i].source;
 	return 0;

@@ -90,22 +90,33 @@ static int scratch_dir(const struct mount_order *m, const char *name, char out[I
 	return 0;
 }
 
-/* A folder behind a throw-away overlay: the step may write, nobody sees it afterwards. */
+/*
+ * A folder behind a throw-away overlay: the step may write, nobody sees it afterwards. Its top folder is that of the lowers,
+ * with the mode that the mount asks for.
+ */
 static int throw_away(const struct orders *o, const struct mount_order *m, struct list lowers,
-		      const struct stat *like, int scratchfd, const char *name)
+		      const struct stat *source, int scratchfd, const char *name)
 {
 	char upper[INIT_PATH], work[INIT_PATH];
+	bool top = m->attr.flags & MOUNT_TOP;
+	struct stat like = *source;
 	struct overlay ov = {.lowers = lowers,
 			     .userns = (o->flags & FLAG_USERNS) != 0,
 			     .readonly = (m->attr.flags & MOUNT_READONLY) != 0};
 	int fd;
 
-	if (!ov.readonly) {
+	if (top)
+		like.st_mode = m->attr.mode;
+	if (!ov.readonly || top) {
 		scratch_dir(m, "upper", upper);
+		folder_take_metadata(upper, &like);
+	}
+	if (!ov.readonly) {
 		scratch_dir(m, "work", work);
-		folder_take_metadata(upper, like);
 		ov.upper = upper;
 		ov.work = work;
+	} else if (top) {
+		ov.stubs = upper;
 	}
 	fd = overlay_mount(&ov, scratchfd, name);
 	if (fd < 0)
@@ -118,6 +129,7 @@ static void bind_source(const struct orders *o, const struct mount_order *m, int
 {
 	char name[32], below[40], path[64];
 	bool readonly = m->attr.flags & MOUNT_READONLY;
+	bool as_is = readonly && !(m->attr.flags & MOUNT_TOP);
 	struct stat like;
 	int fd, at;
 
@@ -133,7 +145,7 @@ static void bind_source(const struct orders *o, const struct mount_order *m, int
 	fd = open_source(m);
 	if (!readonly && is_file(fd, m->target)) {
 		fd = copy_aside(fd, m, scratchfd, name);
-	} else if (!readonly) {
+	} else if (!as_is) {
 		/* The overlay takes its lower folder by name: by one that nobody else can change. */
 		char *lower = path;
 		struct list lowers = {.items = &lower, .n = 1};

@@ -68,6 +68,7 @@ enum order_mount_flag {
 	MOUNT_READONLY = 1,
 	MOUNT_FILLED =
 		2, /* a cache's folder was just made with content: it still takes owner and mode */
+	MOUNT_TOP = 4, /* a bound folder shows mode instead of its own */
 };
 
 struct order_mount_attr {

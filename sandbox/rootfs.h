@@ -46,7 +46,8 @@ struct sandbox_mount {
 		subpath; /* BIND, CACHE: inside the source, resolved as its own root; NULL: all of it */
 	bool readonly;
 	int64_t size; /* TMPFS: bytes, 0: no limit */
-	mode_t mode;  /* TMPFS, DATA, AGENT, and CACHE when its folder is made */
+	mode_t mode;  /* TMPFS, DATA, AGENT, CACHE when its folder is made, BIND with top */
+	bool top;     /* BIND of a folder: it shows this mode instead of its own */
 	uid_t uid;
 	gid_t gid;
 	const void *data; /* DATA */

@@ -81,7 +81,7 @@ static int add_view(struct run *r, const struct sandbox_mount *m, struct error *
 	return 0;
 }
 
-/* A folder for the writes that are dropped. */
+/* A folder for the writes that are dropped, and for the top that is shown instead of the source's own. */
 static int add_scratch(struct run *r, size_t i, struct error *err)
 {
 	AUTO_FREE char *dir = xstrfmt("%s/bind-%u-%zu", r->fs->folder.path, r->number, i);
@@ -158,7 +158,7 @@ static int add_source(struct run *r, const struct sandbox_mount *m, size_t i, st
 static int add_mount(struct run *r, const struct sandbox_mount *m, size_t i, struct error *err)
 {
 	struct order_mount_attr attr = {
-		.flags = m->readonly ? MOUNT_READONLY : 0,
+		.flags = (m->readonly ? MOUNT_READONLY : 0u) | (m->top ? MOUNT_TOP : 0u),
 		.mode = m->mode,
 		.uid = m->uid,
 		.gid = m->gid,
@@ -183,7 +183,7 @@ static int add_mount(struct run *r, const struct sandbox_mount *m, size_t i, str
 		order_bytes(&r->orders, MOUNT_DATA, m->data, m->data_len);
 	if (add_source(r, m, i, err) < 0)
 		return -1;
-	if (m->kind == SANDBOX_MOUNT_BIND && !m->readonly)
+	if (m->kind == SANDBOX_MOUNT_BIND && (!m->readonly || m->top))
 		return add_scratch(r, i, err);
 	return 0;
 }

@@ -2,12 +2,15 @@
 
 Expectations are BuildKit's: its words for what it refuses, and what docker 20.10 answered to the same lines.
 """
+import io
 import signal
+import tarfile
 import threading
 
 import pytest
 
 from helpers import processes
+from helpers.git import GitWeb, Repository
 from helpers.images import read_layout
 from helpers.peers import Docker
 
@@ -110,6 +113,44 @@ def test_sources_of_binds(build, slipway, context, tiny):
     assert built.text("/named").split() == ["n"]
     assert "root" in built.text("/etc/passwd") and (build.last / "sub/f").read_text() == "sub\n"
     built.lacks("i", "l", "f", "n", "p", "v", "clamped", "z", "ctx")
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o777])
+def test_the_top_of_a_context_is_readable(slipway, context, build, mode):
+    """docker 20.10 shows 755 whatever the folder is; else no USER could read a context made by mktemp."""
+    top = context({"x": "1\n", "Dockerfile": "FROM tiny\nWORKDIR /w\nRUN chmod 777 .\nUSER app\n"
+                   "RUN --mount=target=/src stat -c %a /src > a && cat /src/x >> a\n"
+                   "RUN --mount=target=/src,rw stat -c %a /src > b && cat /src/x >> b\n"})
+    top.chmod(mode)
+    slipway.build(top, "-t", "m:1", *build.options).ok()
+    tree = read_layout(slipway.root, "m:1").tree()
+    assert tree.text("/w/a") == tree.text("/w/b") == "755\n1\n"
+
+
+def test_the_top_of_a_context_that_was_fetched_is_readable(slipway, build, folder):
+    text = "FROM tiny\nWORKDIR /w\nRUN chmod 777 .\nUSER app\nRUN --mount=FROMtarget=/src cat /src/x > a\n"
+    repository = Repository(folder / "served", "r")
+    repository.commit({"x": "1\n", "Dockerfile": text.replace("FROMt", "t")})
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as out:
+        out.add(repository.work / "x", "x")
+        out.add(repository.work / "Dockerfile", "Dockerfile")
+    with GitWeb(folder / "served") as web:
+        url = f"{web.url}/r.git"
+        for arguments, stdin in (([url], ""), (["-"], tar.getvalue()),
+                                 (["-", "--build-context", f"n={url}"], text.replace("FROMt", "from=n,t"))):
+            slipway.build(*arguments, "-t", "m:1", "--no-cache", *build.options, stdin=stdin).ok()
+            assert read_layout(slipway.root, "m:1").tree().text("/w/a") == "1\n"
+
+
+@pytest.mark.parametrize("ignore", ["", "d/no\n"], ids=["as it is", "with an ignore file"])
+def test_the_mode_of_a_mounted_folder_is_shown_and_counts(build, ignore):
+    """As docker 20.10; that of a folder that COPY copies from is neither."""
+    build("FROM tiny\nRUN --mount=source=d,target=/m stat -c %a /m > /o\n", {"d/x": "1", ".dockerignore": ignore})
+    for mode in (0o700, 0o751, 0o2755):
+        (build.last / "d").chmod(mode)
+        assert build.again().text("/o") == f"{mode:o}\n"
+    assert "CACHED" in build.again().result.err
 
 
 def test_mounts_in_mounts(build):
@@ -283,13 +324,16 @@ RUN --mount=type=cache,target=/c,uid=1000,mode=0770 stat -c '%a %u' /c > /made &
 RUN --mount=type=cache,target=/c,uid=1000,mode=0770 ls /c > /kept
 RUN --mount=type=cache,target=/d,from=b,source=/s cat /d/f > /filled && stat -c %a /d >> /filled && touch /d/new
 RUN --mount=type=cache,target=/d,from=b,source=/s ls /d > /filled-again
+RUN --mount=target=/x stat -c %a /x > /top
 RUN --mount=target=/x,rw echo w > /x/sub/f && cat /x/sub/f > /written
 RUN --mount=from=b,source=/s,target=/x,rw echo w > /x/f && cat /x/f >> /written
 RUN --mount=source=sub/f,target=/x,rw echo w > /x && cat /x >> /written
 RUN --mount=type=tmpfs,target=/t,size=1m stat -c %a /t > /tmpfs
 """})
+    top.chmod(0o777)
     slipway.build(top, "-t", "m:1", "--build-context", f"tiny=oci-layout:{tiny}").ok()
     tree = read_layout(slipway.root, "m:1").tree()
+    assert tree.text("/top") == "755\n"
     # Of one id there is only that one.
     assert tree.text("/made") == f"770 {0 if single else 1000}\n" and tree.text("/kept") == "f\n"
     assert tree.text("/filled") == "s\n750\n" and tree.text("/filled-again").split() == ["f", "new"]
