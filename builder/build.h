@@ -111,17 +111,31 @@ struct build_named_context {
 	const char *source;
 };
 
+/* Where an annotation is written: the documents, or what an index and the list of images say of them. */
+enum annotation_place {
+	ANNOTATE_MANIFEST,
+	ANNOTATE_INDEX, /* of several platforms */
+	ANNOTATE_MANIFEST_DESCRIPTOR,
+	ANNOTATE_INDEX_DESCRIPTOR,
+};
+
+struct build_annotation {
+	enum annotation_place place;
+	const char *platform; /* as platform_format(); NULL: every one */
+	const char *key, *value;
+};
+
 struct build_options {
 	const char *dockerfile_name; /* as messages show it */
 	const char *dockerfile;      /* its text */
 	size_t dockerfile_len;
 	struct context *context;
 
-	const char *target;               /* NULL: last stage */
-	const struct strmap *build_args;  /* a NULL value: declared without one */
-	const struct strmap *labels;      /* --label */
-	const struct strmap *annotations; /* --annotation, of the manifests */
-	const struct strmap *index_annotations;
+	const char *target;                         /* NULL: last stage */
+	const struct strmap *build_args;            /* a NULL value: declared without one */
+	const struct strmap *labels;                /* --label */
+	const struct build_annotation *annotations; /* of one key the last counts */
+	size_t n_annotations;
 	const struct platform
 		*platforms; /* of the result, each once; with several it is an index */
 	size_t n_platforms; /* 0: the host's, or what the base image is made for */

@@ -53,7 +53,19 @@ static void set_times(const struct build *b, const struct stage *target,
 			config->history[i].created = xstrdup(text);
 }
 
-static void fill_manifest(const struct build *b, const struct stage *target, struct manifest *m)
+static void annotate(const struct build *b, enum annotation_place place, const char *platform,
+		     struct strmap *out)
+{
+	for (size_t i = 0; i < b->options->n_annotations; i++) {
+		const struct build_annotation *a = &b->options->annotations[i];
+
+		if (a->place == place &&
+		    (!a->platform || (platform && strcmp(a->platform, platform) == 0)))
+			strmap_set(out, a->key, a->value);
+	}
+}
+
+static void fill_manifest(const struct stage *target, struct manifest *m)
 {
 	for (size_t i = 0; i < target->stack.n; i++) {
 		AUTO(descriptor) layer = {.size = 0};
@@ -64,8 +76,6 @@ static void fill_manifest(const struct build *b, const struct stage *target, str
 		strlist_copy(&layer.urls, &from->urls);
 		manifest_add_layer(m, &layer);
 	}
-	if (b->options->annotations)
-		strmap_copy(&m->annotations, b->options->annotations);
 }
 
 /* The layers of the result: all of them here, or in a lazy build where they can be had. */
@@ -111,6 +121,7 @@ int build_finish(struct build_target *t, struct image **out, struct error *err)
 	struct build *b = t->build;
 	struct stage *target = t->stages[t->plan.target];
 	AUTO_PTR(image) image = image_new();
+	AUTO_FREE char *platform = NULL;
 
 	if (gather_layers(b, target, err) < 0)
 		return -1;
@@ -119,11 +130,14 @@ int build_finish(struct build_target *t, struct image **out, struct error *err)
 	set_platform(t, &image->config);
 	set_labels(b, &image->config);
 	set_times(b, target, &image->config);
-	fill_manifest(b, target, &image->manifest);
+	fill_manifest(target, &image->manifest);
+	platform = platform_format(&image->config.platform);
+	annotate(b, ANNOTATE_MANIFEST, platform, &image->manifest.annotations);
 	if (b->options->inline_cache)
 		cache_export_attach(b->options->cache_export, image);
 	if (image_save(image, b->store, err) < 0)
 		return error_wrap(err, "write the image");
+	annotate(b, ANNOTATE_MANIFEST_DESCRIPTOR, platform, &image->descriptor.annotations);
 	*out = take_ptr(image);
 	return 0;
 }
@@ -135,10 +149,10 @@ int build_finish_index(const struct build *b, struct build_result *r, struct err
 
 	for (size_t i = 0; i < r->n_images; i++)
 		image_index_add(&index, &r->images[i]->descriptor);
-	if (b->options->index_annotations)
-		strmap_copy(&index.annotations, b->options->index_annotations);
+	annotate(b, ANNOTATE_INDEX, NULL, &index.annotations);
 	image_index_write(&index, &text);
 	if (store_put(b->store, MEDIA_OCI_INDEX, text.buf, text.len, &r->descriptor, err) < 0)
 		return error_wrap(err, "write the image index");
+	annotate(b, ANNOTATE_INDEX_DESCRIPTOR, NULL, &r->descriptor.annotations);
 	return 0;
 }

@@ -43,8 +43,7 @@ void build_inputs_release(struct build_inputs *in)
 	strbuf_release(&in->dockerfile);
 	strmap_release(&in->build_args);
 	strmap_release(&in->labels);
-	strmap_release(&in->annotations);
-	strmap_release(&in->index_annotations);
+	annotation_list_release(&in->annotations);
 	strlist_release(&in->texts);
 }
 
@@ -324,41 +323,6 @@ int build_inputs_add_pair(struct strmap *out, const char *flag, const char *text
 	if (!*key)
 		return error_set(err, ERROR_USAGE, "%s %s: want NAME=VALUE", flag, text);
 	strmap_set(out, key, equals ? equals + 1 : "");
-	return 0;
-}
-
-/* "index,manifest:": what comes before the name when all of it is small letters, brackets and commas. */
-static bool has_types(const char *text, size_t *len)
-{
-	*len = strspn(text, "abcdefghijklmnopqrstuvwxyz-,[]/0123456789");
-	return text[*len] == ':' && *len < strcspn(text, "=");
-}
-
-int build_inputs_add_annotation(struct build_inputs *in, const char *text, struct error *err)
-{
-	AUTO(strlist) types = STRLIST_INIT;
-	AUTO_FREE char *list = NULL;
-	size_t len = 0;
-
-	if (!has_types(text, &len))
-		return build_inputs_add_pair(&in->annotations, "--annotation", text, err);
-	list = xstrndup(text, len);
-	strlist_split(&types, list, ',');
-	for (size_t i = 0; i < types.n; i++) {
-		const char *type = types.items[i];
-		struct strmap *out = strcmp(type, "manifest") == 0 ? &in->annotations
-				     : strcmp(type, "index") == 0  ? &in->index_annotations
-								   : NULL;
-
-		if (!out)
-			return error_set(
-				err, ERROR_UNSUPPORTED,
-				"--annotation %s: only manifest and index can be annotated, "
-				"not %s",
-				text, type);
-		if (build_inputs_add_pair(out, "--annotation", text + len + 1, err) < 0)
-			return -1;
-	}
 	return 0;
 }
 

@@ -2,13 +2,15 @@
 #pragma once
 
 #include "cli/app.h"
+#include "cli/build_annotations.h"
 
 struct build_inputs {
 	struct strbuf dockerfile;
 	char *dockerfile_name; /* as messages show it */
 	char *dockerfile_path; /* as one opens it from here; NULL: it came with a tar or on standard input */
 	struct context *context;
-	struct strmap build_args, labels, annotations, index_annotations;
+	struct strmap build_args, labels;
+	struct annotation_list annotations;
 	struct build_secret *secrets;
 	size_t n_secrets;
 	struct build_named_context *named_contexts;
@@ -32,8 +34,6 @@ int build_inputs_add_arg(struct app *a, struct build_inputs *in, const char *tex
 int build_inputs_add_secret(struct app *a, struct build_inputs *in, const char *text,
 			    struct error *err);
 int build_inputs_add_context(struct build_inputs *in, const char *text, struct error *err);
-/* "[manifest,index:]key=value", as buildx has it. ERROR_UNSUPPORTED for its other types. */
-int build_inputs_add_annotation(struct build_inputs *in, const char *text, struct error *err);
 /* "key=value" of --label. */
 int build_inputs_add_pair(struct strmap *out, const char *flag, const char *text,
 			  struct error *err);

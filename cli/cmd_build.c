@@ -74,7 +74,7 @@ static int read_inputs(struct app *a, const struct build_flags *f, const char *c
 		if (build_inputs_add_pair(&in->labels, "--label", f->labels.items[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < f->annotations.n; i++)
-		if (build_inputs_add_annotation(in, f->annotations.items[i], err) < 0)
+		if (annotation_list_add(&in->annotations, f->annotations.items[i], err) < 0)
 			return -1;
 	return build_inputs_read(a, in, context, f->file, err);
 }
@@ -117,10 +117,8 @@ static int find_platforms(struct app *a, const struct build_flags *f, const stru
 	o->platforms = out->items;
 	o->n_platforms = out->n;
 	o->index = index && (strcmp(index, "1") == 0 || strcasecmp(index, "true") == 0);
-	if (in->index_annotations.n && out->n < 2 && !o->index)
-		return error_set(err, ERROR_USAGE,
-				 "--annotation index: there is an index of several platforms only");
-	return 0;
+	return annotation_list_check(&in->annotations, out->items, out->n, out->n > 1 || o->index,
+				     err);
 }
 
 /* What --iidfile and -q tell: the ID of an image is its configuration's digest, several have the index's. */
@@ -307,8 +305,8 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	o.context = in->context;
 	o.build_args = &in->build_args;
 	o.labels = &in->labels;
-	o.annotations = &in->annotations;
-	o.index_annotations = &in->index_annotations;
+	o.annotations = in->annotations.items;
+	o.n_annotations = in->annotations.n;
 	o.named_contexts = in->named_contexts;
 	o.n_named_contexts = in->n_named_contexts;
 	o.secrets = in->secrets;

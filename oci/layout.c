@@ -229,17 +229,22 @@ static int edit_tag(void *arg, struct image_index *index, struct error *err)
 	AUTO(descriptor) entry = {0};
 
 	(void)err;
-	if (old && digest_equal(&old->digest, &edit->target->digest))
-		return 0;
+	descriptor_copy(&entry, edit->target);
+	strmap_set(&entry.annotations, ANNOTATION_REF_NAME, familiar);
+	strmap_set(&entry.annotations, ANNOTATION_IMAGE_NAME, full);
+	if (old && digest_equal(&old->digest, &entry.digest)) {
+		if (strmap_equal(&old->annotations, &entry.annotations))
+			return 0;
+		image_index_remove(index, (size_t)(old - index->manifests));
+		image_index_add(index, &entry);
+		return 1;
+	}
 	if (old)
 		unname(index, (size_t)(old - index->manifests));
 	for (size_t i = 0; i < index->n_manifests; i++)
 		if (digest_equal(&index->manifests[i].digest, &edit->target->digest) &&
 		    is_unnamed(&index->manifests[i]))
 			image_index_remove(index, i--);
-	descriptor_copy(&entry, edit->target);
-	strmap_set(&entry.annotations, ANNOTATION_REF_NAME, familiar);
-	strmap_set(&entry.annotations, ANNOTATION_IMAGE_NAME, full);
 	image_index_add(index, &entry);
 	return 1;
 }

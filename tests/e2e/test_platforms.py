@@ -1,5 +1,6 @@
 """Builds for several platforms: an index of images, what they share, and what other tools read of it."""
 import json
+import subprocess
 import tarfile
 
 import pytest
@@ -274,7 +275,47 @@ def test_annotations(slipway, build, multi):
         manifest = json.loads(blob_path(slipway.root, child["digest"]).read_text())
         assert manifest["annotations"] == {"org.example.a": "1", "c": "3"}
     slipway.build(build.last, *build.options, "--annotation", "index:a=1").fails("several platforms", code=2)
-    slipway.build(build.last, *build.options, "--annotation", "index-descriptor:a=1").fails("index-descriptor")
+    slipway.build(build.last, *build.options, "--annotation", "index-descriptor:a=1").fails("index-descriptor", code=2)
+    slipway.build(build.last, *build.options, *SEVERAL, "--annotation", "manifest[linux/s390x]:a=1").fails("s390x", code=2)
+    slipway.build(build.last, *build.options, "--annotation", "manifests:a=1").fails('unknown annotation type "manifests"', code=2)
+    slipway.build(build.last, *build.options, "--annotation", "a").fails("NAME=VALUE", code=2)
+
+
+def test_annotations_of_descriptors_and_platforms(slipway, build, multi, folder):
+    """What an index says of a manifest, and the list of images of either."""
+    build("FROM multi\n", {}, *SEVERAL, "--annotation", "manifest[linux/arm64],manifest-descriptor[linux/arm64]:arm=1",
+          "--annotation", "manifest-descriptor:d=2", "--annotation", "index-descriptor,index:e=3", "--output", "type=image",
+          "--output", f"type=oci,dest={folder}/a.tar", "--metadata-file", folder / "meta")
+    index = members(slipway.root, "t1:latest")[0]
+    assert index["annotations"] == {"e": "3"}
+    for child in index["manifests"]:
+        arm = {"arm": "1"} if child["platform"]["architecture"] == "arm64" else {}
+        assert child["annotations"] == {"d": "2", **arm}
+        assert json.loads(blob_path(slipway.root, child["digest"]).read_text()).get("annotations", {}) == arm
+
+    def listed(root):
+        entry_, = read_index(root)["manifests"]
+        return {k: v for k, v in entry_["annotations"].items() if "." not in k}
+
+    assert listed(slipway.root) == {"e": "3"}
+    assert json.loads((folder / "meta").read_text())["containerimage.descriptor"]["annotations"] == {"e": "3"}
+    (folder / "a").mkdir()
+    subprocess.run(["tar", "-xf", folder / "a.tar", "-C", folder / "a"], check=True)
+    assert listed(folder / "a") == {"e": "3"}
+    slipway.build(build.last, "-t", "t1", *build.options, *SEVERAL).ok()
+    assert "t1:latest" in (slipway.root / "index.json").read_text()
+
+
+def test_annotations_of_a_single_images_descriptor(slipway, build, multi):
+    """The same manifest: the list of images is what changes."""
+    digests = set()
+    for value in ("1", "2", None):
+        option = ("--annotation", f"manifest-descriptor:a={value}") if value else ()
+        slipway.build(build.context({"Dockerfile": "FROM multi\n"}), "-t", "x", *build.options, *option).ok()
+        entry_, = read_index(slipway.root)["manifests"]
+        digests.add(entry_["digest"])
+        assert entry_["annotations"].get("a") == value and "annotations" not in read_layout(slipway.root, "x:latest").manifest
+    assert len(digests) == 1
 
 
 def test_one_platform_of_an_index(login, registry, build, multi, folder):

@@ -178,17 +178,17 @@ static void source_date_epoch(void **state)
 static void options_of_the_image(void **state)
 {
 	AUTO(strmap) labels = STRMAP_INIT;
-	AUTO(strmap) annotations = STRMAP_INIT;
+	const struct build_annotation annotation = {.key = "a", .value = "1"};
 	AUTO(platform) platform = {.os = NULL};
 	AUTO(bench) b;
 	AUTO(build_result) r = {.image = NULL};
 
 	bench_init(&b, *state);
 	strmap_set(&labels, "l", "option");
-	strmap_set(&annotations, "a", "1");
 	assert_ok(platform_parse(&platform, "linux/arm64", err));
 	b.o.labels = &labels;
-	b.o.annotations = &annotations;
+	b.o.annotations = &annotation;
+	b.o.n_annotations = 1;
 	b.o.platforms = &platform;
 	b.o.n_platforms = 1;
 	b.o.target = "ONE";
