@@ -202,14 +202,6 @@ static void read_answer(const struct aws_request *r, struct http_response *res,
 		wipe(res->body.buf, res->body.cap);
 }
 
-static bool in_list(const char *code, const char *const *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(code, list[i]) == 0)
-			return true;
-	return false;
-}
-
 static bool is_passing(const struct aws_answer *answer)
 {
 	static const char *const codes[] = {
@@ -233,7 +225,7 @@ static bool is_passing(const struct aws_answer *answer)
 	int s = answer->status;
 
 	return s == 429 || s == 500 || s == 502 || s == 503 || s == 504 ||
-	       in_list(answer->code, codes, ARRAY_SIZE(codes));
+	       str_in(answer->code, codes, ARRAY_SIZE(codes));
 }
 
 static bool is_denial(const struct aws_answer *answer)
@@ -253,7 +245,7 @@ static bool is_denial(const struct aws_answer *answer)
 	};
 
 	return answer->status == 401 || answer->status == 403 ||
-	       in_list(answer->code, codes, ARRAY_SIZE(codes));
+	       str_in(answer->code, codes, ARRAY_SIZE(codes));
 }
 
 /* A signature that is refused for its time: the answer says what time it is there. */

@@ -47,6 +47,8 @@ void strbuf_remove(struct strbuf *sb, size_t at, size_t len);
 void strbuf_trim(struct strbuf *sb); /* white space at both ends */
 
 bool str_starts(const char *s, const char *prefix);
+/* Whether s is one of the n texts. */
+bool str_in(const char *s, const char *const *list, size_t n);
 bool str_ends(const char *s, const char *suffix);
 /* Appends s with control characters (C0, DEL, C1, ESC) shown as \xNN; newline and tab kept when keep_lines. */
 void strbuf_add_printable(struct strbuf *sb, const char *s, size_t len, bool keep_lines);

@@ -33,14 +33,6 @@ static const char *const known_config[] = {
 	"OnBuild",     "Shell", "StopSignal", "User", "Volumes",      "WorkingDir",
 };
 
-static bool is_in(const char *key, const char *const *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(key, list[i]) == 0)
-			return true;
-	return false;
-}
-
 /* What is neither known nor stale, or NULL; null values are no values. */
 static json_t *unknown_fields(json_t *obj, const char *const *known, size_t n_known,
 			      const char *const *stale, size_t n_stale)
@@ -50,7 +42,8 @@ static json_t *unknown_fields(json_t *obj, const char *const *known, size_t n_kn
 
 	json_object_foreach(obj, key, value)
 	{
-		if (json_is_null(value) || is_in(key, known, n_known) || is_in(key, stale, n_stale))
+		if (json_is_null(value) || str_in(key, known, n_known) ||
+		    str_in(key, stale, n_stale))
 			continue;
 		if (!rest)
 			rest = json_object();

@@ -1,12 +1,12 @@
 """Git repositories served on loopback by git itself: http-backend behind a web server, and git daemon."""
 import base64
-import http.server
 import os
 import pathlib
 import socket
 import subprocess
-import threading
 import time
+
+from helpers.web import WebServer
 
 PLAIN = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
          "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b", "PATH": os.environ["PATH"], "LC_ALL": "C"}
@@ -59,25 +59,13 @@ class Repository:
         return into
 
 
-class GitWeb:
+class GitWeb(WebServer):
     """http(s)://127.0.0.1:PORT/NAME.git; password: Basic logins that are let in; redirect: {path prefix: other prefix}."""
 
     def __init__(self, served, password=None, dumb=False):
+        super().__init__()
         self.served, self.password, self.dumb = pathlib.Path(served), password, dumb
         self.asked, self.headers, self.redirect = [], [], {}
-        web = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                web.answer(self)
-
-            do_POST = do_GET
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def answer(self, request):
         path, _, query = request.path.partition("?")
@@ -129,14 +117,6 @@ class GitWeb:
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
         request.wfile.write(body)
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class GitDaemon:

@@ -114,6 +114,19 @@ static inline char *judge(const struct copy_row *row, int result, const char *te
 	return err->kind == row->kind ? NULL : xstrfmt("error of kind %d", (int)err->kind);
 }
 
+/* The key's view of the sources of one line. */
+static inline void copy_fixture_hash(struct copy_fixture *f, const char *line,
+				     const struct test_image *from, char hex[SHA256_HEX_SIZE])
+{
+	AUTO(sha256) h = SHA256_INIT;
+	AUTO(test_copy) c;
+
+	test_copy_init(&c, f, line, "/", from);
+	sha256_init(&h);
+	assert_ok(copy_hash(&c.request, &h, err));
+	sha256_final_hex(&h, hex);
+}
+
 static inline bool check_row(struct copy_fixture *f, const struct copy_row *row)
 {
 	AUTO_FREE char *context = path_join(f->base.folder, "context");

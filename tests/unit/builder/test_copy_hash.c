@@ -6,17 +6,6 @@
  * The key's view of the sources, by comparison: what must not change it, and what must. None of the hashes is written
  * down here.
  */
-static void hash(struct copy_fixture *f, const char *line, const struct test_image *from,
-		 char hex[SHA256_HEX_SIZE])
-{
-	AUTO(sha256) h = SHA256_INIT;
-	AUTO(test_copy) c;
-
-	test_copy_init(&c, f, line, "/", from);
-	sha256_init(&h);
-	assert_ok(copy_hash(&c.request, &h, err));
-	sha256_final_hex(&h, hex);
-}
 
 static void hash_files(struct copy_fixture *f, const char *line, const char *files,
 		       char hex[SHA256_HEX_SIZE])
@@ -25,7 +14,7 @@ static void hash_files(struct copy_fixture *f, const char *line, const char *fil
 
 	fs_remove_tree(AT_FDCWD, context, NULL);
 	create_files(f, "context", files);
-	hash(f, line, NULL, hex);
+	copy_fixture_hash(f, line, NULL, hex);
 }
 
 #define FILES                                                    \
@@ -115,7 +104,7 @@ static void same_under_what_does_not_count(void **state)
 	}
 	hash_files(f, "COPY d /x", FILES, wanted);
 	set_times(context);
-	hash(f, "COPY d /x", NULL, got);
+	copy_fixture_hash(f, "COPY d /x", NULL, got);
 	assert_string_equal(got, wanted);
 }
 
@@ -176,7 +165,7 @@ static void hash_image(struct copy_fixture *f, const char *line, const char *tex
 	AUTO(test_image) image;
 
 	test_image_init(&image, f, text);
-	hash(f, line, &image, hex);
+	copy_fixture_hash(f, line, &image, hex);
 }
 
 static void images_count_by_content(void **state)

@@ -168,18 +168,6 @@ static void write_notation(struct strbuf *out, const struct random_tree *t, bool
 	}
 }
 
-static void compute(struct copy_fixture *f, const char *line, const struct test_image *from,
-		    char hex[SHA256_HEX_SIZE])
-{
-	AUTO(sha256) h = SHA256_INIT;
-	AUTO(test_copy) c;
-
-	test_copy_init(&c, f, line, "/", from);
-	sha256_init(&h);
-	assert_ok(copy_hash(&c.request, &h, err));
-	sha256_final_hex(&h, hex);
-}
-
 /* Times, and where the test may, owners, at random. */
 static void disturb(struct copy_fixture *f, const struct random_tree *t, struct dice *d)
 {
@@ -213,13 +201,13 @@ static void compute_tree(struct copy_fixture *f, const struct way *way, const st
 		AUTO(test_image) image;
 
 		test_image_init(&image, f, text.buf);
-		compute(f, way->line, &image, hex);
+		copy_fixture_hash(f, way->line, &image, hex);
 		return;
 	}
 	fs_remove_tree(AT_FDCWD, context, NULL);
 	create_files(f, "context", text.buf);
 	disturb(f, t, d);
-	compute(f, way->line, NULL, hex);
+	copy_fixture_hash(f, way->line, NULL, hex);
 }
 
 static void check(struct copy_fixture *f, const struct way *way, size_t count, uint64_t seed)
