@@ -23,6 +23,7 @@ int cmd_doctor(struct app *a, int argc, char **argv, struct error *err);
 int cmd_fsck(struct app *a, int argc, char **argv, struct error *err);
 int cmd_history(struct app *a, int argc, char **argv, struct error *err);
 int cmd_images(struct app *a, int argc, char **argv, struct error *err);
+int cmd_index(struct app *a, int argc, char **argv, struct error *err);
 int cmd_inspect(struct app *a, int argc, char **argv, struct error *err);
 int cmd_load(struct app *a, int argc, char **argv, struct error *err);
 int cmd_login(struct app *a, int argc, char **argv, struct error *err);

@@ -9,6 +9,7 @@ const struct command commands[] = {
 	{"fsck", "Verify every blob and reference of the store", cmd_fsck},
 	{"history", "Show the history of an image", cmd_history},
 	{"images", "List images", cmd_images},
+	{"index", "Make images of several platforms one name in a registry", cmd_index},
 	{"inspect", "Show an image's details as JSON", cmd_inspect},
 	{"load", "Load images from an archive", cmd_load},
 	{"login", "Log in to a registry", cmd_login},

@@ -58,24 +58,31 @@ static int fetch_tree(struct tree_fetch *t, const struct digest *d, int depth,
 	return 0;
 }
 
-int registry_copy(struct registry_client *c, struct store *s, const struct image_ref *from,
-		  const struct image_ref *to, struct push_result *out, struct error *err)
+int registry_fetch_tree(struct registry_client *c, struct store *s, const struct image_ref *from,
+			struct descriptor *top, struct error *err)
 {
 	struct tree_fetch t = {.client = c, .store = s, .ref = from};
-	AUTO(descriptor) top = {0};
 	struct digest digest;
 	int fetched;
 
 	if (documents_find(c, from, &digest, err) < 0)
 		return -1;
-	fetched = fetch_tree(&t, &digest, 0, &top, err);
+	fetched = fetch_tree(&t, &digest, 0, top, err);
 	strmap_release(&t.seen);
-	if (fetched < 0)
+	return fetched;
+}
+
+int registry_copy(struct registry_client *c, struct store *s, const struct image_ref *from,
+		  const struct image_ref *to, struct push_result *out, struct error *err)
+{
+	AUTO(descriptor) top = {0};
+
+	if (registry_fetch_tree(c, s, from, &top, err) < 0)
 		return -1;
-	if (digest_is_set(&to->digest) && !digest_equal(&to->digest, &digest))
+	if (digest_is_set(&to->digest) && !digest_equal(&to->digest, &top.digest))
 		return error_set(err, ERROR_USAGE,
 				 "the destination names %s, and the source is %s: give it a tag "
 				 "or nothing",
-				 to->digest.text, digest.text);
+				 to->digest.text, top.digest.text);
 	return registry_push(c, s, to, &top, out, err);
 }

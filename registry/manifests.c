@@ -171,9 +171,9 @@ static int verify(const struct manifest_request *m, const struct http_response *
 	return 0;
 }
 
-int manifest_get(struct registry_client *c, const struct image_ref *ref, const char *reference,
-		 const struct digest *expected, struct descriptor *out, struct strbuf *text,
-		 struct error *err)
+static int get(struct registry_client *c, const struct image_ref *ref, const char *reference,
+	       const struct digest *expected, struct descriptor *out, struct strbuf *text,
+	       char **etag, struct error *err)
 {
 	AUTO(manifest_request) m;
 	AUTO(http_response) res = {0};
@@ -195,7 +195,23 @@ int manifest_get(struct registry_client *c, const struct image_ref *ref, const c
 	descriptor_set(out, type, &digest, (int64_t)res.body.len);
 	strbuf_reset(text);
 	strbuf_add(text, res.body.buf, res.body.len);
+	if (etag)
+		*etag = xstrdup_null(http_header_get(&res, "ETag", 0));
 	return 0;
+}
+
+int manifest_get(struct registry_client *c, const struct image_ref *ref, const char *reference,
+		 const struct digest *expected, struct descriptor *out, struct strbuf *text,
+		 struct error *err)
+{
+	return get(c, ref, reference, expected, out, text, NULL, err);
+}
+
+int manifest_get_now(struct registry_client *c, const struct image_ref *ref, const char *tag,
+		     struct descriptor *out, struct strbuf *text, char **etag, struct error *err)
+{
+	*etag = NULL;
+	return get(c, ref, tag, NULL, out, text, etag, err);
 }
 
 /* An immutable tag refuses any PUT, also of what it names already. */
@@ -210,33 +226,42 @@ static bool names_already(struct registry_client *c, const struct image_ref *ref
 	       status == 200 && digest_equal(&now.digest, &d->digest);
 }
 
-int manifest_put(struct registry_client *c, const struct image_ref *ref, const char *reference,
-		 const struct descriptor *d, const struct strbuf *text, int step, struct error *err)
+static int check_put(const struct manifest_request *m, const struct http_response *res,
+		     const struct digest *put, struct error *err)
+{
+	const char *header = http_header_get(res, "Docker-Content-Digest", 0);
+	AUTO(error) ignored = ERROR_INIT;
+	struct digest said;
+
+	if (header && digest_parse(&said, header, &ignored) == 0 &&
+	    digest_is_sha512(&said) == digest_is_sha512(put) && !digest_equal(&said, put))
+		return mismatch(m->what, put, &said, err);
+	return 0;
+}
+
+int manifest_put(struct registry_client *c, const struct image_ref *ref, struct manifest_put *p,
+		 struct error *err)
 {
 	AUTO(manifest_request) m;
 	AUTO(http_response) res = {0};
-	AUTO(error) ignored = ERROR_INIT;
-	struct digest said;
-	const char *header;
 
-	manifest_request_init(&m, c, ref, reference, "push", "PUT", RIGHT_PUSH);
-	strlist_addf(&m.headers, "Content-Type: %s", d->media_type);
-	m.request.http.body = text->buf;
-	m.request.http.body_len = (int64_t)text->len;
-	m.request.step = step;
+	manifest_request_init(&m, c, ref, p->reference, "push", "PUT", RIGHT_PUSH);
+	strlist_addf(&m.headers, "Content-Type: %s", p->d->media_type);
+	if (p->if_match)
+		strlist_addf(&m.headers, "If-Match: %s", p->if_match);
+	m.request.http.body = p->text->buf;
+	m.request.http.body_len = (int64_t)p->text->len;
+	m.request.step = p->step;
 	if (registry_send(&m.request, &res, NULL, err) < 0)
 		return -1;
-	if (res.status >= 400 && res.status < 500 && res.status != 401 &&
-	    names_already(c, ref, reference, d))
+	p->overtaken = p->if_match && res.status == 412;
+	if (p->overtaken || (res.status >= 400 && res.status < 500 && res.status != 401 &&
+			     names_already(c, ref, p->reference, p->d)))
 		return 0;
 	if (res.status < 200 || res.status >= 300)
 		return remote_error(err, m.what, ref->host, &res);
-	header = http_header_get(&res, "Docker-Content-Digest", 0);
-	if (header && digest_parse(&said, header, &ignored) == 0 &&
-	    digest_is_sha512(&said) == digest_is_sha512(&d->digest) &&
-	    !digest_equal(&said, &d->digest))
-		return mismatch(m.what, &d->digest, &said, err);
-	return 0;
+	p->subject_noted = http_header_get(&res, "OCI-Subject", 0) != NULL;
+	return check_put(&m, &res, &p->d->digest, err);
 }
 
 int manifest_delete(struct registry_client *c, const struct image_ref *ref, const char *reference,

@@ -32,7 +32,21 @@ int manifest_check(const char *text, size_t len, const char *media_type, const c
 /* DELETE of a tag or digest. *status: 202 when it was done. */
 int manifest_delete(struct registry_client *c, const struct image_ref *ref, const char *reference,
 		    int *status, struct error *err);
+/* The same of what a tag names now, with the ETag for manifest_put (free(); NULL: none). ERROR_NOT_FOUND: nothing has the tag. */
+int manifest_get_now(struct registry_client *c, const struct image_ref *ref, const char *tag,
+		     struct descriptor *out, struct strbuf *text, char **etag, struct error *err);
+
+struct manifest_put {
+	const char *reference;
+	const struct descriptor *d;
+	const struct strbuf *text;
+	const char *if_match; /* ETag: only in the place of that one; NULL: of any */
+	int step;
+	/* out: with if_match, the tag names something else by now, and nothing was put */
+	bool overtaken;
+	/* out: the registry lists it among what refers to its subject (distribution-spec 1.1, Pushing Manifests with Subject) */
+	bool subject_noted;
+};
 /* PUT. A tag that cannot be moved and names d already is a success. */
-int manifest_put(struct registry_client *c, const struct image_ref *ref, const char *reference,
-		 const struct descriptor *d, const struct strbuf *text, int step,
+int manifest_put(struct registry_client *c, const struct image_ref *ref, struct manifest_put *p,
 		 struct error *err);

@@ -6,6 +6,7 @@
 #include "registry/blobs.h"
 #include "registry/manifests.h"
 #include "registry/parallel.h"
+#include "registry/referrers.h"
 #include "registry/remote_error.h"
 
 /* All that a manifest or index needs at the registry: each blob once, manifests in the order they are pushed. */
@@ -239,13 +240,17 @@ static int push_manifest(struct push_set *set, const struct descriptor *d, const
 {
 	struct reporter *reporter = set->client->o.reporter;
 	AUTO(strbuf) text = STRBUF_INIT;
+	struct manifest_put put = {.reference = reference, .d = d, .text = &text};
 	AUTO(error) why = ERROR_INIT;
 	int step, rc;
 
 	step = report_step_begin(reporter, "pushing manifest %s", reference);
 	rc = store_read_blob(set->store, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, &why);
+	put.step = step;
 	if (rc == 0)
-		rc = manifest_put(set->client, set->ref, reference, d, &text, step, &why);
+		rc = manifest_put(set->client, set->ref, &put, &why);
+	if (rc == 0 && !put.subject_noted)
+		rc = referrers_note(set->client, set->ref, d, &text, &why);
 	report_step_end(reporter, step, rc == 0 ? STEP_STATUS_DONE : STEP_STATUS_FAILED,
 			rc == 0 ? NULL : &why);
 	return rc == 0 ? 0 : error_move(err, &why);

@@ -116,6 +116,20 @@ int registry_place_blob(struct registry_client *c, struct store *s, const struct
  */
 int registry_copy(struct registry_client *c, struct store *s, const struct image_ref *from,
 		  const struct image_ref *to, struct push_result *out, struct error *err);
+/* Every document of what from names, with all platforms, into the store; the blobs stay where they are. */
+int registry_fetch_tree(struct registry_client *c, struct store *s, const struct image_ref *from,
+			struct descriptor *top, struct error *err);
+
+/*
+ * Images (manifests, or indexes of several; their documents are in the store) as one index under the tag of ref. Each goes to the
+ * repository first, under a tag of its own: TAG-OS-ARCH[-VARIANT]. create: these alone, in the place of what is there; else besides
+ * what is there, in the place of their own platforms: any number of clients may add at the same time, and the index has all in
+ * the end, since whoever comes last finds the others' tags. *index is emptied first; out describes it.
+ */
+int registry_index(struct registry_client *c, struct store *s, const struct image_ref *ref,
+		   const struct descriptor *images, size_t n, bool create, struct descriptor *out,
+		   struct image_index *index, struct error *err);
+
 /* The tags of a repository, in the registry's order, all pages. */
 int registry_tags(struct registry_client *c, const struct image_ref *ref, struct strlist *out,
 		  struct error *err);
