@@ -58,7 +58,7 @@ def test_create_and_add(slipway, context, plain, folder):
     # Another machine adds one, and replaces one.
     other = slipway.other()
     changed = build(other, context, f"{name}:local-arm64", "linux/arm64", "changed")
-    build(other, context, f"{name}:local-arm", "linux/arm/v7")
+    digests["linux/arm/v7"] = build(other, context, f"{name}:local-arm", "linux/arm/v7")
     result = other("index", "add", "-q", f"{name}:1", f"{name}:local-arm64", f"{name}:local-arm").ok()
     document = index_at(plain, "index/app", 1)
     assert platforms_of(document) == {**digests, "linux/arm64": changed}
