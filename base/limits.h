@@ -1,12 +1,15 @@
 /* Every limit on foreign input, in one place. */
 #pragma once
 
-#define LIMIT_DOCKERFILE_BYTES  (16u << 20)
-#define LIMIT_DOCKERFILE_LINE   65535u
-#define LIMIT_INSTRUCTIONS      100000u     /* of one Dockerfile */
-#define LIMIT_EXPANDED_BYTES    (16u << 20) /* one word after expansion of its variables */
-#define LIMIT_IGNORE_BYTES      (64u << 20)
-#define LIMIT_MANIFEST_BYTES    (16u << 20)
+#define LIMIT_DOCKERFILE_BYTES (16u << 20)
+#define LIMIT_DOCKERFILE_LINE  65535u
+#define LIMIT_INSTRUCTIONS     100000u     /* of one Dockerfile */
+#define LIMIT_EXPANDED_BYTES   (16u << 20) /* one word after expansion of its variables */
+#define LIMIT_IGNORE_BYTES     (64u << 20)
+#define LIMIT_MANIFEST_BYTES   (16u << 20)
+#define LIMIT_PUSHED_MANIFEST \
+	(4u << 20) /* taken by the embedded registry; the specification's least */
+#define LIMIT_HTPASSWD_BYTES    (1u << 20)
 #define LIMIT_CONFIG_BYTES      (16u << 20)
 #define LIMIT_JSON_DEPTH        256
 #define LIMIT_JSON_CONTAINERS   250000u  /* objects and arrays of one document */

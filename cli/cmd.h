@@ -31,6 +31,7 @@ int cmd_logout(struct app *a, int argc, char **argv, struct error *err);
 int cmd_prune(struct app *a, int argc, char **argv, struct error *err);
 int cmd_pull(struct app *a, int argc, char **argv, struct error *err);
 int cmd_push(struct app *a, int argc, char **argv, struct error *err);
+int cmd_registry(struct app *a, int argc, char **argv, struct error *err);
 int cmd_rmi(struct app *a, int argc, char **argv, struct error *err);
 int cmd_run(struct app *a, int argc, char **argv, struct error *err);
 int cmd_save(struct app *a, int argc, char **argv, struct error *err);

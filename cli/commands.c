@@ -17,6 +17,7 @@ const struct command commands[] = {
 	{"prune", "Remove what no image needs", cmd_prune},
 	{"pull", "Download an image from a registry", cmd_pull},
 	{"push", "Upload an image to a registry", cmd_push},
+	{"registry", "Run a registry here", cmd_registry},
 	{"rmi", "Remove images", cmd_rmi},
 	{"run", "Run an image's command in a sandbox", cmd_run},
 	{"save", "Write images to an archive", cmd_save},

@@ -144,6 +144,11 @@ bool media_is_config(const char *media_type)
 	return is_any(media_type, MEDIA_OCI_CONFIG, MEDIA_DOCKER_CONFIG);
 }
 
+bool media_is_foreign(const char *media_type)
+{
+	return str_starts(media_type, FOREIGN_OCI_PREFIX) || str_starts(media_type, DOCKER_FOREIGN);
+}
+
 bool media_is_layer(const char *media_type)
 {
 	static const char *const families[] = {MEDIA_OCI_LAYER, FOREIGN_OCI_PREFIX,

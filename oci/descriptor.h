@@ -47,6 +47,8 @@ json_t *descriptor_to_json(const struct descriptor *d);
 bool media_is_index(const char *media_type);
 bool media_is_manifest(const char *media_type);
 bool media_is_layer(const char *media_type); /* any tar layer, foreign ones included */
+/* Layers that registries do not hand out, so that nobody pushes them (image-spec 1.1, layer.md, non-distributable layers). */
+bool media_is_foreign(const char *media_type);
 bool media_is_config(const char *media_type);
 /* The OCI word for Docker's, so that one manifest never mixes the families; others come back as they are. */
 const char *media_to_oci(const char *media_type);

@@ -274,7 +274,8 @@ int store_fsck(struct store *s, bool repair, struct reporter *r, struct fsck_res
 
 	memset(out, 0, sizeof(*out));
 	store_only_look(s, !repair);
-	if (check_blobs(&f, err) == 0 && check_names(&f, err) == 0 && fsck_facts(&f, err) == 0 &&
+	if (check_blobs(&f, err) == 0 && check_names(&f, err) == 0 &&
+	    fsck_repositories(&f, err) == 0 && fsck_facts(&f, err) == 0 &&
 	    fsck_records(&f, err) == 0)
 		done = fsck_layers(&f, err);
 	store_only_look(s, before);

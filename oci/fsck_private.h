@@ -19,6 +19,8 @@ void fsck_repaired(struct fsck *f, const char *how);
 /* Renames a file below the root to ingest/corrupt-NAME. */
 bool fsck_set_aside(struct fsck *f, const char *path);
 
+/* What the embedded registry's repositories show. */
+int fsck_repositories(struct fsck *f, struct error *err);
 /* Facts in meta/ against the layers they speak of, cache records, half-made folders. */
 int fsck_facts(struct fsck *f, struct error *err);
 int fsck_records(struct fsck *f, struct error *err);

@@ -30,7 +30,9 @@ struct ingest {
 	struct digest expected; /* unset: not known beforehand */
 	struct digester digester;
 	int64_t size, flushed;
+	int64_t hashed; /* how many of the bytes the digester saw */
 	bool present, failed;
+	bool is_upload; /* the file stays until it is committed or discarded */
 };
 
 static void forget(struct ingest *in, bool remove)
@@ -118,7 +120,11 @@ static int ingest_write(struct sink *s, const void *data, size_t len, struct err
 	} else if (spill(in, err) < 0 || write_at(in, data, len, in->size, err) < 0) {
 		return -1;
 	}
-	digester_update(&in->digester, data, len);
+	/* What an upload has from before its process began is hashed at its end, and so is what follows. */
+	if (in->hashed == in->size) {
+		digester_update(&in->digester, data, len);
+		in->hashed += (int64_t)len;
+	}
 	in->size += (int64_t)len;
 	if (!in->held)
 		start_writeback(in);
@@ -187,19 +193,27 @@ static int continue_partial(struct ingest *in, struct error *err)
 	if (digester_update_fd(&in->digester, in->fd, in->name, &in->size, &unreadable) < 0 ||
 	    in->size > LIMIT_BLOB_BYTES)
 		return ingest_restart(in, err);
-	in->flushed = in->size;
+	in->flushed = in->hashed = in->size;
 	return 0;
 }
 
-int ingest_begin(struct ingest **out, struct store *s, const struct digest *expected,
-		 struct error *err)
+/* An ingest without a file. */
+static struct ingest *ingest_new(struct store *s, const struct digest *expected)
 {
-	AUTO_PTR(ingest) in = xcalloc(1, sizeof(*in));
+	struct ingest *in = xcalloc(1, sizeof(*in));
 
 	in->sink.write = ingest_write;
 	in->store = s;
 	in->fd = -1;
 	digester_init(&in->digester, expected);
+	return in;
+}
+
+int ingest_begin(struct ingest **out, struct store *s, const struct digest *expected,
+		 struct error *err)
+{
+	AUTO_PTR(ingest) in = ingest_new(s, expected);
+
 	if (!expected) {
 		in->held = xmalloc(HELD_MAX);
 		*out = take_ptr(in);
@@ -218,6 +232,77 @@ int ingest_begin(struct ingest **out, struct store *s, const struct digest *expe
 		return -1;
 	*out = take_ptr(in);
 	return 0;
+}
+
+int ingest_upload(struct ingest **out, struct store *s, const char *id, bool make,
+		  struct error *err)
+{
+	int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | (make ? O_CREAT | O_EXCL : 0);
+	AUTO_PTR(ingest) in = ingest_new(s, NULL);
+	struct stat st;
+
+	in->is_upload = true;
+	snprintf(in->name, sizeof(in->name), INGEST_UPLOAD "%s", id);
+	in->fd = openat(store_dirfd(s), in->name, flags, 0600);
+	if (in->fd < 0 && make)
+		return store_write_failed(s, "an upload", in->name, err);
+	if (in->fd < 0)
+		return error_errno(err, "continue the upload %s", id);
+	if (flock(in->fd, LOCK_EX | LOCK_NB) < 0 || fstat(in->fd, &st) < 0 || !is_same_file(in))
+		return error_errno(err, "continue the upload %s", id);
+	/* A crash of the machine may take the bytes, not the name. */
+	if (make && fs_fsync_dir(store_dirfd(s), "ingest", err) < 0)
+		return -1;
+	in->size = in->flushed = st.st_size;
+	*out = take_ptr(in);
+	return 0;
+}
+
+int64_t ingest_upload_size(struct store *s, const char *id)
+{
+	char name[INGEST_NAME_SIZE];
+	struct stat st;
+
+	snprintf(name, sizeof(name), INGEST_UPLOAD "%s", id);
+	return fstatat(store_dirfd(s), name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : -1;
+}
+
+int ingest_expect(struct ingest *in, const struct digest *expected, struct error *err)
+{
+	bool is_hashed = in->hashed == in->size &&
+			 (in->size == 0 || in->digester.is_sha512 == digest_is_sha512(expected));
+
+	in->expected = *expected;
+	if (is_hashed && in->size > 0)
+		return 0;
+	digester_release(&in->digester);
+	digester_init(&in->digester, expected);
+	in->hashed = 0;
+	if (in->size > 0 &&
+	    (lseek(in->fd, 0, SEEK_SET) < 0 ||
+	     digester_update_fd(&in->digester, in->fd, in->name, &in->hashed, err) < 0))
+		return error_wrap(err, "hash what was uploaded");
+	return 0;
+}
+
+int ingest_cut(struct ingest *in, int64_t size, struct error *err)
+{
+	if (size >= in->size)
+		return 0;
+	if (size == 0)
+		return ingest_restart(in, err);
+	if (ftruncate(in->fd, size) < 0)
+		return store_write_failed(in->store, describe(in), in->name, err);
+	in->size = in->flushed = size;
+	in->hashed = -1;
+	return 0;
+}
+
+void ingest_discard(struct ingest *in)
+{
+	if (in)
+		forget(in, true);
+	ingest_free(in);
 }
 
 bool ingest_is_present(const struct ingest *in)
@@ -239,7 +324,7 @@ int ingest_restart(struct ingest *in, struct error *err)
 {
 	digester_release(&in->digester);
 	digester_init(&in->digester, digest_is_set(&in->expected) ? &in->expected : NULL);
-	in->size = in->flushed = 0;
+	in->size = in->flushed = in->hashed = 0;
 	in->sink.failed = ERROR_NONE;
 	if (in->held)
 		return 0;
@@ -255,8 +340,12 @@ int ingest_copy(struct ingest *in, int fd, const char *name, struct error *err)
 {
 	if (spill(in, err) < 0)
 		return -1;
-	if (in->size == 0 && lseek(fd, 0, SEEK_CUR) == 0 && ioctl(in->fd, FICLONE, fd) == 0)
-		return digester_update_fd(&in->digester, in->fd, in->name, &in->size, err);
+	if (in->size == 0 && lseek(fd, 0, SEEK_CUR) == 0 && ioctl(in->fd, FICLONE, fd) == 0) {
+		if (digester_update_fd(&in->digester, in->fd, in->name, &in->size, err) < 0)
+			return -1;
+		in->hashed = in->size;
+		return 0;
+	}
 
 	AUTO_FREE char *buf = xmalloc(COPY_CHUNK);
 
@@ -343,7 +432,8 @@ void ingest_free(struct ingest *in)
 {
 	if (!in)
 		return;
-	forget(in, !digest_is_set(&in->expected) || in->present || in->size == 0);
+	forget(in,
+	       !in->is_upload && (!digest_is_set(&in->expected) || in->present || in->size == 0));
 	if (in->fd >= 0)
 		close(in->fd);
 	digester_release(&in->digester);

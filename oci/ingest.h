@@ -38,6 +38,22 @@ int ingest_commit(struct ingest *in, struct digest *digest, int64_t size, struct
 void ingest_free(struct ingest *in);
 
 /*
+ * A blob that comes in several requests to a registry: the file ingest/upload-ID, which stays until it is committed or
+ * discarded, and outlives its process. make: it must be new, else it must be there (ERROR_NOT_FOUND). ERROR_SYSTEM with number
+ * EWOULDBLOCK while another ingest has it. ID: letters, digits and '-'.
+ */
+#define INGEST_UPLOAD "ingest/upload-"
+int ingest_upload(struct ingest **out, struct store *s, const char *id, bool make,
+		  struct error *err);
+/* How much of it is there; -1: no such upload. */
+int64_t ingest_upload_size(struct store *s, const char *id);
+/* What an upload must turn out to be; said before its last bytes or after. Reads the file again where it was not hashed yet. */
+int ingest_expect(struct ingest *in, const struct digest *expected, struct error *err);
+/* Forgets what is beyond size. */
+int ingest_cut(struct ingest *in, int64_t size, struct error *err);
+void ingest_discard(struct ingest *in); /* removes the file too */
+
+/*
  * A new file "ingest/tmp-PID-N", locked while *fd is open so that prune leaves it alone. The caller renames or
  * unlinks it.
  */

@@ -23,5 +23,13 @@ int mark_names(struct mark *m, struct store *s, struct error *err);
 void mark_digest(struct mark *m, struct store *s, const struct digest *d);
 /* Every digest in the records (JSON files of at most 1 MiB, in cache/ and its folders). */
 int mark_cache(struct mark *m, struct store *s, struct error *err);
+/* Which links of blobs that no manifest of their repository names have become old: they are removed, and not marked. */
+struct mark_stale {
+	bool (*is)(void *arg, int64_t since);
+	void *arg;
+};
+/* Everything that repositories of the embedded registry show. ERROR_CORRUPT as for mark_names(). stale NULL: none is. */
+int mark_repositories(struct mark *m, struct store *s, const struct mark_stale *stale,
+		      struct error *err);
 
 CLEANUP_RELEASE(mark)

@@ -13,6 +13,7 @@
 #include "oci/lease.h"
 #include "oci/mark.h"
 #include "oci/prune_private.h"
+#include "oci/repository.h"
 
 /* Work in the making that nobody has locked: a download that may be continued is kept for a day. */
 #define LEFTOVER_AGE (24 * 3600)
@@ -70,13 +71,28 @@ static int sweep_kind(void *arg, int dirfd, const char *name, const struct stat 
 	return fs_each_entry(dirfd, name, sweep_fact, p, err);
 }
 
+/* What is pushed to a registry that runs has a day to be completed, whatever was asked for. */
+static int64_t leftover_age(const struct prune *p)
+{
+	bool hurries = p->drop_cache && !p->is_served && p->o->grace < LEFTOVER_AGE;
+
+	return hurries ? p->o->grace : LEFTOVER_AGE;
+}
+
+static bool is_stale(void *arg, int64_t since)
+{
+	const struct prune *p = arg;
+
+	return prune_may_drop(p, since, leftover_age(p));
+}
+
 /* An owner holds the lock of its file; folders have none and are told by the leases. */
 static int sweep_leftover(void *arg, int dirfd, const char *name, const struct stat *st,
 			  struct error *err)
 {
 	struct prune *p = arg;
 	bool is_doomed = str_starts(name, PRUNE_GONE);
-	int64_t age = LEFTOVER_AGE;
+	int64_t age;
 
 	(void)err;
 	/*
@@ -85,8 +101,8 @@ static int sweep_leftover(void *arg, int dirfd, const char *name, const struct s
 	 */
 	if (p->leases.live == 0 && S_ISDIR(st->st_mode))
 		age = 0;
-	else if (p->drop_cache && p->o->grace < age)
-		age = p->o->grace;
+	else
+		age = leftover_age(p);
 	if (!is_doomed && !prune_may_drop(p, st->st_mtime, age))
 		return 0;
 	if (S_ISDIR(st->st_mode)) {
@@ -128,6 +144,8 @@ static int drop_unnamed(void *arg, struct image_index *index, struct error *err)
 
 static int mark_everything(struct prune *p, struct error *err)
 {
+	const struct mark_stale stale = {is_stale, p};
+
 	for (size_t i = 0; i < p->leases.kept.n; i++) {
 		struct digest d;
 
@@ -139,7 +157,8 @@ static int mark_everything(struct prune *p, struct error *err)
 	/* From here on nobody names anything. */
 	if (store_lock(p->store, "index.lock", "changes the list of images", &p->index_lock, err) <
 		    0 ||
-	    mark_names(&p->mark, p->store, err) < 0)
+	    mark_names(&p->mark, p->store, err) < 0 ||
+	    mark_repositories(&p->mark, p->store, &stale, err) < 0)
 		return -1;
 	return p->drop_cache ? 0 : mark_cache(&p->mark, p->store, err);
 }
@@ -192,6 +211,7 @@ int store_prune(struct store *s, const struct prune_options *o, struct prune_res
 		result->in_use = p.leases.live;
 		/* The records and mount caches of a build at work cannot be told from the others. */
 		p.drop_cache = o->build_cache && p.leases.live == 0;
+		p.is_served = repository_is_served(s);
 		done = sweep(&p, err);
 	}
 	/* Extracted layers hold many files: nobody waits while they go. */

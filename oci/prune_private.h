@@ -21,6 +21,7 @@ struct prune {
 	int64_t now;
 	int index_lock;
 	bool drop_cache; /* records and mount caches go */
+	bool is_served;  /* a registry takes pushes meanwhile */
 	bool by_digest;  /* of the kind of facts that is swept now */
 };
 

@@ -54,7 +54,7 @@ static size_t separator_length(const char *s)
 	return *s == '_' ? (s[1] == '_' ? 2 : 1) : 0;
 }
 
-static const char *check_path(const char *p)
+const char *image_ref_check_path(const char *p)
 {
 	for (;;) {
 		if (isupper((unsigned char)*p))
@@ -180,7 +180,7 @@ static const char *split_name(struct image_ref *r, const char *name)
 	bool is_official = strcmp(r->host, HUB) == 0 && !strchr(name, '/');
 
 	r->path = is_official ? xstrfmt("library/%s", name) : xstrdup(name);
-	return check_path(name);
+	return image_ref_check_path(name);
 }
 
 static const char *parse(struct image_ref *r, const char *text)

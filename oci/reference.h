@@ -19,6 +19,8 @@ struct image_ref {
 
 /* NULL when it is a tag, else why not (distribution-spec 1.1, Pulling manifests). */
 const char *image_ref_check_tag(const char *tag);
+/* The same of a repository's path without host: [a-z0-9]+((.|_|__|-+)[a-z0-9]+)*, several with '/' between. */
+const char *image_ref_check_path(const char *path);
 /* ERROR_USAGE with the reason ("upper-case letters", "invalid tag" ...). */
 int image_ref_parse(struct image_ref *out, const char *text, struct error *err);
 void image_ref_release(struct image_ref *r);

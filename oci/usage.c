@@ -120,7 +120,8 @@ static int count_all(struct count *c, struct error *err)
 {
 	int dirfd = store_dirfd(c->store);
 
-	if (mark_named(c, err) < 0 || store_each_blob(c->store, count_blob, c, err) < 0 ||
+	if (mark_named(c, err) < 0 || mark_repositories(&c->named, c->store, NULL, err) < 0 ||
+	    store_each_blob(c->store, count_blob, c, err) < 0 ||
 	    fs_each_entry(dirfd, "layers", count_mode, c, err) < 0 ||
 	    fs_each_entry(dirfd, "cache/steps", count_record, c, err) < 0)
 		return -1;

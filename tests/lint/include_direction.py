@@ -13,8 +13,9 @@ MAY_INCLUDE = {
     "sandbox": {"oci", "base"},
     "builder": {"dockerfile", "oci", "sandbox", "base"},
     "registry": {"net", "oci", "base"},
+    "server": {"net", "oci", "base"},
     "aws": {"net", "base"},
-    "cli": {"aws", "builder", "registry", "sandbox", "dockerfile", "oci", "net", "base"},
+    "cli": {"aws", "builder", "registry", "server", "sandbox", "dockerfile", "oci", "net", "base"},
 }
 # A header of the library, and the files that wrap it.
 LIBRARIES = [
@@ -24,7 +25,8 @@ LIBRARIES = [
     (r"archive(_entry)?\.h", r"oci/(layer|archive)\w*\.[ch]"),
     (r"seccomp\.h", r"sandbox/seccomp\.c"),
     (r"jansson\.h", r"base/json\.[ch]"),
-    (r"microhttpd\.h", r"net/server\.c"),
+    (r"microhttpd\.h", r"net/server\w*\.[ch]"),
+    (r"crypt\.h", r"server/htpasswd\.c"),
 ]
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)

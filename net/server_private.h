@@ -1,0 +1,35 @@
+/* What the files of the HTTP server share. */
+#pragma once
+
+#include <microhttpd.h>
+#include <pthread.h>
+
+#include "net/server.h"
+
+/* One connection, as the watch sees it. */
+struct watched {
+	struct watched *next, *prev;
+	int fd;
+	bool busy;    /* a request is in progress */
+	bool working; /* and our own code is at it: the client waits for us, not we for it */
+	int64_t since_ns;
+	uint64_t bytes; /* moved until then, both ways */
+};
+
+struct server {
+	struct server_options options;
+	struct MHD_Daemon *daemon;
+	int listen_fd, port;
+	pthread_mutex_t lock;         /* of the list */
+	struct watched *first, *last; /* oldest first */
+	size_t n_connections;
+};
+
+/* Connections come and go (libmicrohttpd's callback). */
+void watch_connection(void *arg, struct MHD_Connection *connection, void **context,
+		      enum MHD_ConnectionNotificationCode code);
+void watch_working(struct server *s, struct MHD_Connection *connection, bool working);
+void watch_idle(struct server *s, struct MHD_Connection *connection);
+/* Ends what idles or crawls. */
+void watch_look(struct server *s);
+bool watch_is_busy(struct server *s);

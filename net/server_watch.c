@@ -1,0 +1,161 @@
+/*
+ * Slow clients. libmicrohttpd's own timeout begins anew with every byte, so one byte a minute would hold a place for ever: the
+ * kernel is asked instead how much moved on each socket.
+ */
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/time.h"
+#include "net/server_private.h"
+
+#define LEAST_BYTES 1024
+
+/* Received and acknowledged; with what TLS adds, which is little. */
+static uint64_t moved(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return 0;
+	return info.tcpi_bytes_acked + info.tcpi_bytes_received;
+}
+
+static struct watched *find(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static void unlink_watched(struct server *s, struct watched *w)
+{
+	*(w->prev ? &w->prev->next : &s->first) = w->next;
+	*(w->next ? &w->next->prev : &s->last) = w->prev;
+}
+
+static void append_watched(struct server *s, struct watched *w)
+{
+	w->next = NULL;
+	w->prev = s->last;
+	*(s->last ? &s->last->next : &s->first) = w;
+	s->last = w;
+}
+
+/* Its thread wakes up, sees the end, and cleans up. */
+static void end(struct watched *w)
+{
+	shutdown(w->fd, SHUT_RDWR);
+	w->busy = true;
+	w->working = true;
+}
+
+/* The place of the one that waits longest without a request, when most are taken. */
+static void make_room(struct server *s)
+{
+	if (s->n_connections < s->options.max_connections / 4 * 3)
+		return;
+	for (struct watched *w = s->first; w; w = w->next)
+		if (!w->busy) {
+			end(w);
+			return;
+		}
+}
+
+void watch_connection(void *arg, struct MHD_Connection *connection, void **context,
+		      enum MHD_ConnectionNotificationCode code)
+{
+	struct server *s = arg;
+	struct watched *w = *context;
+	const union MHD_ConnectionInfo *info;
+
+	pthread_mutex_lock(&s->lock);
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		make_room(s);
+		w = xcalloc(1, sizeof(*w));
+		w->fd = info->connect_fd;
+		w->since_ns = time_monotonic_ns();
+		append_watched(s, w);
+		s->n_connections++;
+		*context = w;
+	} else if (w) {
+		unlink_watched(s, w);
+		s->n_connections--;
+		free(w);
+		*context = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void watch_working(struct server *s, struct MHD_Connection *connection, bool working)
+{
+	struct watched *w = find(connection);
+
+	if (!w)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (!w->busy) {
+		w->busy = true;
+		w->since_ns = time_monotonic_ns();
+		w->bytes = moved(w->fd);
+	}
+	w->working = working;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void watch_idle(struct server *s, struct MHD_Connection *connection)
+{
+	struct watched *w = find(connection);
+
+	if (!w)
+		return;
+	pthread_mutex_lock(&s->lock);
+	w->busy = w->working = false;
+	w->since_ns = time_monotonic_ns();
+	/* The order of the list is who waits longest. */
+	unlink_watched(s, w);
+	append_watched(s, w);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void look_at(struct server *s, struct watched *w, int64_t now)
+{
+	uint64_t bytes;
+
+	if (w->working || now - w->since_ns < s->options.idle_ms * 1000000ll)
+		return;
+	if (!w->busy) {
+		end(w);
+		return;
+	}
+	bytes = moved(w->fd);
+	if (bytes - w->bytes < LEAST_BYTES)
+		end(w);
+	w->bytes = bytes;
+	w->since_ns = now;
+}
+
+void watch_look(struct server *s)
+{
+	int64_t now = time_monotonic_ns();
+
+	pthread_mutex_lock(&s->lock);
+	for (struct watched *w = s->first; w; w = w->next)
+		look_at(s, w, now);
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool watch_is_busy(struct server *s)
+{
+	bool busy = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (const struct watched *w = s->first; w; w = w->next)
+		busy |= w->busy;
+	pthread_mutex_unlock(&s->lock);
+	return busy;
+}

@@ -1,0 +1,24 @@
+/* A manifest or index as it is pushed: what it names, whom it refers to, and how the referrers API shows it. */
+#pragma once
+
+#include "base/strbuf.h"
+#include "oci/manifest.h"
+
+struct document {
+	bool is_index;
+	struct manifest manifest; /* when it is none */
+	struct image_index index; /* when it is one */
+	const char *media_type;   /* a view */
+	bool says_type;           /* by a field of its own */
+	bool is_artifact;         /* it has an artifactType */
+	struct digest subject;    /* unset: it has none */
+	struct strbuf descriptor; /* JSON: its own, with artifactType and annotations */
+};
+
+/* type: of the request, NULL when it said none. ERROR_CORRUPT, ERROR_UNSUPPORTED as manifest_parse(). */
+int document_parse(struct document *out, const struct strbuf *text, const char *type,
+		   const struct digest *d, struct error *err);
+void document_release(struct document *doc);
+/* The subject alone; false when it has none or is no document. */
+bool document_subject(const struct strbuf *text, struct digest *subject);
+CLEANUP_RELEASE(document)

@@ -1,0 +1,26 @@
+/*
+ * What Amazon ECR does otherwise than the specification, for tests of clients (registry serve --ecr-quirks):
+ *
+ * - a login is always asked for, by "Basic" with ECR's realm and service;
+ * - repositories are not made by a push: 404 NAME_UNKNOWN;
+ * - no blob is mounted, from whatever repository: 202, and the upload begins;
+ * - PATCH answers 201, and what a second one brings is lost: Range stays where it was;
+ * - a session that got bytes does not begin again at 0: 416 BLOB_UPLOAD_INVALID;
+ * - an empty blob cannot be completed;
+ * - a tag that exists is immutable when so asked for, also for the same digest: 400 TAG_INVALID;
+ * - PUT of a manifest has no Location; unknown artifact types and media types are 405 UNSUPPORTED;
+ * - a list of tags has at most 1000.
+ */
+#pragma once
+
+#include "server/call.h"
+
+#define ECR_MOST_TAGS 1000
+
+/* The challenge of a 401. */
+void ecr_challenge(struct call *c);
+/* False, and answered: the repository is not there. */
+bool ecr_has_repository(struct call *c);
+struct document;
+/* False, and answered: it is no image, nor an index. */
+bool ecr_takes(struct call *c, const struct document *doc);
