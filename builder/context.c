@@ -32,7 +32,7 @@ int context_use_ignore(struct context *c, const char *name, bool *found, struct 
 	int got = read_from_context(c, name, &text, err);
 
 	if (got < 0)
-		return error_wrap(err, "read the ignore file of %s", c->path);
+		return error_wrap(err, "read the ignore file of %s", c->label ? c->label : c->path);
 	*found = got;
 	if (!got)
 		return 0;

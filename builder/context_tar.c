@@ -233,18 +233,22 @@ int context_open_tar(struct context **out, struct store *s, int fd, const char *
 {
 	AUTO_FREE char *ingest = store_path(s, "ingest");
 	AUTO(unpacking) u = {.root = -1};
+	AUTO_PTR(context) c = NULL;
 	AUTO_FREE char *path = NULL;
+	bool found;
 
 	if (fs_make_temp_dir(ingest, "context-", &path, err) < 0)
 		return -1;
-	if (unpack(&u, path, fd, err) < 0 ||
-	    context_open_folder(out, "context", path, NULL, err) < 0) {
+	if (unpack(&u, path, fd, err) < 0 || context_open_plain(&c, "context", path, err) < 0) {
 		fs_remove_tree(AT_FDCWD, path, NULL);
 		return error_wrap(err, "unpack the context from %s", label);
 	}
-	(*out)->temporary = true;
-	(*out)->unpacked = true;
-	(*out)->label = xstrdup(label);
-	give_kept(&u, *out);
+	c->temporary = true;
+	c->unpacked = true;
+	c->label = xstrdup(label);
+	if (context_use_ignore(c, ".dockerignore", &found, err) < 0)
+		return -1;
+	give_kept(&u, c);
+	*out = take_ptr(c);
 	return 0;
 }

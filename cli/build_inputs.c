@@ -127,7 +127,8 @@ static int read_default_file(struct build_inputs *in, struct error *err)
 		return 0;
 	}
 	error_move(err, &first);
-	error_wrap(err, "read the Dockerfile of %s", in->context->path);
+	error_wrap(err, "read the Dockerfile of %s",
+		   in->context->label ? in->context->label : in->context->path);
 	return error_hint(err, "Name another file with -f.");
 }
 

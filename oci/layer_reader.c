@@ -387,6 +387,9 @@ int64_t layer_reader_read(struct layer_reader *r, void *data, size_t len, struct
 	if (!want)
 		return 0;
 	got = archive_read_data(r->archive, data, want);
+	/* A file that is one hole: libarchive ends before it, and gives the zeros when it is asked again. */
+	if (got == 0)
+		got = archive_read_data(r->archive, data, want);
 	if (got < 0)
 		return failed(r, err);
 	if (got == 0)

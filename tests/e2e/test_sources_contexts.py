@@ -33,6 +33,32 @@ def test_tar_on_standard_input_and_from_a_url(names, kind):
         assert names(web.url + "/context.tar.gz") == wanted
 
 
+@pytest.mark.parametrize("form", ["gnu", "posix"])
+def test_sparse_files_of_a_tar(slipway, folder, form):
+    """As tar writes them: a hole before, between, after the data; a file that is one hole."""
+    sizes = {"before": 60000, "after": 50000, "hole": 40000}
+    for name, size in sizes.items():
+        with open(folder / name, "wb") as out:
+            out.seek(0 if name == "after" else size - 1)
+            out.write(b"x" if name != "hole" else b"")
+            out.truncate(size)
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /\nADD in.tar /in/\n")
+    inner = subprocess.run(["tar", "-S", f"--format={form}", "-c", *sizes], cwd=folder, capture_output=True, check=True).stdout
+    (folder / "in.tar").write_bytes(inner)
+    assert len(inner) < 40000
+    tar = subprocess.run(["tar", "-S", f"--format={form}", "-c", "Dockerfile", "in.tar", *sizes], cwd=folder, capture_output=True,
+                         check=True).stdout
+    slipway.build("-", "-t", "x", stdin=tar).ok()
+    tree = read_layout(slipway.root, "x:latest").verify().tree()
+    for name in sizes:
+        assert tree[name].data == tree[f"in/{name}"].data == (folder / name).read_bytes(), name
+
+
+def test_what_is_wrong_in_a_tar_is_told_by_its_name(slipway):
+    slipway.build("-", stdin=tar_of({"x": ""})).fails("read the Dockerfile of standard input")
+    slipway.build("-", stdin=tar_of({"Dockerfile": COPY_ALL, ".dockerignore/x": ""})).fails("ignore file of standard input")
+
+
 def test_files_of_a_tar_and_their_ignore_files(names, slipway):
     tar = tar_of({"Dockerfile": "FROM scratch\nCOPY . /default/\n", "sub/Other": "FROM scratch\nCOPY . /other/\n", "f": "f",
                   ".dockerignore": "f\n", "sub/Other.dockerignore": "sub\n", "Dockerfile.dockerignore": "sub\n"})
