@@ -53,10 +53,10 @@ struct fetch_source {
 	/* Which commit a git reference means now. */
 	int (*git_resolve)(void *arg, const struct git_ref *ref, enum fetch_for who,
 			   struct fetch_commit *out, struct error *err);
-	/* Its files into the empty folder; *root: the folder or the subdirectory in it, free(). */
+	/* Its files into the empty folder; *root: the folder or the subdirectory in it, free(); *time: the commit's. */
 	int (*git_checkout)(void *arg, const struct git_ref *ref, enum fetch_for who,
 			    bool keep_git_dir, const struct fetch_commit *commit,
-			    const char *folder, char **root, struct error *err);
+			    const char *folder, char **root, int64_t *time, struct error *err);
 	void *arg;
 };
 

@@ -30,8 +30,10 @@ struct build {
 	struct build_target *targets; /* one a platform of the result */
 	size_t n_targets;
 	struct platform host_platform;
-	int64_t epoch;        /* SOURCE_DATE_EPOCH, < 0: not set */
-	int64_t folder_mtime; /* of folders that slipway makes */
+	const struct strmap *build_args; /* the options', or own_args; may be NULL */
+	struct strmap own_args;          /* with SOURCE_DATE_EPOCH as the number that was meant */
+	int64_t epoch;                   /* SOURCE_DATE_EPOCH, < 0: not set */
+	int64_t folder_mtime;            /* of folders that slipway makes */
 	struct layer_options layer_options;
 	struct named_contexts contexts;
 	struct base_images images;

@@ -115,8 +115,8 @@ static int declare(struct walk *w, const struct instruction *ready, struct error
 	const char *value;
 
 	for (size_t i = 0; i < ready->pairs.n; i++)
-		if (scope_declare(&w->at->scope, ready, i, t->build->options->build_args,
-				  &t->globals, &value, err) < 0)
+		if (scope_declare(&w->at->scope, ready, i, t->build->build_args, &t->globals,
+				  &value, err) < 0)
 			return stage_error_place(err, ready);
 	return 0;
 }

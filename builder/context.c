@@ -64,6 +64,7 @@ int context_open_plain(struct context **out, const char *name, const char *path,
 	c->dirfd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->dirfd < 0)
 		return error_errno(err, "open the %s %s", name, c->path);
+	c->time = -1;
 	*out = take_ptr(c);
 	return 0;
 }

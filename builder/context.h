@@ -22,7 +22,8 @@ struct context {
 	struct ignore *ignore; /* NULL: nothing is ignored */
 	bool temporary;        /* removed by context_free(): owned when that is set, else path */
 	char *owned;           /* the temporary folder that path is in */
-	bool unpacked;         /* from a tar: kept tells of modes and times */
+	int64_t time; /* of what was fetched: the commit, Last-Modified, else the newest in the tar; -1: none */
+	bool unpacked; /* from a tar: kept tells of modes and times */
 	/* Of a tar: modes and folder times that the unpacked files cannot have; sorted by path. */
 	struct context_kept *kept;
 	size_t n_kept;

@@ -55,16 +55,20 @@ static int checkout(struct store *s, const struct context_git *g, const struct f
 {
 	AUTO_FREE char *root = NULL;
 	char *folder = NULL;
+	int64_t time = -1;
 
 	if (make_folder(s, &folder, err) < 0)
 		return -1;
 	if (g->fetch->git_checkout(g->fetch->arg, g->ref, g->who, g->keep_git_dir, commit, folder,
-				   &root, err) < 0) {
+				   &root, &time, err) < 0) {
 		fs_remove_tree(AT_FDCWD, folder, NULL);
 		free(folder);
 		return -1;
 	}
-	return open_temporary(out, folder, root, g->label, err);
+	if (open_temporary(out, folder, root, g->label, err) < 0)
+		return -1;
+	(*out)->time = time;
+	return 0;
 }
 
 int context_open_git(struct context **out, struct store *s, const struct context_git *g,
@@ -81,7 +85,7 @@ int context_open_git(struct context **out, struct store *s, const struct context
 }
 
 int context_download(struct store *s, const struct fetch_source *fetch, const char *url, int *fd,
-		     struct error *err)
+		     int64_t *mtime, struct error *err)
 {
 	AUTO_FREE char *ingest = store_path(s, "ingest");
 	AUTO(fetch_answer) answer = {.mtime = -1};
@@ -97,6 +101,7 @@ int context_download(struct store *s, const struct fetch_source *fetch, const ch
 	if (lseek(file, 0, SEEK_SET) < 0)
 		return error_errno(err, "rewind what came from a URL");
 	*fd = take_fd(file);
+	*mtime = answer.mtime;
 	return 0;
 }
 
@@ -160,10 +165,13 @@ int context_open_url(struct context **out, struct store *s, const struct fetch_s
 {
 	AUTO_FREE char *label = git_ref_redact(url);
 	AUTO_FD int fd = -1;
+	int64_t mtime;
 
-	if (context_download(s, fetch, url, &fd, err) < 0)
+	if (context_download(s, fetch, url, &fd, &mtime, err) < 0 ||
+	    (context_is_archive(fd) ? context_open_tar(out, s, fd, label, err)
+				    : context_open_single(out, s, fd, "context", label, err)) < 0)
 		return -1;
-	if (context_is_archive(fd))
-		return context_open_tar(out, s, fd, label, err);
-	return context_open_single(out, s, fd, "context", label, err);
+	if (mtime >= 0)
+		(*out)->time = mtime;
+	return 0;
 }

@@ -15,9 +15,9 @@ struct context_git {
 /* The commit's files as a temporary context without an ignore file. */
 int context_open_git(struct context **out, struct store *s, const struct context_git *g,
 		     struct error *err);
-/* Downloads into a file without a name, below the store's ingest folder; *fd is at its beginning. */
+/* Downloads into a file without a name, below the store's ingest folder; *fd is at its beginning, *mtime of Last-Modified or -1. */
 int context_download(struct store *s, const struct fetch_source *fetch, const char *url, int *fd,
-		     struct error *err);
+		     int64_t *mtime, struct error *err);
 /* Compressed or plain tar, an empty one too? Leaves the offset at 0. */
 bool context_is_archive(int fd);
 /* A temporary context of one file with that name. */

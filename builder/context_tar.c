@@ -15,6 +15,7 @@
 struct unpacking {
 	int root;
 	struct layer_reader *reader;
+	int64_t newest;            /* time of a member; -1: there was none */
 	struct context_kept *kept; /* paths as the tar has them, in its order */
 	size_t n_kept, cap_kept;
 };
@@ -222,9 +223,12 @@ static int unpack(struct unpacking *u, const char *path, int fd, struct error *e
 	fd_source_init(&in, fd, "the context archive");
 	if (layer_reader_open_source(&u->reader, &in.source, "the context archive", false, err) < 0)
 		return -1;
-	while ((got = layer_reader_next(u->reader, &e, err)) > 0)
+	while ((got = layer_reader_next(u->reader, &e, err)) > 0) {
 		if (unpack_member(u, e, err) < 0)
 			return -1;
+		if (e->mtime > u->newest)
+			u->newest = e->mtime;
+	}
 	return got;
 }
 
@@ -232,7 +236,7 @@ int context_open_tar(struct context **out, struct store *s, int fd, const char *
 		     struct error *err)
 {
 	AUTO_FREE char *ingest = store_path(s, "ingest");
-	AUTO(unpacking) u = {.root = -1};
+	AUTO(unpacking) u = {.root = -1, .newest = -1};
 	AUTO_PTR(context) c = NULL;
 	AUTO_FREE char *path = NULL;
 	bool found;
@@ -245,6 +249,7 @@ int context_open_tar(struct context **out, struct store *s, int fd, const char *
 	}
 	c->temporary = true;
 	c->unpacked = true;
+	c->time = u.newest;
 	c->label = xstrdup(label);
 	if (context_use_ignore(c, ".dockerignore", &found, err) < 0)
 		return -1;

@@ -132,7 +132,7 @@ static void add_from(struct gathering *g, int stage)
 static void add_arg(struct gathering *g, int stage, const struct instruction *at,
 		    const struct key_value *item, const struct scope *scope)
 {
-	const struct strmap *given = g->t->build->options->build_args;
+	const struct strmap *given = g->t->build->build_args;
 	const char *value = strmap_get(&scope->args, item->key);
 
 	if (!item->value && !(given && strmap_get(given, item->key)) &&

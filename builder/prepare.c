@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "builder/check_from.h"
+#include "builder/epoch.h"
 #include "builder/near_name.h"
 #include "builder/stage.h"
 #include "dockerfile/scope.h"
@@ -14,7 +15,7 @@
 
 void build_init(struct build *b, struct store *s, const struct build_options *o)
 {
-	*b = (struct build){.options = o, .store = s, .epoch = -1};
+	*b = (struct build){.options = o, .store = s, .epoch = -1, .build_args = o->build_args};
 	platform_host(&b->host_platform);
 	b->n_targets = o->n_platforms ? o->n_platforms : 1;
 	b->targets = xcalloc(b->n_targets, sizeof(*b->targets));
@@ -28,16 +29,22 @@ void build_init(struct build *b, struct store *s, const struct build_options *o)
 	pthread_cond_init(&b->key_done, NULL);
 }
 
+/* Everything that was read of the file. */
+static void forget_file(struct build_target *t)
+{
+	stage_bases_release(&t->bases);
+	strmap_clear(&t->globals);
+	dockerfile_free(take_ptr(t->file));
+}
+
 static void release_target(struct build_target *t)
 {
 	for (int i = 0; t->stages && i < t->file->n_stages; i++)
 		stage_free(t->stages[i]);
 	free(t->stages);
 	graph_plan_release(&t->plan);
-	stage_bases_release(&t->bases);
-	strmap_release(&t->globals);
+	forget_file(t);
 	platform_release(&t->platform);
-	dockerfile_free(t->file);
 }
 
 void build_release(struct build *b)
@@ -49,6 +56,7 @@ void build_release(struct build *b)
 	named_contexts_release(&b->contexts);
 	strlist_release(&b->keys);
 	strmap_release(&b->made);
+	strmap_release(&b->own_args);
 	platform_release(&b->host_platform);
 	error_release(&b->failure);
 	free(b->processes);
@@ -57,32 +65,10 @@ void build_release(struct build *b)
 	strbuf_release(&b->certificates);
 }
 
-/* The option, else --build-arg, else the default of a global ARG (dockerfile.md 14). */
-static int find_epoch(struct build *b, struct error *err)
-{
-	const struct build_options *o = b->options;
-	const char *text = o->build_args ? strmap_get(o->build_args, "SOURCE_DATE_EPOCH") : NULL;
-	uint64_t value;
-
-	b->epoch = o->source_date_epoch;
-	if (b->epoch >= 0)
-		return 0;
-	if (!text)
-		text = strmap_get(&b->targets[0].globals, "SOURCE_DATE_EPOCH");
-	if (!text || !*text)
-		return 0;
-	if (!value_number(&value, text, 10, INT64_MAX)) {
-		error_set(err, ERROR_USAGE, "invalid SOURCE_DATE_EPOCH: %s", text);
-		return error_hint(err, "it is a number of seconds since 1970");
-	}
-	b->epoch = (int64_t)value;
-	return 0;
-}
-
 /* The build arguments that stand for the directives "syntax" and "check". */
 static int override_directives(struct build_target *t, struct error *err)
 {
-	const struct strmap *args = t->build->options->build_args;
+	const struct strmap *args = t->build->build_args;
 	const char *options = args ? strmap_get(args, "BUILDKIT_DOCKERFILE_CHECK") : NULL;
 
 	dockerfile_check_syntax(t->file, args ? strmap_get(args, "BUILDKIT_SYNTAX") : NULL);
@@ -98,8 +84,8 @@ static int read_target(struct build_target *t, struct error *err)
 	if (dockerfile_parse(&t->file, o->dockerfile_name, o->dockerfile, o->dockerfile_len, err) <
 		    0 ||
 	    override_directives(t, err) < 0 ||
-	    graph_eval_globals(&t->globals, t->file, o->build_args, target, host, o->target, err) <
-		    0)
+	    graph_eval_globals(&t->globals, t->file, t->build->build_args, target, host, o->target,
+			       err) < 0)
 		return -1;
 	check_from(t);
 	return graph_expand_bases(&t->bases, t->file, &t->globals, err);
@@ -127,14 +113,57 @@ static void use_contexts(struct build_target *t)
 	}
 }
 
+static int read_targets(struct build *b, struct error *err)
+{
+	for (size_t i = 0; i < b->n_targets; i++) {
+		forget_file(&b->targets[i]);
+		if (read_target(&b->targets[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --build-arg, else the default of a global ARG (dockerfile.md 14); NULL: it is not set. */
+static const char *epoch_text(const struct build *b)
+{
+	const char *text = b->build_args ? strmap_get(b->build_args, "SOURCE_DATE_EPOCH") : NULL;
+
+	if (!text)
+		text = strmap_get(&b->targets[0].globals, "SOURCE_DATE_EPOCH");
+	return text && *text ? text : NULL;
+}
+
+/* What a name stands for takes its place everywhere: the file is read once more with the number. */
+static int find_epoch(struct build *b, struct error *err)
+{
+	const char *text = epoch_text(b);
+	AUTO_FREE char *number = NULL;
+	uint64_t value;
+	int64_t epoch = -1;
+
+	if (text && value_number(&value, text, 10, INT64_MAX)) {
+		epoch = (int64_t)value;
+	} else if (text) {
+		if (epoch_resolve(b, text, &epoch, err) < 0)
+			return -1;
+		if (b->options->build_args)
+			strmap_copy(&b->own_args, b->options->build_args);
+		number = epoch < 0 ? xstrdup("") : xstrfmt("%lld", (long long)epoch);
+		strmap_set(&b->own_args, "SOURCE_DATE_EPOCH", number);
+		b->build_args = &b->own_args;
+		if (read_targets(b, err) < 0)
+			return -1;
+	}
+	b->epoch = b->options->source_date_epoch >= 0 ? b->options->source_date_epoch : epoch;
+	return 0;
+}
+
 int build_read(struct build *b, struct error *err)
 {
 	const struct build_options *o = b->options;
 
-	for (size_t i = 0; i < b->n_targets; i++)
-		if (read_target(&b->targets[i], err) < 0)
-			return -1;
-	if (find_epoch(b, err) < 0 || named_contexts_init(&b->contexts, b->store, o, err) < 0)
+	if (read_targets(b, err) < 0 || named_contexts_init(&b->contexts, b->store, o, err) < 0 ||
+	    find_epoch(b, err) < 0)
 		return -1;
 	for (size_t i = 0; i < b->n_targets; i++)
 		use_contexts(&b->targets[i]);

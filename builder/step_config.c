@@ -40,8 +40,8 @@ static int do_arg(struct stage *st, const struct instruction *ins, struct strbuf
 	for (size_t i = 0; i < ins->pairs.n; i++) {
 		const char *value;
 
-		if (scope_declare(&st->scope, ins, i, b->options->build_args, &st->target->globals,
-				  &value, err) < 0)
+		if (scope_declare(&st->scope, ins, i, b->build_args, &st->target->globals, &value,
+				  err) < 0)
 			return -1;
 		history_arg_add(history, ins->pairs.items[i].key, value);
 	}

@@ -182,14 +182,18 @@ static int read_url_context(struct app *a, struct build_inputs *in, const char *
 	struct fetching fetching = {.app = a, .inputs = in};
 	const struct fetch_source fetch = fetching_source(&fetching);
 	AUTO_FD int fd = -1;
+	int64_t mtime;
+	bool is_tar;
 
-	if (context_download(a->store, &fetch, url, &fd, err) < 0)
+	if (context_download(a->store, &fetch, url, &fd, &mtime, err) < 0)
 		return -1;
-	if (context_is_archive(fd))
-		return context_open_tar(&in->context, a->store, fd, label, err);
-	if (context_open_single(&in->context, a->store, fd, "context", label, err) < 0)
+	is_tar = context_is_archive(fd);
+	if ((is_tar ? context_open_tar(&in->context, a->store, fd, label, err)
+		    : context_open_single(&in->context, a->store, fd, "context", label, err)) < 0)
 		return -1;
-	if (in->dockerfile_name)
+	if (mtime >= 0)
+		in->context->time = mtime;
+	if (is_tar || in->dockerfile_name)
 		return 0;
 	in->dockerfile_name = xstrdup("context");
 	return read_in_context(in, "context", err);

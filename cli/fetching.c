@@ -276,7 +276,7 @@ static int resolve_git(void *arg, const struct git_ref *ref, enum fetch_for who,
 
 static int checkout_git(void *arg, const struct git_ref *ref, enum fetch_for who, bool keep_git_dir,
 			const struct fetch_commit *commit, const char *folder, char **root,
-			struct error *err)
+			int64_t *time, struct error *err)
 {
 	struct git_commit what = {.ref = commit->ref};
 	AUTO(git_call) call;
@@ -285,7 +285,7 @@ static int checkout_git(void *arg, const struct git_ref *ref, enum fetch_for who
 		return -1;
 	memcpy(what.id, commit->id, sizeof(what.id));
 	memcpy(what.commit, commit->commit, sizeof(what.commit));
-	return git_checkout(&call.client, &call.request, &what, folder, root, err);
+	return git_checkout(&call.client, &call.request, &what, folder, root, time, err);
 }
 
 struct fetch_source fetching_source(struct fetching *f)

@@ -325,7 +325,7 @@ static int find_root(const struct git_request *r, const char *folder, char **roo
 }
 
 int git_checkout(const struct git_client *c, const struct git_request *r,
-		 const struct git_commit *commit, const char *folder, char **root,
+		 const struct git_commit *commit, const char *folder, char **root, int64_t *time,
 		 struct error *err)
 {
 	AUTO_FREE char *real = realpath(folder, NULL);
@@ -338,9 +338,10 @@ int git_checkout(const struct git_client *c, const struct git_request *r,
 
 	if (!real)
 		return error_errno(err, "open %s", folder);
-	if (run_steps(&k, err) < 0 || (o.has_mtime && commit_time(&k, &o.mtime, err) < 0) ||
+	if (run_steps(&k, err) < 0 || commit_time(&k, &o.mtime, err) < 0 ||
 	    git_tree_finish(real, &o, err) < 0)
 		return -1;
+	*time = o.mtime;
 	if (r->subdir)
 		return find_root(r, real, root, err);
 	*root = take_ptr(real);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/log.h"
 #include "base/strmap.h"
@@ -52,10 +53,11 @@ int git_resolve(struct git_commit *out, const struct git_client *c, const struct
 		struct error *err);
 /*
  * The files of the commit in folder, which must be empty: shallow, with submodules, without .git unless it is kept. *root is
- * the folder itself or the subdir in it (free()); ERROR_NOT_FOUND when there is none, links out of the repository included.
+ * the folder itself or the subdir in it (free()), *time the commit's, in seconds since 1970; ERROR_NOT_FOUND when there is no such
+ * subdir, links out of the repository included.
  */
 int git_checkout(const struct git_client *c, const struct git_request *r,
-		 const struct git_commit *commit, const char *folder, char **root,
+		 const struct git_commit *commit, const char *folder, char **root, int64_t *time,
 		 struct error *err);
 void git_commit_release(struct git_commit *c);
 
