@@ -58,6 +58,8 @@ static void __attribute__((noreturn, noinline)) child_run(const struct launch *l
 		if (getppid() != l->parent)
 			_exit(127);
 	}
+	if (opt->no_new_privileges)
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (opt->new_session)
 		setsid(); /* a child of vfork leads no group: it cannot fail */
 	for (int i = 0; i < 3; i++)

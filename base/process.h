@@ -22,6 +22,8 @@ struct process_options {
 	const int *keep_fds; /* further descriptors that stay open, at the same numbers */
 	size_t n_keep_fds;
 	int death_signal; /* 0: none; else PR_SET_PDEATHSIG in the child */
+	/* Of a program with setuid or setgid: without those, since they would take the death signal away. */
+	bool no_new_privileges;
 	/* A session of its own: no terminal to ask on, and process_capture() ends its children with it. */
 	bool new_session;
 };

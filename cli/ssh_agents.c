@@ -78,7 +78,8 @@ static int start_agent(struct ssh_agents *s, struct app *a, struct error *err)
 				    .envp = a->env.envp,
 				    .stdin_fd = -1,
 				    .stderr_fd = -1,
-				    .death_signal = SIGTERM};
+				    .death_signal = SIGTERM,
+				    .no_new_privileges = true};
 	struct ssh_child *c = xcalloc(1, sizeof(*c));
 	AUTO_FREE char *ingest = store_path(a->store, "ingest");
 	AUTO_FD int ours = -1, theirs = -1;

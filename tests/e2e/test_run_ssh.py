@@ -270,6 +270,17 @@ def test_keys_in_files(ssh, folder, slipway):
     assert not list((slipway.root / "ingest").iterdir())
 
 
+def test_a_killed_build_leaves_no_agent_with_keys(slipway, folder, context, tiny):
+    """Debian's ssh-agent is setgid, which takes a death signal away. The fixture looks for what is left."""
+    top = context({"Dockerfile": "FROM tiny\nRUN --mount=type=ssh sleep 100\n"})
+    started = slipway.start("build", "--build-context", f"tiny=oci-layout:{tiny}", "--ssh", f"default={make_key(folder, 'one')}",
+                            top)
+    assert processes.wait_until(lambda: "sleep" in processes.descendants(started.pid).values(), 60)
+    assert "ssh-agent" in processes.descendants(started.pid).values()
+    started.kill()
+    started.communicate()
+
+
 @pytest.fixture
 def login(folder):
     """A server that takes the key given to it: login(key) -> port."""
