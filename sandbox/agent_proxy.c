@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #define EVENTS    16
 #define MAX_LINKS 256 /* connections at once; more wait in the backlog */
 #define HEAD      4   /* the length of a message, big-endian, before it */
+#define AGAIN_MS  10  /* between attempts at an agent that has too many connections waiting */
 
 enum message {
 	FAILURE = 5,
@@ -27,10 +29,10 @@ enum message {
 	EXTENSION_FAILURE = 28,
 };
 
-enum state { READ_REQUEST, WRITE_REQUEST, READ_ANSWER, WRITE_ANSWER, ENDED };
+enum state { READ_REQUEST, CONNECT, WRITE_REQUEST, READ_ANSWER, WRITE_ANSWER, ENDED };
 
 struct link;
-/* What epoll hands back: a listener when link is NULL. */
+/* What epoll hands back: a listener or the timer when link is NULL. */
 struct watched {
 	struct link *link;
 	int fd;
@@ -45,7 +47,8 @@ struct listener {
 /* One connection: a message at a time, in buf, on its way to one side or from it. */
 struct link {
 	struct link *next;
-	struct watched client, agent;
+	const char *path;             /* of the agent: a view */
+	struct watched client, agent; /* the agent's is -1 before the first request */
 	enum state state;
 	unsigned char *buf;
 	size_t at, len, cap; /* len: whole message with its head, or HEAD while that is read */
@@ -53,11 +56,19 @@ struct link {
 
 struct agent_proxy {
 	int epoll_fd;
+	struct watched timer; /* runs while a link waits for an agent */
 	struct listener *listeners;
 	struct link *links;
 	size_t n_links;
 	bool accepting;
 };
+
+static int watch(struct agent_proxy *p, struct watched *w, int op, uint32_t events)
+{
+	struct epoll_event e = {.events = events, .data.ptr = w};
+
+	return epoll_ctl(p->epoll_fd, op, w->fd, &e);
+}
 
 int agent_proxy_open(struct agent_proxy **out, struct error *err)
 {
@@ -65,17 +76,11 @@ int agent_proxy_open(struct agent_proxy **out, struct error *err)
 
 	p->accepting = true;
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (p->epoll_fd < 0)
+	p->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (p->epoll_fd < 0 || p->timer.fd < 0 || watch(p, &p->timer, EPOLL_CTL_ADD, EPOLLIN) < 0)
 		return error_errno(err, "watch sockets");
 	*out = take_ptr(p);
 	return 0;
-}
-
-static int watch(struct agent_proxy *p, struct watched *w, int op, uint32_t events)
-{
-	struct epoll_event e = {.events = events, .data.ptr = w};
-
-	return epoll_ctl(p->epoll_fd, op, w->fd, &e);
 }
 
 static void set_accepting(struct agent_proxy *p, bool accept)
@@ -105,7 +110,7 @@ int agent_proxy_fd(const struct agent_proxy *p)
 	return p->epoll_fd;
 }
 
-/* By a descriptor of it, so that its name may be of any length. */
+/* By a descriptor of it, so that its name may be of any length. Fails with -errno. */
 static int connect_agent(const char *path)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -113,10 +118,10 @@ static int connect_agent(const char *path)
 	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (place < 0 || fd < 0)
-		return -1;
+		return -errno;
 	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d", place);
 	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
-		return -1;
+		return -errno;
 	return take_fd(fd);
 }
 
@@ -137,11 +142,9 @@ static void enter(struct agent_proxy *p, struct link *l, enum state state)
 		bool agent;
 		uint32_t events;
 	} needs[] = {
-		[READ_REQUEST] = {false, EPOLLIN},
-		[WRITE_REQUEST] = {true, EPOLLOUT},
-		[READ_ANSWER] = {true, EPOLLIN},
-		[WRITE_ANSWER] = {false, EPOLLOUT},
-		[ENDED] = {false, 0},
+		[READ_REQUEST] = {false, EPOLLIN},  [CONNECT] = {false, 0},
+		[WRITE_REQUEST] = {true, EPOLLOUT}, [READ_ANSWER] = {true, EPOLLIN},
+		[WRITE_ANSWER] = {false, EPOLLOUT}, [ENDED] = {false, 0},
 	};
 	struct watched *to = needs[state].agent ? &l->agent : &l->client;
 
@@ -151,8 +154,28 @@ static void enter(struct agent_proxy *p, struct link *l, enum state state)
 		l->len = HEAD;
 	(void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, l->client.fd, NULL);
 	(void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, l->agent.fd, NULL);
-	if (state != ENDED && watch(p, to, EPOLL_CTL_ADD, needs[state].events) < 0)
+	if (needs[state].events && watch(p, to, EPOLL_CTL_ADD, needs[state].events) < 0)
 		l->state = ENDED;
+}
+
+static void set_timer(const struct agent_proxy *p)
+{
+	const struct itimerspec t = {.it_value.tv_nsec = AGAIN_MS * 1000000L};
+
+	(void)timerfd_settime(p->timer.fd, 0, &t, NULL);
+}
+
+/* An agent that is busy has a full backlog for a moment: that is no reason to hang up. */
+static void link_connect(struct agent_proxy *p, struct link *l)
+{
+	int fd = connect_agent(l->path);
+
+	if (fd == -EAGAIN || fd == -EINTR) {
+		set_timer(p);
+		return;
+	}
+	l->agent.fd = fd < 0 ? -1 : fd;
+	enter(p, l, fd < 0 ? ENDED : WRITE_REQUEST);
 }
 
 static void take_connection(struct agent_proxy *p, const struct listener *from)
@@ -168,11 +191,8 @@ static void take_connection(struct agent_proxy *p, const struct listener *from)
 	}
 	l = xcalloc(1, sizeof(*l));
 	l->client = (struct watched){.link = l, .fd = client};
-	l->agent = (struct watched){.link = l, .fd = connect_agent(from->path)};
-	if (l->agent.fd < 0) {
-		link_free(l);
-		return;
-	}
+	l->agent = (struct watched){.link = l, .fd = -1};
+	l->path = from->path;
 	l->cap = 4096;
 	l->buf = xmalloc(l->cap);
 	l->next = p->links;
@@ -242,7 +262,7 @@ static void link_serve(struct agent_proxy *p, struct link *l)
 	switch (l->state) {
 	case READ_REQUEST:
 		got = read_message(l, l->client.fd);
-		next = WRITE_REQUEST;
+		next = l->agent.fd < 0 ? CONNECT : WRITE_REQUEST;
 		if (got > 0 && l->buf[HEAD] != REQUEST_IDENTITIES && l->buf[HEAD] != SIGN_REQUEST) {
 			answer_failure(l);
 			next = WRITE_ANSWER;
@@ -260,11 +280,25 @@ static void link_serve(struct agent_proxy *p, struct link *l)
 		got = write_message(l, l->client.fd);
 		next = READ_REQUEST;
 		break;
+	case CONNECT:
 	case ENDED:
 		return;
 	}
 	if (got != 0)
 		enter(p, l, got < 0 ? ENDED : next);
+	if (l->state == CONNECT)
+		link_connect(p, l);
+}
+
+static void serve_timer(struct agent_proxy *p)
+{
+	uint64_t ticks;
+
+	if (read(p->timer.fd, &ticks, sizeof(ticks)) < 0)
+		return;
+	for (struct link *l = p->links; l; l = l->next)
+		if (l->state == CONNECT)
+			link_connect(p, l);
 }
 
 static void drop_ended(struct agent_proxy *p)
@@ -300,6 +334,8 @@ void agent_proxy_serve(struct agent_proxy *p)
 			link_serve(p, w->link);
 			continue;
 		}
+		if (w == &p->timer)
+			serve_timer(p);
 		for (struct listener *l = p->listeners; l; l = l->next)
 			if (&l->watched == w)
 				take_connection(p, l);
@@ -321,6 +357,8 @@ void agent_proxy_free(struct agent_proxy *p)
 		free(l->path);
 		free(l);
 	}
+	if (p->timer.fd >= 0)
+		close(p->timer.fd);
 	if (p->epoll_fd >= 0)
 		close(p->epoll_fd);
 	free(p);

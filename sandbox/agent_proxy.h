@@ -13,7 +13,7 @@
 
 struct agent_proxy;
 int agent_proxy_open(struct agent_proxy **out, struct error *err);
-/* Takes the non-blocking listener over. path: where the agent listens; connected to anew for each connection. */
+/* Takes the non-blocking listener over. path: where the agent listens; connected to anew for each connection, at its first request. */
 int agent_proxy_listen(struct agent_proxy *p, int listener, const char *path, struct error *err);
 /* Readable when agent_proxy_serve() has something to do. */
 int agent_proxy_fd(const struct agent_proxy *p);
