@@ -1,5 +1,7 @@
 #include "cli/app.h"
 
+#include "cli/mirroring.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +32,8 @@ void app_init(struct app *a, char **envp, struct cancel *cancel)
 void app_release(struct app *a)
 {
 	registry_client_free(a->registry);
+	mirrors_free(a->mirrors);
+	strlist_release(&a->mirror);
 	aws_login_free(a->aws);
 	sandbox_free(a->sandbox);
 	lease_free(a->lease);
@@ -100,6 +104,7 @@ static int make_repository(void *arg, const char *host, const char *repository, 
 		repository, host);
 }
 
+/* Under the lock. */
 static int make_registry(struct app *a, const struct registry_options *limits,
 			 struct registry_client **out, struct error *err)
 {
@@ -116,11 +121,16 @@ static int make_registry(struct app *a, const struct registry_options *limits,
 		.repositories = {.make = make_repository, .arg = a},
 		.connect_to = &a->env.connect_to,
 		.insecure = &a->insecure,
+		.http_proxy = environment_http_proxy(&a->env),
 		.ca_file = a->env.ca_file,
 		.ca_dir = a->env.ca_dir,
 		.certs_dirs = &a->env.certs_dirs,
 	};
 
+	if (!a->mirrors_read && mirroring_read(&a->mirrors, &a->env, &a->mirror, err) < 0)
+		return -1;
+	a->mirrors_read = true;
+	o.mirrors = a->mirrors;
 	if (!a->transfers)
 		a->transfers = pool_new(MAX_TRANSFERS);
 	o.pool = a->transfers;

@@ -26,6 +26,9 @@ struct app {
 	struct reporter *reporter; /* the terminal's */
 	struct cancel *cancel;
 	struct strlist insecure; /* --insecure-registry of the command */
+	struct strlist mirror;   /* --mirror of the command */
+	struct mirrors *mirrors; /* under the lock; NULL: none, or not read yet */
+	bool mirrors_read;
 	struct store *store;
 	struct lease *lease;
 	struct pool *pool;      /* hashing, compression */

@@ -91,6 +91,7 @@ int build_flags_parse(struct build_flags *f, struct app *a, int argc, char **arg
 		 &f->format},
 		{0, "iidfile", OPTION_STRING, "FILE", "Write the image ID to a file", &f->iidfile},
 		OPTION_ROW_INSECURE(a),
+		OPTION_ROW_MIRROR(a),
 		{0, "label", OPTION_LIST, "NAME=VALUE", "Set a label", &f->labels},
 		{0, "load", OPTION_FLAG, NULL,
 		 "Have every layer in slipway's store, also those that --cache-from spares",

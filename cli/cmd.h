@@ -45,6 +45,11 @@ int cmd_version(struct app *a, int argc, char **argv, struct error *err);
 		0, "insecure-registry", OPTION_LIST, "HOST[:PORT]",                               \
 			"Allow plain HTTP and unverified TLS for this registry", &(app)->insecure \
 	}
+#define OPTION_ROW_MIRROR(app)                                                                 \
+	{                                                                                      \
+		0, "mirror", OPTION_LIST, "NAME=HOST[/PREFIX]",                                \
+			"Pull what is below NAME (docker.io) from there first", &(app)->mirror \
+	}
 #define OPTION_ROW_PROGRESS(kind)                                                                \
 	{                                                                                        \
 		0, "progress", OPTION_STRING, "KIND", "auto, tty, plain, json or quiet", &(kind) \

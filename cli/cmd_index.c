@@ -101,6 +101,7 @@ int cmd_index(struct app *a, int argc, char **argv, struct error *err)
 	bool quiet = false;
 	struct option options[] = {
 		OPTION_ROW_INSECURE(a),
+		OPTION_ROW_MIRROR(a),
 		{0, "no-create-repo", OPTION_FLAG, NULL, "Do not make a repository that ECR lacks",
 		 &a->no_create_repo},
 		OPTION_ROW_PROGRESS(progress),

@@ -43,6 +43,7 @@ int cmd_pull(struct app *a, int argc, char **argv, struct error *err)
 		{0, "platform", OPTION_STRING, "OS/ARCH",
 		 "Choose this platform of a multi-platform image", &platform_text},
 		OPTION_ROW_INSECURE(a),
+		OPTION_ROW_MIRROR(a),
 		OPTION_ROW_PROGRESS(progress),
 		{'q', "quiet", OPTION_FLAG, NULL, "Print only the name", &quiet},
 	};

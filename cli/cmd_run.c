@@ -426,6 +426,7 @@ int cmd_run(struct app *a, int argc, char **argv, struct error *err)
 		{'i', "interactive", OPTION_FLAG, NULL, "Pass standard input to the command",
 		 &o.interactive},
 		OPTION_ROW_INSECURE(a),
+		OPTION_ROW_MIRROR(a),
 		{0, "network", OPTION_STRING, "KIND", "host (default without -p) or none",
 		 &o.network},
 		{'p', "publish", OPTION_LIST, "[IP:][HOST:]PORT",

@@ -95,6 +95,11 @@ static void find_proxies(struct environment *e)
 	}
 }
 
+const char *environment_http_proxy(const struct environment *e)
+{
+	return strmap_has(&e->proxy, "http_proxy") ? NULL : strmap_get(&e->proxy, "HTTP_PROXY");
+}
+
 void environment_init(struct environment *e, char **envp)
 {
 	*e = (struct environment){.envp = envp};

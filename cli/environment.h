@@ -27,3 +27,5 @@ struct environment {
 void environment_init(struct environment *e, char **envp);
 void environment_release(struct environment *e);
 const char *environment_get(const struct environment *e, const char *name);
+/* The proxy of http URLs in capital letters, which libcurl does not read; NULL: none, or there is one in small letters. */
+const char *environment_http_proxy(const struct environment *e);

@@ -338,6 +338,9 @@ static void set_request(struct exchange *x, const struct url *url, const struct 
 	/* A proxy's 127.0.0.1 is not ours. NULL: what no_proxy says. */
 	curl_easy_setopt(c, CURLOPT_NOPROXY,
 			 x->h->o.no_proxy || url_host_is_loopback(url->host) ? "*" : NULL);
+	/* curl itself reads http_proxy in small letters only, since a CGI's client could set the other. */
+	curl_easy_setopt(c, CURLOPT_PROXY,
+			 strcmp(url->scheme, "http") == 0 ? x->h->o.http_proxy : NULL);
 	curl_easy_setopt(c, CURLOPT_READDATA, x);
 	curl_easy_setopt(c, CURLOPT_SEEKDATA, x);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, x);

@@ -29,8 +29,10 @@ struct http_options {
 		*connect_to; /* "HOST:PORT:OTHER:PORT": connect there instead; NULL: none */
 	const struct strlist *extra_ca_files; /* certs.d: trusted besides the others; NULL: none */
 	const char *client_cert, *client_key;
-	bool skip_verify;       /* --insecure-registry */
-	bool no_proxy;          /* metadata services: a proxy's neighbour is not ours */
+	bool skip_verify; /* --insecure-registry */
+	const char
+		*http_proxy; /* for http URLs, as HTTP_PROXY says; NULL: what the library finds */
+	bool no_proxy;       /* metadata services: a proxy's neighbour is not ours */
 	int connect_timeout_ms; /* TLS included; 0: 15 s */
 	/*
 	 * Less than 1 KiB moved for this long ends the request; 0: 60 s. The answer to the last byte of a PUT or

@@ -15,6 +15,9 @@
 #define PLAIN_CONNECT_MS 5000
 /* For what is only polite, while a user waits for the end. */
 #define LAST_MS 2000
+/* Somebody else has what a mirror does not give. */
+#define MIRROR_RETRIES  1
+#define MIRROR_PAUSE_MS 3000
 
 int registry_client_new(struct registry_client **out, const struct registry_options *o,
 			struct error *err)
@@ -27,6 +30,16 @@ int registry_client_new(struct registry_client **out, const struct registry_opti
 	c->o.cancel = &c->stop;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->sources_lock, NULL);
+	if (o->mirrors) {
+		struct registry_options less = c->o;
+
+		less.mirrors = NULL;
+		less.max_retries = MIRROR_RETRIES;
+		if (!less.max_pause_ms || less.max_pause_ms > MIRROR_PAUSE_MS)
+			less.max_pause_ms = MIRROR_PAUSE_MS;
+		registry_client_new(&c->for_mirrors, &less, NULL);
+		c->for_mirrors->o.mirrors = o->mirrors;
+	}
 	*out = c;
 	return 0;
 }
@@ -46,7 +59,9 @@ void registry_client_free(struct registry_client *c)
 		registry_host_free(c->hosts);
 		c->hosts = next;
 	}
+	registry_client_free(c->for_mirrors);
 	strlist_release(&c->warnings);
+	strlist_release(&c->mirrors_down);
 	pthread_mutex_destroy(&c->lock);
 	pthread_mutex_destroy(&c->sources_lock);
 	free(c);
@@ -89,7 +104,9 @@ struct registry_host *host_new(struct registry_client *c, const char *name, cons
 		.extra_ca_files = &h->ca_files,
 		.client_cert = h->client_cert,
 		.client_key = h->client_key,
-		.skip_verify = is_insecure(c, name, bare),
+		.skip_verify = is_insecure(c, name, bare) ||
+			       mirrors_insecure(c->o.mirrors, login_name),
+		.http_proxy = c->o.http_proxy,
 		.stall_timeout_ms = c->o.stall_timeout_ms,
 		.answer_timeout_ms = c->o.answer_timeout_ms,
 		.cancel = c->o.cancel,

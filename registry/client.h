@@ -41,8 +41,11 @@ struct registry_client {
 	struct cancel stop;   /* o.cancel's child, and what o.cancel leads to from here on */
 	pthread_mutex_t lock; /* hosts, warnings */
 	struct registry_host *hosts;
-	struct strlist warnings;      /* said once each */
-	pthread_mutex_t sources_lock; /* mount sources: read-modify-write */
+	struct strlist warnings;     /* said once each */
+	struct strlist mirrors_down; /* their hosts */
+	bool warned_of_search_list;
+	struct registry_client *for_mirrors; /* the same with less patience; NULL: there are none */
+	pthread_mutex_t sources_lock;        /* mount sources: read-modify-write */
 };
 
 /* The host of an image name, or of a URL that a registry sent us to. Never NULL. */

@@ -4,11 +4,13 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "registry/endpoints.h"
 #include "registry/manifests.h"
 
-int registry_resolve(struct registry_client *c, const struct image_ref *ref, struct descriptor *out,
-		     struct error *err)
+static int resolve_at(void *arg, struct registry_client *c, const struct image_ref *ref,
+		      struct error *err)
 {
+	struct descriptor *out = arg;
 	const char *reference = manifest_reference(ref);
 	const struct digest *expected = digest_is_set(&ref->digest) ? &ref->digest : NULL;
 	AUTO(descriptor) found = {0};
@@ -26,6 +28,12 @@ int registry_resolve(struct registry_client *c, const struct image_ref *ref, str
 	}
 	/* GET tells what HEAD left out, and why it was refused. */
 	return manifest_get(c, ref, reference, expected, out, &text, err);
+}
+
+int registry_resolve(struct registry_client *c, const struct image_ref *ref, struct descriptor *out,
+		     struct error *err)
+{
+	return endpoints_try(c, ref, digest_is_set(&ref->digest), resolve_at, out, err);
 }
 
 /* The bytes of a manifest or index from the store, where they are, with their media type. */
@@ -58,16 +66,31 @@ static int store_manifest(struct store *s, const struct descriptor *d, const str
 	return ingest_commit(in, NULL, d->size, err);
 }
 
+struct document {
+	const struct digest *digest;
+	struct descriptor *out;
+	struct strbuf *text;
+};
+
+static int get_at(void *arg, struct registry_client *c, const struct image_ref *ref,
+		  struct error *err)
+{
+	struct document *d = arg;
+
+	return manifest_get(c, ref, d->digest->text, d->digest, d->out, d->text, err);
+}
+
 int documents_fetch(struct registry_client *c, struct store *s, const struct image_ref *ref,
 		    const struct digest *d, struct descriptor *out, struct strbuf *text,
 		    struct error *err)
 {
+	struct document document = {.digest = d, .out = out, .text = text};
 	AUTO(error) damaged = ERROR_INIT;
 
 	/* A stored one that turns out damaged is quarantined by the look, and fetched. */
 	if (store_touch(s, d, -1) && read_stored(s, d, out, text, &damaged) == 0)
 		return 0;
-	if (manifest_get(c, ref, d->text, d, out, text, err) < 0)
+	if (endpoints_try(c, ref, true, get_at, &document, err) < 0)
 		return -1;
 	return store_manifest(s, out, text, err);
 }

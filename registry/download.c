@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "registry/blobs.h"
+#include "registry/endpoints.h"
 #include "registry/policy.h"
 #include "registry/remote_error.h"
 #include "registry/request.h"
@@ -265,10 +266,8 @@ static int fetch_all(struct download *d, struct error *err)
 	return 0;
 }
 
-int blob_download(const struct blob_job *job, struct error *err)
+static int download_from(const struct blob_job *job, struct error *err)
 {
-	if (store_touch(job->store, &job->blob->digest, job->blob->size))
-		return 0;
 	/* Wrong content is asked for once more: what broke it may have been a passing fault. */
 	for (int i = 0;; i++) {
 		AUTO(error) why = ERROR_INIT;
@@ -288,6 +287,31 @@ int blob_download(const struct blob_job *job, struct error *err)
 		if (ingest_size(d.in) > 0)
 			ingest_restart(d.in, NULL);
 	}
-	sources_add(job->client, job->store, &job->blob->digest, job->repository);
 	return 0;
+}
+
+static int download_at(void *arg, struct registry_client *client, const struct image_ref *at,
+		       struct error *err)
+{
+	const struct blob_job *asked = arg;
+	struct blob_job job = *asked;
+
+	job.client = client;
+	job.repository = at;
+	if (download_from(&job, err) < 0)
+		return -1;
+	/* Where it came from is as good a place to mount from as where it belongs. */
+	sources_add(asked->client, job.store, &job.blob->digest, at);
+	if (at != asked->repository)
+		sources_add(asked->client, job.store, &job.blob->digest, asked->repository);
+	return 0;
+}
+
+int blob_download(const struct blob_job *job, struct error *err)
+{
+	struct blob_job asked = *job;
+
+	if (store_touch(job->store, &job->blob->digest, job->blob->size))
+		return 0;
+	return endpoints_try(job->client, job->repository, true, download_at, &asked, err);
 }

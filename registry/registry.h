@@ -10,6 +10,7 @@
 #include "oci/image.h"
 #include "oci/reference.h"
 #include "oci/store.h"
+#include "registry/mirrors.h"
 
 /* A repository that a push misses: made where its registry has a way to (aws/ecr). */
 struct repository_maker {
@@ -24,6 +25,8 @@ struct registry_options {
 	const struct cancel *cancel;
 	struct login_source login;
 	struct repository_maker repositories;
+	const char *http_proxy;           /* as in net/http.h */
+	const struct mirrors *mirrors;    /* for pulls; NULL: none */
 	const struct strlist *insecure;   /* --insecure-registry HOST[:PORT] */
 	const char *ca_file, *ca_dir;     /* SSL_CERT_FILE, SSL_CERT_DIR */
 	const struct strlist *connect_to; /* as in net/http.h */
