@@ -8,11 +8,11 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/limits.h"
 #include "oci/reference.h"
 
 #define TOP        "repositories"
 #define NAME_LIMIT 255
-#define LINK_LIMIT (1u << 20)
 #define LINK_SIZE  140
 
 bool repository_is_name(const char *name)
@@ -197,7 +197,7 @@ static int read_small(struct store *s, const char *path, struct strbuf *out, str
 	if (fd < 0)
 		return error_errno(err, "read %s", path);
 	strbuf_reset(out);
-	if (fs_read_fd(fd, path, out, LINK_LIMIT, err) < 0)
+	if (fs_read_fd(fd, path, out, LIMIT_MANIFEST_BYTES, err) < 0)
 		return -1;
 	strbuf_trim(out);
 	return 0;

@@ -92,7 +92,7 @@ class Serve:
         headers = {name.replace("_", "-"): str(value) for name, value in headers.items()}
         if body is None and method in ("POST", "PUT", "PATCH"):
             headers.setdefault("Content-Length", "0")
-        connection.request(method, path, body, headers)
+        connection.request(method, path, body, headers, encode_chunked="Transfer-Encoding" in headers)
         answer = Answer(connection.getresponse())
         connection.close()
         return answer
