@@ -256,7 +256,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
 	watch_idle(arg, connection);
 }
 
-static void on_log(void *arg, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *fmt, va_list ap)
 {
 	const struct server *s = arg;
 

@@ -5,15 +5,16 @@
 #include <pthread.h>
 
 #include "net/server.h"
+#include "net/stall.h"
 
 /* One connection, as the watch sees it. */
 struct watched {
 	struct watched *next, *prev;
 	int fd;
-	bool busy;    /* a request is in progress */
-	bool working; /* and our own code is at it: the client waits for us, not we for it */
-	int64_t since_ns;
-	uint64_t bytes; /* moved until then, both ways */
+	bool busy;          /* a request is in progress */
+	bool working;       /* and our own code is at it: the client waits for us, not we for it */
+	int64_t since_ns;   /* without a request; of work: its beginning */
+	struct stall stall; /* of a request */
 };
 
 struct server {

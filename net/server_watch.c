@@ -10,17 +10,15 @@
 #include "base/time.h"
 #include "net/server_private.h"
 
-#define LEAST_BYTES 1024
-
 /* Received and acknowledged; with what TLS adds, which is little. */
-static uint64_t moved(int fd)
+static int64_t moved(int fd)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return 0;
-	return info.tcpi_bytes_acked + info.tcpi_bytes_received;
+	return (int64_t)(info.tcpi_bytes_acked + info.tcpi_bytes_received);
 }
 
 static struct watched *find(struct MHD_Connection *connection)
@@ -53,10 +51,10 @@ static void end(struct watched *w)
 	w->working = true;
 }
 
-/* The place of the one that waits longest without a request, when most are taken. */
+/* The place of the one that waits longest without a request, when half are taken: to end one takes a moment. */
 static void make_room(struct server *s)
 {
-	if (s->n_connections < s->options.max_connections / 4 * 3)
+	if (s->n_connections < s->options.max_connections / 2)
 		return;
 	for (struct watched *w = s->first; w; w = w->next)
 		if (!w->busy) {
@@ -94,15 +92,20 @@ void watch_connection(void *arg, struct MHD_Connection *connection, void **conte
 void watch_working(struct server *s, struct MHD_Connection *connection, bool working)
 {
 	struct watched *w = find(connection);
+	int64_t now = time_monotonic_ns();
 
 	if (!w)
 		return;
 	pthread_mutex_lock(&s->lock);
 	if (!w->busy) {
 		w->busy = true;
-		w->since_ns = time_monotonic_ns();
-		w->bytes = moved(w->fd);
+		stall_begin(&w->stall, now);
+		w->stall.mark_bytes = moved(w->fd);
 	}
+	/* What we take ourselves is not the client's time. */
+	if (w->working && !working)
+		w->stall.mark_ns += now - w->since_ns;
+	w->since_ns = now;
 	w->working = working;
 	pthread_mutex_unlock(&s->lock);
 }
@@ -122,21 +125,14 @@ void watch_idle(struct server *s, struct MHD_Connection *connection)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void look_at(struct server *s, struct watched *w, int64_t now)
+static bool is_too_slow(const struct server *s, struct watched *w, int64_t now)
 {
-	uint64_t bytes;
+	int64_t limit = s->options.idle_ms * 1000000ll;
 
-	if (w->working || now - w->since_ns < s->options.idle_ms * 1000000ll)
-		return;
-	if (!w->busy) {
-		end(w);
-		return;
-	}
-	bytes = moved(w->fd);
-	if (bytes - w->bytes < LEAST_BYTES)
-		end(w);
-	w->bytes = bytes;
-	w->since_ns = now;
+	if (w->working)
+		return false;
+	return w->busy ? stall_check(&w->stall, now, moved(w->fd), false, limit)
+		       : now - w->since_ns > limit;
 }
 
 void watch_look(struct server *s)
@@ -145,7 +141,8 @@ void watch_look(struct server *s)
 
 	pthread_mutex_lock(&s->lock);
 	for (struct watched *w = s->first; w; w = w->next)
-		look_at(s, w, now);
+		if (is_too_slow(s, w, now))
+			end(w);
 	pthread_mutex_unlock(&s->lock);
 }
 

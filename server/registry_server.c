@@ -7,6 +7,8 @@
 #include "server/ecr.h"
 #include "server/guard.h"
 
+#define MAX_UPLOADS 10000
+
 static void base_get(struct call *c)
 {
 	server_add_header(c->request, "Content-Type", "application/json");
@@ -120,6 +122,22 @@ static void start(struct call *c)
 		c->endpoint->begin(c);
 }
 
+/*
+ * An answered request gives back what it held before the client sees the answer: the next request may already need it. What came of a body
+ * before its client went away stays in the session.
+ */
+static void give_back(struct call *c)
+{
+	uploads_park(c->server->uploads, take_ptr(c->upload));
+	lease_free(take_ptr(c->lease));
+}
+
+static void give_back_if_answered(struct call *c)
+{
+	if (server_is_answered(c->request))
+		give_back(c);
+}
+
 static void *begin_call(void *arg, struct server_request *request)
 {
 	struct call *c = xcalloc(1, sizeof(*c));
@@ -129,6 +147,7 @@ static void *begin_call(void *arg, struct server_request *request)
 	c->chunk_length = -1;
 	strbuf_init(&c->body);
 	start(c);
+	give_back_if_answered(c);
 	return c;
 }
 
@@ -139,6 +158,7 @@ static void take_body(void *call, struct server_request *request, const void *da
 	(void)request;
 	if (c->endpoint->body)
 		c->endpoint->body(c, data, len);
+	give_back_if_answered(c);
 }
 
 static void end_body(void *call, struct server_request *request)
@@ -149,6 +169,7 @@ static void end_body(void *call, struct server_request *request)
 		c->endpoint->end(c);
 	if (!server_is_answered(request))
 		reply_error(c, 500, "UNKNOWN", "the registry had nothing to say");
+	give_back(c);
 }
 
 static void release_call(void *call)
@@ -157,9 +178,7 @@ static void release_call(void *call)
 
 	if (!c)
 		return;
-	/* What came of a body before its client went away stays in the session. */
-	uploads_park(c->server->uploads, c->upload);
-	lease_free(c->lease);
+	give_back(c);
 	route_release(&c->route);
 	atomic_fetch_sub(&c->server->buffered, c->body.len);
 	strbuf_release(&c->body);
@@ -186,7 +205,7 @@ int registry_server_new(struct registry_server **out, const struct registry_serv
 	s->serving = -1;
 	pthread_mutex_init(&s->manifest_lock, NULL);
 	if (repository_serve(o->store, &s->serving, err) < 0 ||
-	    uploads_new(&s->uploads, o->store, err) < 0)
+	    uploads_new(&s->uploads, o->store, MAX_UPLOADS, err) < 0)
 		return error_wrap(err, "serve the store %s", store_root(o->store));
 	*out = take_ptr(s);
 	return 0;

@@ -14,17 +14,19 @@
 #include "oci/store.h"
 
 /* Kept open, and how long without a request. */
-#define MAX_PARKED   64
-#define PARK_NS      (600ll * 1000000000)
-#define MAX_SESSIONS 10000
-#define SESSION_AGE  (24 * 3600)
-#define FILE_PREFIX  "upload-"
+#define MAX_PARKED  64
+#define PARK_NS     (600ll * 1000000000)
+#define SESSION_AGE (24 * 3600)
+#define TAKE_TRIES  20
+#define TAKE_NAP_NS 25000000
+#define FILE_PREFIX "upload-"
 
 struct uploads {
 	struct store *store;
 	pthread_mutex_t lock;
 	struct upload *parked[MAX_PARKED];
 	size_t n_parked;
+	size_t most;
 	size_t n_sessions; /* about: other processes on the store are counted when we look */
 };
 
@@ -71,11 +73,12 @@ static int sweep(struct uploads *u, struct error *err)
 	return 0;
 }
 
-int uploads_new(struct uploads **out, struct store *s, struct error *err)
+int uploads_new(struct uploads **out, struct store *s, size_t most, struct error *err)
 {
 	AUTO_PTR(uploads) u = xcalloc(1, sizeof(*u));
 
 	u->store = s;
+	u->most = most;
 	pthread_mutex_init(&u->lock, NULL);
 	if (sweep(u, err) < 0)
 		return -1;
@@ -125,11 +128,10 @@ static int make_place(struct uploads *u, struct error *err)
 	int result = 0;
 
 	pthread_mutex_lock(&u->lock);
-	if (u->n_sessions >= MAX_SESSIONS)
+	if (u->n_sessions >= u->most)
 		result = sweep(u, err);
-	if (result == 0 && u->n_sessions >= MAX_SESSIONS)
-		result = error_set(err, ERROR_UNSUPPORTED, "%d uploads are open already",
-				   MAX_SESSIONS);
+	if (result == 0 && u->n_sessions >= u->most)
+		result = error_set(err, ERROR_UNSUPPORTED, "%zu uploads are open already", u->most);
 	if (result == 0)
 		u->n_sessions++;
 	pthread_mutex_unlock(&u->lock);
@@ -170,8 +172,8 @@ static struct upload *unpark(struct uploads *u, size_t i)
 	return upload;
 }
 
-int uploads_take(struct uploads *u, const char *repository, const char *id, struct upload **out,
-		 struct error *err)
+static int take_once(struct uploads *u, const char *repository, const char *id, struct upload **out,
+		     struct error *err)
 {
 	struct upload *upload = upload_new(repository, id), *found = NULL;
 
@@ -187,6 +189,21 @@ int uploads_take(struct uploads *u, const char *repository, const char *id, stru
 	if (found)
 		upload_free(upload);
 	*out = found ? found : upload;
+	return 0;
+}
+
+/* A client whose connection broke comes back at once, perhaps before we have seen the old one end. */
+int uploads_take(struct uploads *u, const char *repository, const char *id, struct upload **out,
+		 struct error *err)
+{
+	AUTO(error) busy = ERROR_INIT;
+
+	for (int tries = 0; take_once(u, repository, id, out, &busy) < 0; tries++) {
+		if (busy.number != EWOULDBLOCK || tries == TAKE_TRIES)
+			return error_move(err, &busy);
+		error_clear(&busy);
+		cancel_sleep(NULL, TAKE_NAP_NS, NULL);
+	}
 	return 0;
 }
 

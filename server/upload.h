@@ -19,7 +19,8 @@ struct upload {
 	int64_t used_ns;
 };
 
-int uploads_new(struct uploads **out, struct store *s, struct error *err);
+/* most: how many may be unfinished at a time. */
+int uploads_new(struct uploads **out, struct store *s, size_t most, struct error *err);
 void uploads_free(struct uploads *u);
 /* A new session. ERROR_UNSUPPORTED when too many are open. */
 int uploads_begin(struct uploads *u, const char *repository, struct upload **out,
