@@ -141,6 +141,11 @@ class Serve:
         return answer.headers["Location"]
 
 
+def repository_of(request):
+    """A repository of the test's own."""
+    return "spec/" + "".join(c for c in request.node.name.lower() if c.isalnum())[:60]
+
+
 def digest_of(data, algorithm="sha256"):
     return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
 
