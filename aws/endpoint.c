@@ -34,13 +34,14 @@ static const struct {
 };
 
 static const struct {
-	const char *prefix, *suffix, *dual_suffix;
+	const char *prefix, *name, *suffix, *dual_suffix;
 } partitions[] = {
-	{"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
-	{"eusc-", "amazonaws.eu", "api.amazonwebservices.eu"},
-	{"us-iso-", "c2s.ic.gov", NULL},
-	{"us-isob-", "sc2s.sgov.gov", NULL},
-	{"", "amazonaws.com", "api.aws"},
+	{"cn-", "aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+	{"eusc-", "aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu"},
+	{"us-iso-", "aws-iso", "c2s.ic.gov", NULL},
+	{"us-isob-", "aws-iso-b", "sc2s.sgov.gov", NULL},
+	{"us-gov-", "aws-us-gov", "amazonaws.com", "api.aws"},
+	{"", "aws", "amazonaws.com", "api.aws"},
 };
 
 const struct aws_service_info *aws_service_info(enum aws_service s)
@@ -55,6 +56,11 @@ static size_t partition_of(const char *region)
 	while (!str_starts(region, partitions[i].prefix))
 		i++;
 	return i;
+}
+
+const char *aws_region_partition(const char *region)
+{
+	return partitions[partition_of(region)].name;
 }
 
 const char *aws_region_suffix(const char *region)

@@ -21,5 +21,7 @@ const struct aws_service_info *aws_service_info(enum aws_service s);
  */
 int aws_endpoint(struct aws *a, enum aws_service s, const char *region, char **url,
 		 struct error *err);
+/* "aws", "aws-cn", ...: the partition that the region is in, as ARNs have it. */
+const char *aws_region_partition(const char *region);
 /* "amazonaws.com", "amazonaws.com.cn", ...: of the partition that the region is in. */
 const char *aws_region_suffix(const char *region);

@@ -22,6 +22,7 @@ int cmd_df(struct app *a, int argc, char **argv, struct error *err);
 int cmd_doctor(struct app *a, int argc, char **argv, struct error *err);
 int cmd_fsck(struct app *a, int argc, char **argv, struct error *err);
 int cmd_history(struct app *a, int argc, char **argv, struct error *err);
+int cmd_iam_policy(struct app *a, int argc, char **argv, struct error *err);
 int cmd_images(struct app *a, int argc, char **argv, struct error *err);
 int cmd_index(struct app *a, int argc, char **argv, struct error *err);
 int cmd_inspect(struct app *a, int argc, char **argv, struct error *err);

@@ -65,29 +65,22 @@ static int add_manifests(struct app *a, json_t *object, const struct descriptor 
 }
 
 /* The shape of docker inspect, as far as an image on disk has these things. */
-static int inspect_one(struct app *a, const char *name, const char *platform, json_t *out,
-		       struct error *err)
+static int describe(struct app *a, const struct descriptor *top, const struct image *image,
+		    json_t *names, json_t *out, struct error *err)
 {
-	AUTO(descriptor) top = {0};
-	AUTO_PTR(image) image = NULL;
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO_JSON *config = NULL;
-	json_t *object, *names, *layers, *config_part;
+	json_t *object, *layers, *config_part;
 	int64_t size = 0;
 
-	if (app_load_image(a, name, platform, &top, &image, err) < 0)
-		return -1;
 	if (store_read_blob(a->store, &image->manifest.config.digest, image->manifest.config.size,
 			    &text, 16u << 20, err) < 0 ||
 	    json_parse(&config, text.buf, text.len, "config", err) < 0)
 		return -1;
-	names = names_of(a, &top.digest, err);
-	if (!names)
-		return -1;
 	object = json_object();
 	set_text(object, "Id", image->manifest.config.digest.text);
-	json_object_set_new(object, "RepoTags", names);
-	set_text(object, "Digest", top.digest.text);
+	json_object_set(object, "RepoTags", names);
+	set_text(object, "Digest", top->digest.text);
 	set_text(object, "Created", image->config.created);
 	set_text(object, "Author", image->config.author);
 	set_text(object, "Architecture", image->config.platform.arch);
@@ -105,12 +98,53 @@ static int inspect_one(struct app *a, const char *name, const char *platform, js
 	json_object_set_new(object, "RootFS",
 			    json_pack("{s:s, s:o}", "Type", "layers", "Layers", layers));
 	json_object_set_new(object, "Descriptor", descriptor_to_json(&image->descriptor));
-	if (media_is_index(top.media_type) && add_manifests(a, object, &top, err) < 0) {
+	if (media_is_index(top->media_type) && add_manifests(a, object, top, err) < 0) {
 		json_decref(object);
 		return -1;
 	}
 	json_array_append_new(out, object);
 	return 0;
+}
+
+static int inspect_here(struct app *a, const char *name, const char *platform, json_t *out,
+			struct error *err)
+{
+	AUTO(descriptor) top = {0};
+	AUTO_PTR(image) image = NULL;
+	AUTO_JSON *names = NULL;
+
+	if (app_load_image(a, name, platform, &top, &image, err) < 0)
+		return -1;
+	names = names_of(a, &top.digest, err);
+	return names ? describe(a, &top, image, names, out, err) : -1;
+}
+
+/* Only documents are fetched: manifests and the config. */
+static int inspect_there(struct app *a, const char *name, const char *platform, json_t *out,
+			 struct error *err)
+{
+	AUTO(image_ref) ref = {0};
+	AUTO(platform) want = {0};
+	AUTO(descriptor) top = {0};
+	AUTO(descriptor) chosen = {0};
+	AUTO_PTR(image) image = NULL;
+	AUTO_FREE char *familiar = NULL;
+	AUTO_JSON *names = json_array();
+
+	if (image_ref_parse(&ref, name, err) < 0)
+		return -1;
+	if (platform && platform_parse(&want, platform, err) < 0)
+		return error_wrap(err, "--platform");
+	if (!platform)
+		platform_host(&want);
+	if (app_store(a, err) < 0 || app_registry(a, err) < 0 ||
+	    registry_fetch_documents(a->registry, a->store, &ref, &want, &top, &chosen, err) < 0 ||
+	    image_load(&image, a->store, &chosen, &want, err) < 0)
+		return error_wrap(err, "inspect %s", name);
+	familiar = image_ref_familiar(&ref);
+	if (ref.tag)
+		json_array_append_new(names, json_text(familiar));
+	return describe(a, &top, image, names, out, err);
 }
 
 int cmd_inspect(struct app *a, int argc, char **argv, struct error *err)
@@ -119,6 +153,7 @@ int cmd_inspect(struct app *a, int argc, char **argv, struct error *err)
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO_JSON *out = json_array();
 	const char *type = NULL, *platform = NULL;
+	bool remote = false;
 	struct option options[] = {
 		{'f', "format", OPTION_REFUSED, NULL,
 		 "there are no templates; pick from the JSON, as in: slipway inspect app | jq -r "
@@ -126,6 +161,10 @@ int cmd_inspect(struct app *a, int argc, char **argv, struct error *err)
 		 NULL},
 		{0, "platform", OPTION_STRING, "OS/ARCH",
 		 "Choose this platform of a multi-platform image", &platform},
+		OPTION_ROW_INSECURE(a),
+		OPTION_ROW_MIRROR(a),
+		{0, "remote", OPTION_FLAG, NULL,
+		 "Look at the image in its registry; no layer is downloaded", &remote},
 		{0, "type", OPTION_STRING, "TYPE", "Only \"image\" is known", &type},
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
@@ -136,7 +175,8 @@ int cmd_inspect(struct app *a, int argc, char **argv, struct error *err)
 		return error_set(err, ERROR_USAGE,
 				 "--type %s is not known: only images can be inspected", type);
 	for (size_t i = 0; i < args.n; i++)
-		if (inspect_one(a, args.items[i], platform, out, err) < 0)
+		if ((remote ? inspect_there : inspect_here)(a, args.items[i], platform, out, err) <
+		    0)
 			return -1;
 	json_write_pretty(out, &text);
 	fputs(text.buf, stdout);

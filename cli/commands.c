@@ -8,6 +8,7 @@ const struct command commands[] = {
 	{"doctor", "Show what this machine allows, and the sandbox in use", cmd_doctor},
 	{"fsck", "Verify every blob and reference of the store", cmd_fsck},
 	{"history", "Show the history of an image", cmd_history},
+	{"iam-policy", "Print the least IAM policy that pushing to ECR needs", cmd_iam_policy},
 	{"images", "List images", cmd_images},
 	{"index", "Make images of several platforms one name in a registry", cmd_index},
 	{"inspect", "Show an image's details as JSON", cmd_inspect},

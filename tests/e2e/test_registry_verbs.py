@@ -68,6 +68,26 @@ def test_copy_to_another_registry(login, registry, multi, folder):
         other.stop()
 
 
+def test_inspect_remote(login, registry, multi):
+    """What the registry has, without a layer and without a name in the store."""
+    name = f"{registry.host}/verbs/multi:1"
+    since = registry.mark()
+    found = json.loads(login("inspect", "--remote", "--platform", "linux/arm64", name).ok().out)[0]
+    theirs = json.loads(skopeo("inspect", "--override-arch=arm64", "--creds", f"{registry.user}:{registry.password}",
+                               f"--cert-dir={registry.certs}", f"docker://{name}"))
+    assert (found["Digest"], found["RepoTags"], found["Architecture"], found["Os"]) == (multi, [name], "arm64", "linux")
+    manifest = json.loads(registry.request(f"/v2/verbs/multi/manifests/{found['Descriptor']['digest']}",
+                                           headers={"Accept": found["Descriptor"]["mediaType"]})[2])
+    assert theirs["Architecture"] == "arm64" and sum(layer["size"] for layer in manifest["layers"]) == found["Size"]
+    assert len(found["Manifests"]) == 3 and len(found["RootFS"]["Layers"]) == 1
+    layer = theirs["Layers"][0]
+    assert not [path for method, path, _ in registry.requests(since) if layer in path]
+    assert not (login.root / "blobs/sha256" / layer[7:]).exists()
+    login("inspect", name).fails(name)
+    login("inspect", "--remote", f"{registry.host}/verbs/multi:none").fails("verbs/multi", "404")
+    login("inspect", "--remote", "--platform", "linux/s390x", name).fails("no image for platform linux/s390x")
+
+
 def test_copy_of_what_is_not_there(login, registry):
     login("copy", f"{registry.host}/verbs/nothing:1", f"{registry.host}/verbs/other:1").fails("verbs/nothing", "404")
     login("copy", f"{registry.host}/verbs/nothing:1").fails("copy", code=2)
