@@ -148,12 +148,42 @@ static int run_stages(struct build *b, struct error *err)
 	return 0;
 }
 
-static bool declares(const struct instruction *instructions, size_t n, const char *name)
+static const char *no_value(void *ctx, const char *name)
 {
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0;
-		     instructions[i].kind == INSTRUCTION_ARG && k < instructions[i].pairs.n; k++)
-			if (strcmp(instructions[i].pairs.items[k].key, name) == 0)
+	(void)ctx;
+	(void)name;
+	return NULL;
+}
+
+/* The name of an ARG in a stage may have quotes, and variables: then it may be any. */
+static bool may_be(const struct instruction *arg, const char *key, const char *name)
+{
+	const struct expand_scope scope = {.lookup = no_value, .escape = arg->escape};
+	AUTO(strbuf) plain = STRBUF_INIT;
+
+	if (strcmp(key, name) == 0 || strchr(key, '$'))
+		return true;
+	return expand_word(&plain, key, &scope, NULL) == 0 && strcmp(plain.buf, name) == 0;
+}
+
+static bool declares(const struct dockerfile_stage *stage, const char *name)
+{
+	for (size_t i = 0; i < stage->n_instructions; i++) {
+		const struct instruction *ins = &stage->instructions[i];
+
+		for (size_t k = 0; ins->kind == INSTRUCTION_ARG && k < ins->pairs.n; k++)
+			if (may_be(ins, ins->pairs.items[k].key, name))
+				return true;
+	}
+	return false;
+}
+
+/* Above the first FROM a name is as it stands. */
+static bool declares_globally(const struct dockerfile *file, const char *name)
+{
+	for (size_t i = 0; i < file->n_globals; i++)
+		for (size_t k = 0; k < file->globals[i].pairs.n; k++)
+			if (strcmp(file->globals[i].pairs.items[k].key, name) == 0)
 				return true;
 	return false;
 }
@@ -161,11 +191,10 @@ static bool declares(const struct instruction *instructions, size_t n, const cha
 static bool is_declared(const struct dockerfile *file, const char *name)
 {
 	if (arg_is_predefined(name) || arg_is_platform(name) || str_starts(name, "BUILDKIT_") ||
-	    strcmp(name, "SOURCE_DATE_EPOCH") == 0 ||
-	    declares(file->globals, file->n_globals, name))
+	    strcmp(name, "SOURCE_DATE_EPOCH") == 0 || declares_globally(file, name))
 		return true;
 	for (int i = 0; i < file->n_stages; i++)
-		if (declares(file->stages[i].instructions, file->stages[i].n_instructions, name))
+		if (declares(&file->stages[i], name))
 			return true;
 	return false;
 }

@@ -139,7 +139,7 @@ static int visit(struct walk *w, const struct instruction *ins, struct error *er
 
 	if (instruction_expand(&ready, ins, &scope, err) < 0 ||
 	    (ins->kind == INSTRUCTION_ARG && declare(w, &ready, err) < 0))
-		return -1;
+		return instruction_hint_json(err, ins);
 	check_instruction(&w->t->file->warnings, &w->at->rules, at, ins, &ready, &scope);
 	check_undefined(w, at);
 	if (ins->kind == INSTRUCTION_ENV)

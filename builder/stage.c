@@ -303,9 +303,9 @@ static int execute(struct stage *st, const struct instruction *ins, struct error
 	AUTO(instruction) ready = INSTRUCTION_INIT;
 	struct expand_scope scope = scope_expand(&st->scope);
 
-	if (instruction_expand(&ready, ins, &scope, err) < 0)
-		return -1;
-	return carry_out(st, &ready, err);
+	if (instruction_expand(&ready, ins, &scope, err) < 0 || carry_out(st, &ready, err) < 0)
+		return instruction_hint_json(err, ins);
+	return 0;
 }
 
 /* A context that was unpacked has another path each time. */

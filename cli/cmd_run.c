@@ -460,14 +460,14 @@ int cmd_run(struct app *a, int argc, char **argv, struct error *err)
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 
-	if (parsed != 0)
-		return parsed < 0 ? -1 : 0;
-	if (prepare(a, &o, &args, &plan, &image, err) < 0 ||
-	    run_image(a, image, &o, &plan, &status, err) < 0) {
-		if (err->kind == ERROR_CANCELLED || err->kind == ERROR_USAGE)
-			return -1;
-		app_print_error(a, err);
-		return err->kind == ERROR_STEP && err->status ? err->status : EXIT_OURS;
-	}
-	return status;
+	if (parsed > 0)
+		return 0;
+	if (parsed == 0 && prepare(a, &o, &args, &plan, &image, err) == 0 &&
+	    run_image(a, image, &o, &plan, &status, err) == 0)
+		return status;
+	if (err->kind == ERROR_CANCELLED)
+		return -1;
+	/* Wrong usage too, as docker has it: 2 could be the command's own. */
+	app_print_error(a, err);
+	return err->kind == ERROR_STEP && err->status ? err->status : EXIT_OURS;
 }

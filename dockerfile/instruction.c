@@ -364,3 +364,18 @@ int instruction_error_at_dest(struct error *err, const struct instruction *ins)
 		return error_at(err, ins, words.items[words.n - 1].at);
 	return instruction_error_at(err, ins, ins->copy.dest);
 }
+
+int instruction_hint_json(struct error *err, const struct instruction *ins)
+{
+	AUTO(words) flags = WORDS_INIT;
+	const char *text;
+	size_t rest;
+
+	if (!err || err->kind == ERROR_CANCELLED || !ins->text ||
+	    (ins->kind != INSTRUCTION_RUN && ins->kind != INSTRUCTION_COPY &&
+	     ins->kind != INSTRUCTION_ADD))
+		return -1;
+	text = ins->text + strcspn(ins->text, " \t");
+	words_flags(&flags, text, ins->escape, &rest);
+	return words_json_is_meant(text + rest) ? error_hint(err, INSTRUCTION_JSON_HINT) : -1;
+}

@@ -200,5 +200,9 @@ int instruction_error_at(struct error *err, const struct instruction *ins, const
 int instruction_error_at_source(struct error *err, const struct instruction *ins, size_t i);
 /* ... of its destination. */
 int instruction_error_at_dest(struct error *err, const struct instruction *ins);
+/* Adds a hint when RUN, COPY or ADD failed for want of JSON: a list in single quotes is words, or a command. Returns -1. */
+int instruction_hint_json(struct error *err, const struct instruction *ins);
+#define INSTRUCTION_JSON_HINT \
+	"The JSON form needs double quotes and no comma at its end, as in [\"a b\", \"/c/\"]."
 
 CLEANUP_RELEASE(instruction)

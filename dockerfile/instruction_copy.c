@@ -50,11 +50,14 @@ static int read_operands(struct copy_instruction *copy, const struct reader *r, 
 
 	if (read_list(&words, r, &json) < 0)
 		return -1;
-	if (words.n < 2)
-		return reader_error(r, 0,
-				    "%s requires at least two arguments, but only one was "
-				    "provided. Destination could not be determined",
-				    name);
+	if (words.n < 2) {
+		reader_error(r, 0,
+			     "%s requires at least two arguments, but only one was "
+			     "provided. Destination could not be determined",
+			     name);
+		return words_json_is_meant(r->rest) ? error_hint(r->err, INSTRUCTION_JSON_HINT)
+						    : -1;
+	}
 	if (!json && heredoc_parse(&dest, words.items[words.n - 1].text))
 		return reader_rest_error(r, words.items[words.n - 1].at,
 					 "%s cannot accept a heredoc as a destination", name);

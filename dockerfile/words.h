@@ -51,6 +51,8 @@ enum words_json {
 };
 /* Reads text as a JSON array of strings (blanks around it allowed); out is filled for YES only. */
 enum words_json words_json(struct strlist *out, const char *text);
+/* Not JSON, though a bracket and a quote say that it was meant to be: "['a', 'b']", a comma too many. */
+bool words_json_is_meant(const char *text);
 
 /*
  * Splits one record of comma-separated values, the syntax of --mount: a field

@@ -142,3 +142,15 @@ enum words_json words_json(struct strlist *out, const char *text)
 	strlist_copy(out, &items);
 	return WORDS_JSON_YES;
 }
+
+bool words_json_is_meant(const char *text)
+{
+	AUTO(strlist) items = STRLIST_INIT;
+	const char *at = text + strspn(text, " \t");
+
+	if (*at != '[' || words_json(&items, text) != WORDS_JSON_NO)
+		return false;
+	at++;
+	at += strspn(at, " \t");
+	return *at == '\'' || *at == '"';
+}

@@ -1,4 +1,5 @@
 """What people who have used docker for years type, and what they should read in answer."""
+import json
 import os
 import pty
 import subprocess
@@ -27,7 +28,7 @@ def test_commands_of_docker(slipway, arguments, words):
     (["--memory", "1g"], ["limits"]), (["-m", "1g"], ["--memory"]), (["--privileged"], ["rights"]),
 ])
 def test_refused_options_of_run(slipway, option, words):
-    slipway("run", *option, "app:1").fails(*words)
+    slipway("run", *option, "app:1").fails(*words, code=125)
     assert f" {option[0]}," not in slipway("run", "--help").out
 
 
@@ -35,7 +36,7 @@ def test_refused_options_of_run(slipway, option, words):
     (["-p", "80:80:80:80"], ["-p 80:80:80:80", "HOST"]), (["-e", "=x"], ['"=x"']), (["-e", "A B=x"], ['"A B=x"']),
 ])
 def test_wrong_values_of_run(slipway, arguments, words):
-    slipway("run", *arguments, "app:1").fails(*words, code=2)
+    slipway("run", *arguments, "app:1").fails(*words, code=125)
 
 
 def test_env_file(slipway, app, folder):
@@ -46,7 +47,7 @@ def test_env_file(slipway, app, folder):
     assert not [x for x in lines if x.startswith(("MISSING", "#"))]
     slipway("run", "--env-file", folder / "nope", app).fails("--env-file", "nope", "No such file", code=125)
     (folder / "env").write_text("A B=1\n")
-    slipway("run", "--env-file", folder / "env", app).fails("A B=1", code=2)
+    slipway("run", "--env-file", folder / "env", app).fails("A B=1", code=125)
 
 
 @pytest.mark.parametrize("arguments, once", [
@@ -139,6 +140,16 @@ def test_build_args_that_nothing_takes(build):
     said = build("FROM tiny AS a\nARG KNOWN\nFROM tiny\n", {}, "--build-arg", "KNOWN=1", "--build-arg", "KNOWM=1", "--build-arg",
                  "HTTP_PROXY=http://p", "--build-arg", "BUILDKIT_INLINE_CACHE=1").result.err
     assert "WARNING: --build-arg KNOWM" in said and said.count("WARNING") == 1
+    # Quotes are not part of a name, and a variable may give any; above FROM a name is as it stands.
+    said = build("""
+        FROM tiny
+        ENV WHICH=VARIABLE
+        ARG "QUOTED" 'ALSO'=x
+        ARG $WHICH
+        RUN echo "$QUOTED $ALSO $VARIABLE" > /seen
+        """, {}, *(f"--build-arg={name}={name[0]}" for name in ("QUOTED", "ALSO", "VARIABLE")))
+    assert "WARNING: --build-arg" not in said.result.err and said.text("/seen") == "Q A V\n"
+    assert "--build-arg GLOBAL" in build('ARG "GLOBAL"=x\nFROM tiny\nARG "OTHER"\n', {}, "--build-arg", "GLOBAL=1").result.err
 
 
 def test_base_of_another_platform(build):
@@ -154,6 +165,23 @@ def test_base_of_another_platform(build):
 def test_scripts_that_cannot_start(slipway, build, text, mode, words, code):
     build(f"FROM tiny\nCOPY --chmod={mode:o} run.sh /\nENTRYPOINT [\"/run.sh\"]\n", {"run.sh": text}, "-t", "s:1")
     slipway("run", "s:1").fails(*words, code=code)
+
+
+@pytest.mark.parametrize("config, arguments, code, words", [
+    ({}, [], 125, ["no command"]), ({"Cmd": []}, [], 125, ["no command"]), ({"Entrypoint": ["/bin/true"]}, ["--entrypoint", "", "IMAGE"], 125, ["no command"]),
+    ({"Cmd": ["nosuch"]}, [], 127, ["nosuch"]), ({"Cmd": ["/no/such"]}, [], 127, ["/no/such"]), ({"Cmd": ["/bin"]}, [], 126, ["/bin"]),
+    ({"Cmd": ["/data"]}, [], 126, ["/data"]), ({"Cmd": ["true"]}, ["-u", "nobody-here", "IMAGE"], 125, ["nobody-here"]),
+    ({"Cmd": ["true"]}, ["--foo", "IMAGE"], 125, ["unknown flag", "--foo"]), ({"Cmd": ["true"]}, ["--shm-size", "abc", "IMAGE"], 125, ["--shm-size"]),
+    ({"Cmd": ["true"]}, ["--network"], 125, ["--network"]), ({"Cmd": ["true"]}, ["127.0.0.1:1/no/image"], 125, ["127.0.0.1:1/no/image"]),
+    ({"Cmd": ["true"]}, [], 0, []), ({"Cmd": ["sh", "-c", "exit 2"]}, [], 2, []),
+], ids=str)
+def test_exit_codes_of_run(slipway, build, config, arguments, code, words):
+    """docker run's reference: 125 its own errors, those of the command line too; 126 cannot be invoked, 127 not found; else the command's."""
+    lines = "".join(f"{key.upper()} {json.dumps(value)}\n" for key, value in config.items() if value)
+    build("FROM tiny AS full\nFROM scratch\nCOPY --from=full / /\nCOPY --chmod=644 data /data\n" + lines, {"data": "x"}, "-t", "s:1")
+    result = slipway("run", *([a.replace("IMAGE", "s:1") for a in arguments] or ["s:1"]))
+    assert result.code == code, str(result)
+    assert all(word in result.err for word in words), str(result)
 
 
 def test_rmi_goes_on_after_a_failure(slipway, app):

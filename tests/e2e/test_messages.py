@@ -43,6 +43,13 @@ ROWS = [
     ("FROM tiny\nCOPY app.py /w\nCOPY src /w\n", "3:10", "cannot copy to non-directory", "/w", None),
     ("FROM tiny\nENV A=1 B=${X:!}\n", "2:11", "unsupported modifier", "${X", None),
     ("FROM --platform=linux/a/b/c/d tiny\n", "1:17", "is not of the form", "linux/a", None),
+    ("FROM tiny\nCOPY ['app.py', '/x/']\n", "2:1", "[app.py,", "COPY", "The JSON form needs double quotes"),
+    ("FROM tiny\nCOPY --chown=0:0 ['app.py','/x/']\n", "2:1", "requires at least two arguments", "COPY", "The JSON form needs double quotes"),
+    ("FROM tiny\nADD ['a b', '/x/']\n", "2:5", "matching single-quote", "['a", "The JSON form needs double quotes"),
+    ("FROM tiny\nCOPY [\"app.py\", \"/x/\",]\n", "2:1", "[app.py,", "COPY", "The JSON form needs double quotes"),
+    ("FROM tiny\nCOPY [app.py /x\n", "2:6", "[app.py", "[app.py", None),
+    ("FROM tiny\nRUN ['true', 'x']\n", "2:1", "exit code: 127", "RUN", "The JSON form needs double quotes"),
+    ("FROM tiny\nRUN [ -f /nope ]\n", "2:1", "exit code: 1", "RUN", None),
     ("FROM tiny\n\tCOPY 日本.txt  nope /x/\n", "2:7", "not found", "日本", None),
 ]
 
@@ -61,7 +68,7 @@ def test_messages(build, dockerfile, place, words, below, hint):
     if hint:
         assert any(line.startswith(hint) for line in rest[2:]), text
     else:
-        assert not any("did you mean" in line.lower() for line in rest[2:]), text
+        assert not any("did you mean" in line.lower() or "JSON" in line for line in rest[2:]), text
 
 
 def test_the_caret_below_wide_letters(build):

