@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/strbuf.h"
 #include "base/strlist.h"
 #include "base/time.h"
 #include "net/server_private.h"
@@ -247,10 +248,22 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	return result;
 }
 
+static void note_request(const struct server *s, const struct server_request *r)
+{
+	AUTO(strbuf) target = STRBUF_INIT;
+
+	if (!r || !r->begun)
+		return;
+	strbuf_add_printable(&target, r->target, strlen(r->target), false);
+	report_log(s->options.reporter, LOG_DEBUG, "%.16s %.500s: %d", r->method, target.buf,
+		   r->status);
+}
+
 static void on_completed(void *arg, struct MHD_Connection *connection, void **context,
 			 enum MHD_RequestTerminationCode why)
 {
 	(void)why;
+	note_request(arg, *context);
 	request_free(*context);
 	*context = NULL;
 	watch_idle(arg, connection);

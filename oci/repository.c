@@ -142,13 +142,20 @@ bool repository_has_blob(struct store *s, const char *name, const struct digest 
 	return is_there(s, path) && store_has(s, d, -1);
 }
 
+/* What another process renamed into place and did not live to sync becomes durable before its link does. */
+static int sync_blobs(struct store *s, const struct digest *d, struct error *err)
+{
+	return fs_fsync_dir(store_dirfd(s), digest_is_sha512(d) ? "blobs/sha512" : "blobs/sha256",
+			    err);
+}
+
 int repository_link_blob(struct store *s, const char *name, const struct digest *d,
 			 struct error *err)
 {
 	AUTO_FREE char *path = link_path(name, "blobs", d);
 	AUTO_FREE char *folder = path_of(name, "blobs");
 
-	if (repository_make(s, name, err) < 0)
+	if (repository_make(s, name, err) < 0 || sync_blobs(s, d, err) < 0)
 		return -1;
 	AUTO_FD int fd = openat(store_dirfd(s), path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 				0644);
@@ -216,9 +223,9 @@ int repository_link_manifest(struct store *s, const char *name, const struct dig
 {
 	AUTO_FREE char *path = link_path(name, "manifests", d);
 
-	return repository_make(s, name, err) < 0
-		       ? -1
-		       : store_write_file(s, path, media_type, strlen(media_type), true, err);
+	if (repository_make(s, name, err) < 0 || sync_blobs(s, d, err) < 0)
+		return -1;
+	return store_write_file(s, path, media_type, strlen(media_type), true, err);
 }
 
 int repository_resolve(struct store *s, const char *name, const char *tag, struct digest *out,

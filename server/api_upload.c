@@ -110,33 +110,6 @@ static bool expect(struct call *c, const struct digest *d)
 	return false;
 }
 
-void api_upload_post(struct call *c)
-{
-	const char *digest = call_query(c, "digest");
-	const char *algorithm = call_query(c, "digest-algorithm");
-	AUTO(error) err = ERROR_INIT;
-	struct digest d;
-
-	if (mount(c) || (digest && !parse_digest(c, digest, &d)))
-		return;
-	if (algorithm && strcmp(algorithm, "sha256") != 0 && strcmp(algorithm, "sha512") != 0) {
-		reply_error(c, 400, "DIGEST_INVALID", "\"%.40s\" is neither sha256 nor sha512",
-			    algorithm);
-		return;
-	}
-	if (uploads_begin(c->server->uploads, c->route.repository, &c->upload, &err) < 0) {
-		if (err.kind == ERROR_UNSUPPORTED) {
-			server_add_header(c->request, "Retry-After", "60");
-			reply_error(c, 429, "TOOMANYREQUESTS", "%s", err.message);
-		} else {
-			reply_failure(c, &err);
-		}
-		return;
-	}
-	if (digest)
-		expect(c, &d);
-}
-
 /* Takes the session of the path; answers when that does not go. */
 static bool take_session(struct call *c)
 {
@@ -171,6 +144,17 @@ static void refuse_range(struct call *c, int64_t first)
 			    (long long)first, (long long)size);
 }
 
+static int64_t most_bytes(const struct call *c)
+{
+	return is_ecr(c) ? ECR_LAYER_BYTES : LIMIT_BLOB_BYTES;
+}
+
+static void refuse_size(struct call *c)
+{
+	reply_error(c, 413, "SIZE_INVALID", "a blob has at most %lld bytes",
+		    (long long)most_bytes(c));
+}
+
 /* Content-Range of a chunk, where there is one: it follows on what is here, and is as long as the body. */
 static bool check_chunk(struct call *c)
 {
@@ -179,6 +163,10 @@ static bool check_chunk(struct call *c)
 	int64_t first, last;
 
 	c->upload_start = ingest_size(c->upload->ingest);
+	if (c->upload_start + length > most_bytes(c)) {
+		refuse_size(c);
+		return false;
+	}
 	if (!text)
 		return true;
 	if (!range_parse_content(text, &first, &last)) {
@@ -198,6 +186,33 @@ static bool check_chunk(struct call *c)
 		return false;
 	}
 	return true;
+}
+
+void api_upload_post(struct call *c)
+{
+	const char *digest = call_query(c, "digest");
+	const char *algorithm = call_query(c, "digest-algorithm");
+	AUTO(error) err = ERROR_INIT;
+	struct digest d;
+
+	if (mount(c) || (digest && !parse_digest(c, digest, &d)))
+		return;
+	if (algorithm && strcmp(algorithm, "sha256") != 0 && strcmp(algorithm, "sha512") != 0) {
+		reply_error(c, 400, "DIGEST_INVALID", "\"%.40s\" is neither sha256 nor sha512",
+			    algorithm);
+		return;
+	}
+	if (uploads_begin(c->server->uploads, c->route.repository, &c->upload, &err) < 0) {
+		if (err.kind == ERROR_UNSUPPORTED) {
+			server_add_header(c->request, "Retry-After", "60");
+			reply_error(c, 429, "TOOMANYREQUESTS", "%s", err.message);
+		} else {
+			reply_failure(c, &err);
+		}
+		return;
+	}
+	if (digest && check_chunk(c))
+		expect(c, &d);
 }
 
 void api_upload_patch(struct call *c)
@@ -245,9 +260,8 @@ void api_upload_body(struct call *c, const void *data, size_t len)
 	/* A POST without digest only begins; the second PATCH to ECR is answered and forgotten. */
 	if (!c->is_final && (c->route.kind == ROUTE_UPLOADS || (is_ecr(c) && c->upload_start > 0)))
 		return;
-	if (size + (int64_t)len > LIMIT_BLOB_BYTES)
-		reply_error(c, 413, "SIZE_INVALID", "a blob has at most %lld bytes",
-			    (long long)LIMIT_BLOB_BYTES);
+	if (size + (int64_t)len > most_bytes(c))
+		refuse_size(c);
 	else if (c->chunk_length >= 0 && size + (int64_t)len > c->upload_start + c->chunk_length)
 		undo_chunk(c);
 	else if (sink_write(ingest_sink(c->upload->ingest), data, len, &err) < 0)

@@ -9,13 +9,14 @@
  * - an empty blob cannot be completed;
  * - a tag that exists is immutable when so asked for, also for the same digest: 400 TAG_INVALID;
  * - PUT of a manifest has no Location; unknown artifact types and media types are 405 UNSUPPORTED;
- * - a list of tags has at most 1000.
+ * - a layer has at most 52,000 MiB, a page of tags at most 1000.
  */
 #pragma once
 
 #include "server/call.h"
 
-#define ECR_MOST_TAGS 1000
+#define ECR_MOST_TAGS   1000
+#define ECR_LAYER_BYTES (52000ll << 20)
 
 /* The challenge of a 401. */
 void ecr_challenge(struct call *c);

@@ -9,8 +9,6 @@ import time
 import pytest
 
 from helpers.images import read_layout, read_with_skopeo, skopeo
-from helpers.peers import Docker
-from helpers.registry import make_certificates
 from helpers.serve import Serve, digest_of
 
 
@@ -95,6 +93,24 @@ def test_wrong_options(slipway, folder):
     slipway("registry", "serve", "--htpasswd", folder / "md5").fails("md5:1", "bcrypt", "htpasswd -B")
     (folder / "pem").write_text("no certificate\n")
     slipway("registry", "serve", "--tls-cert", folder / "pem", "--tls-key", folder / "pem").fails("certificate")
+
+
+def test_other_addresses_of_loopback(slipway):
+    for address, shown in (("[::1]:0", "[::1]"), ("localhost:0", "127.0.0.1"), ("127.0.0.2:0", "127.0.0.2")):
+        process = slipway.start("registry", "serve", "--listen", address)
+        url = process.stdout.readline().decode().split()[-1]
+        assert url.startswith(f"http://{shown}:")
+        assert subprocess.run(["curl", "-s", "-g", f"{url}/v2/"], capture_output=True, check=False).stdout == b"{}"
+        process.terminate()
+        process.communicate(timeout=10)
+        assert process.returncode == 0
+
+
+def test_every_address_only_when_asked_for(slipway):
+    process = slipway.start("registry", "serve", "--listen", "0.0.0.0:0", "--insecure")
+    assert process.stdout.readline().startswith(b"listening on http://0.0.0.0:")
+    process.terminate()
+    assert b"everybody who reaches 0.0.0.0:0 can push" in process.communicate(timeout=10)[1]
 
 
 def test_a_taken_port(serve, slipway):

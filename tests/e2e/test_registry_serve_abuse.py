@@ -1,6 +1,5 @@
 """registry serve against those who mean no good, against crashes, and behind TLS and a login."""
 import base64
-import json
 import os
 import socket
 import subprocess
@@ -10,9 +9,7 @@ import time
 import pytest
 
 from helpers.registry import make_certificates
-from helpers.serve import CONFIG, MANIFEST, Serve, digest_of, wait_for
-
-MISSING = digest_of(b"what nobody pushed")
+from helpers.serve import Serve, digest_of, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +98,7 @@ def test_connections_that_say_nothing_do_not_keep_others_out(serve):
 def test_an_early_answer_is_seen(serve):
     """The body of a refused request is read to its end, unless its client waits for 100 Continue."""
     data = os.urandom(3 << 20)
-    answer = serve("PUT", f"/v2/A/manifests/x", data)
+    answer = serve("PUT", "/v2/A/manifests/x", data)
     assert answer.status == 400 and answer.code() == "NAME_INVALID"
     got = serve.raw(b"PUT /v2/a/manifests/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n"
                     b"Expect: 100-continue\r\n\r\n", 2)

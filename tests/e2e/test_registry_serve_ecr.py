@@ -81,6 +81,15 @@ def test_empty_blobs(ecr):
     assert answer.status == 400 and "does not have any parts" in answer.json()["errors"][0]["message"]
 
 
+def test_the_largest_layer(ecr):
+    """52,000 MiB, told before the first byte."""
+    session = ecr.upload("app")
+    for size, expected in ((52000 << 20, b" 100 "), ((52000 << 20) + 1, b" 413 ")):
+        answer = ecr.raw(f"PUT {session}?digest={digest_of(b'x')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n"
+                         f"Authorization: {TOKEN['Authorization']}\r\nExpect: 100-continue\r\n\r\n".encode(), 0.5)
+        assert expected in answer.partition(b"\r\n")[0], answer[:200]
+
+
 def test_manifests(ecr):
     config, layer = {**ecr.blob("app", b"{}"), "mediaType": CONFIG}, ecr.blob("app", b"l")
     good = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
