@@ -1,6 +1,6 @@
 /*
  * The signatures are AWS's own: the example of "Create a signed AWS API request" and cases of the suite that AWS
- * publishes for signers, all with its example key. tests/e2e/test_sigv4.py compares random requests with botocore.
+ * publishes for signers, all with its example key. test_sigv4_random.c compares random requests with botocore.
  */
 #include "aws/sigv4.h"
 
