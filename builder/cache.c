@@ -100,7 +100,8 @@ static int read_record(struct cache_record *out, const struct strbuf *text, cons
 	    json_get_string(j, "diff_id", &diff_id, where, err) < 0 ||
 	    digest_parse(&out->layer.diff_id, diff_id, err) < 0 ||
 	    json_get_int(j, "uncompressed", &out->layer.uncompressed, where, err) < 0 ||
-	    json_opt_string(j, "key", &key, where, err) < 0)
+	    json_opt_string(j, "key", &key, where, err) < 0 ||
+	    json_opt_bool(j, "one_owner", &out->one_owner, false, where, err) < 0)
 		return -1;
 	if (key && strlen(key) == SHA256_HEX_SIZE - 1 &&
 	    strspn(key, "0123456789abcdef") == SHA256_HEX_SIZE - 1)
@@ -138,8 +139,17 @@ void cache_put(struct store *s, const char *key, const char *kind, const struct 
 	json_object_set_new(j, "created", json_integer(r->created));
 	if (r->key[0])
 		json_object_set_new(j, "key", json_text(r->key));
+	if (r->one_owner)
+		json_object_set_new(j, "one_owner", json_true());
 	json_write(j, &text);
 	cache_write_file(s, "steps", name, text.buf, text.len);
+}
+
+bool cache_fits(bool one_owner, struct sandbox *sb)
+{
+	enum sandbox_mode mode = one_owner && sb ? sandbox_mode(sb, NULL) : SANDBOX_NONE;
+
+	return mode == SANDBOX_NONE || mode == SANDBOX_ROOTLESS_SINGLE;
 }
 
 bool cache_get_created(struct store *s, const char *key, int64_t *created)

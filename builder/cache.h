@@ -13,11 +13,13 @@
 #pragma once
 
 #include "oci/layer_writer.h"
+#include "sandbox/sandbox.h"
 
 struct cache_record {
 	struct layer layer;
 	int64_t created;
 	char key[SHA256_HEX_SIZE]; /* the key whose parts are kept; "" when there is none */
+	bool one_owner; /* made in a sandbox with one user id: what the step chowned is root's */
 };
 
 void cache_record_release(struct cache_record *r);
@@ -25,6 +27,8 @@ void cache_record_release(struct cache_record *r);
 bool cache_get(struct store *s, const char *key, struct cache_record *out);
 /* Failure to write is logged by nobody: the step just misses next time. */
 void cache_put(struct store *s, const char *key, const char *kind, const struct cache_record *r);
+/* False: a step of one owner, where the sandbox would do better. */
+bool cache_fits(bool one_owner, struct sandbox *sb);
 
 bool cache_get_created(struct store *s, const char *key, int64_t *created);
 void cache_put_created(struct store *s, const char *key, int64_t created);

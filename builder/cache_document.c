@@ -82,7 +82,8 @@ static int parse_entry(struct cache_document *out, const json_t *j, size_t n_lay
 	    copy_kind(&e, kind, where, err) < 0 ||
 	    get_number(j, "layer", LIMIT_MANIFEST_LAYERS, &layer, where, err) < 0 ||
 	    get_number(j, "uncompressed", LIMIT_LAYER_BYTES, &e.uncompressed, where, err) < 0 ||
-	    get_number(j, "created", MAX_TIME, &e.created, where, err) < 0)
+	    get_number(j, "created", MAX_TIME, &e.created, where, err) < 0 ||
+	    json_opt_bool(j, "one_owner", &e.one_owner, false, where, err) < 0)
 		return -1;
 	if (!e.key[0] && !e.quick[0])
 		return error_set(err, ERROR_CORRUPT, "%s: a record has no key", where);
@@ -158,6 +159,8 @@ json_t *cache_document_to_json(const struct cache_document *d)
 		json_object_set_new(item, "layer", json_integer((json_int_t)e->layer));
 		json_object_set_new(item, "uncompressed", json_integer(e->uncompressed));
 		json_object_set_new(item, "created", json_integer(e->created));
+		if (e->one_owner)
+			json_object_set_new(item, "one_owner", json_true());
 		json_array_append_new(records, item);
 	}
 	for (size_t i = 0; i < d->n_images; i++) {

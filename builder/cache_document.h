@@ -4,11 +4,12 @@
  *
  *	"slipway.cache": {
  *		"version": 1,
- *		"records": [{"key": HEX, "quick": HEX, "kind": "run", "layer": N, "uncompressed": BYTES, "created": SECONDS}],
+ *		"records": [{"key": HEX, "quick": HEX, "kind": "run", "layer": N, "uncompressed": BYTES, "created": SECONDS,
+ *			     "one_owner": true}],
  *		"images": [{"key": HEX, "created": SECONDS}]
  *	}
  *
- * key and quick are step keys (plan.h), each may be absent but not both; layer counts from 0 in the manifest's layers. images
+ * key and quick are step keys (plan.h), each may be absent but not both; one_owner is absent where it is false; layer counts from 0 in the manifest's layers. images
  * tells when the image of a configuration was first made. Texts of instructions, variables and files are not in it.
  */
 #pragma once
@@ -22,6 +23,7 @@ struct cache_entry {
 	char kind[16];
 	size_t layer;
 	int64_t uncompressed, created;
+	bool one_owner; /* cache.h */
 };
 
 struct cache_created {

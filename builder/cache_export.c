@@ -109,6 +109,7 @@ static void insert(struct cache_export *e, const struct cache_export_step *step,
 			       .on_target = on_target};
 	x->entry.created = r->created > 0 ? r->created : 0;
 	x->entry.uncompressed = r->layer.uncompressed;
+	x->entry.one_owner = r->one_owner;
 	set_hex(x->entry.key, r->key);
 	set_hex(x->entry.quick, step->quick);
 	memcpy(x->entry.kind, step->kind, strnlen(step->kind, sizeof(x->entry.kind) - 1));

@@ -114,6 +114,7 @@ static struct remote_hit *add_hit(struct remote_cache *c, const struct cache_ent
 	layer->diff_id = c->image->config.diff_ids[e->layer];
 	layer->uncompressed = e->uncompressed;
 	h->record.created = e->created;
+	h->record.one_owner = e->one_owner;
 	memcpy(h->record.key, e->key, sizeof(h->record.key));
 	memcpy(h->kind, e->kind, sizeof(h->kind));
 	memcpy(h->quick, *quick ? quick : e->quick, SHA256_HEX_SIZE);
@@ -129,6 +130,7 @@ static struct remote_hit *find_in(struct remote_cache *c, const char *key, const
 		const struct descriptor *d = &c->image->manifest.layers[e->layer];
 
 		if ((strcmp(e->key, key) == 0 || strcmp(e->quick, key) == 0) &&
+		    cache_fits(e->one_owner, c->all->options->sandbox) &&
 		    !strlist_has(&c->all->banned, d->digest.text) && !is_gone(c, d))
 			return add_hit(c, e, quick);
 	}
@@ -138,7 +140,7 @@ static struct remote_hit *find_in(struct remote_cache *c, const char *key, const
 static void copy_record(struct cache_record *out, const struct cache_record *from)
 {
 	cache_record_release(out);
-	*out = (struct cache_record){.created = from->created};
+	*out = (struct cache_record){.created = from->created, .one_owner = from->one_owner};
 	descriptor_copy(&out->layer.descriptor, &from->layer.descriptor);
 	out->layer.diff_id = from->layer.diff_id;
 	out->layer.uncompressed = from->layer.uncompressed;

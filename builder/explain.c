@@ -326,8 +326,13 @@ static void explain_same_key(struct strbuf *out, struct store *s, const char *ke
 {
 	AUTO(strbuf) record = STRBUF_INIT;
 	AUTO_FREE char *name = xstrfmt("%s.json", key);
+	bool there = cache_read_file(s, "steps", name, &record);
 
-	if (cache_read_file(s, "steps", name, &record))
+	if (there && strstr(record.buf, "\"one_owner\""))
+		strbuf_puts(out,
+			    "nothing changed, but it was made where there is one user id only, "
+			    "so without the owners that the step gave");
+	else if (there)
 		strbuf_puts(out, "nothing changed, but its layer is no longer in the store");
 	else
 		strbuf_puts(out, "nothing changed, but it is no longer in the cache");

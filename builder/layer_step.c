@@ -80,6 +80,20 @@ static void begin_key(struct lookup *l, struct step_key *k, const char *suffix)
 		       &st->build->layer_options);
 }
 
+/* A record of the store's own that can be used here. */
+static bool find_here(struct lookup *l, const char *key)
+{
+	const struct build *b = l->step->stage->build;
+
+	if (!cache_get(b->store, key, &l->found))
+		return false;
+	if (cache_fits(l->found.one_owner, b->options->sandbox))
+		return true;
+	cache_record_release(&l->found);
+	l->found = (struct cache_record){.created = 0};
+	return false;
+}
+
 /* 1: a record was found without touching any content. */
 static int look_quickly(struct lookup *l, struct error *err)
 {
@@ -96,7 +110,7 @@ static int look_quickly(struct lookup *l, struct error *err)
 	l->has_quick = true;
 	if (l->step->stage->no_cache)
 		return 0;
-	return cache_get(b->store, l->quick.hex, &l->found) ||
+	return find_here(l, l->quick.hex) ||
 	       remote_caches_find(b->remote, l->quick.hex, "", &l->found, &l->from);
 }
 
@@ -132,7 +146,7 @@ static int look(struct lookup *l, struct error *err)
 		return -1;
 	if (l->step->stage->no_cache)
 		return 0;
-	if (!cache_get(b->store, l->key.hex, &l->found))
+	if (!find_here(l, l->key.hex))
 		return remote_caches_find(b->remote, l->key.hex, l->has_quick ? l->quick.hex : "",
 					  &l->found, &l->from);
 	put_quick(l);
@@ -238,6 +252,7 @@ static int make(struct lookup *l, struct error *err)
 	l->found.created = b->options->now;
 	if (l->ops->make(l->step, &l->found.layer, err) < 0)
 		return -1;
+	l->found.one_owner = l->step->one_owner;
 	if (l->step->unstable)
 		return 0;
 	put(l);
@@ -260,8 +275,7 @@ static int resolve(struct lookup *l, struct error *err)
 
 	claim_key(b, l->key.hex);
 	/* What this build itself made is no old cache: another platform's stage shares it even with --no-cache. */
-	if ((!l->step->stage->no_cache || was_made(b, l->key.hex)) &&
-	    cache_get(b->store, l->key.hex, &l->found))
+	if ((!l->step->stage->no_cache || was_made(b, l->key.hex)) && find_here(l, l->key.hex))
 		result = 1;
 	else
 		result = make(l, err);

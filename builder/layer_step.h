@@ -15,6 +15,7 @@ struct layer_step {
 	const struct instruction *ins;
 	bool free_of_base; /* the layers below are no part of the key */
 	bool unstable;     /* set by make(): what the key says may not be what the layer holds */
+	bool one_owner;    /* set by make(), as cache_record has it */
 	int id;            /* of the reporter */
 	struct strbuf history; /* its created_by; filled by the owner before or in make() */
 	struct strbuf hint;    /* lines that follow the error's excerpt: the last output */

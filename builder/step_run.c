@@ -140,11 +140,13 @@ static int report_failure(struct run_step *r, const struct run_result *result, c
 }
 
 /* Such a step cannot tell: its chown succeeds. Once a build is enough. */
-static void warn_of_owners(struct build *b)
+static void warn_of_owners(struct layer_step *s)
 {
+	struct build *b = s->stage->build;
 	bool said;
 
-	if (sandbox_mode(b->options->sandbox, NULL) != SANDBOX_ROOTLESS_SINGLE)
+	s->one_owner = sandbox_mode(b->options->sandbox, NULL) == SANDBOX_ROOTLESS_SINGLE;
+	if (!s->one_owner)
 		return;
 	pthread_mutex_lock(&b->lock);
 	said = b->said_owners;
@@ -186,7 +188,7 @@ static int run_process(struct run_step *r, struct rootfs *fs, struct run_env *en
 	AUTO(error) local = ERROR_INIT;
 	int done;
 
-	warn_of_owners(st->build);
+	warn_of_owners(&r->step);
 	done = rootfs_run(fs, &spec, &result, &local);
 	build_process_remove(st->build, r->process);
 	output_end(&r->output);

@@ -138,3 +138,25 @@ def test_the_same_steps_once_more_give_the_same_image(slipway, context, tiny):
     wanted = layers(slipway, top, *options)
     assert layers(slipway, top, *options, "--no-cache") == wanted
     assert layers(slipway.other(), top, *options) == wanted
+
+
+@pytest.mark.root
+def test_a_sandbox_of_one_id_makes_no_hits_for_better_ones(slipway, build, folder):
+    """There a chown is lost; who gives the user more ids, as doctor says, or imports the cache elsewhere, wants it done."""
+    text = "FROM tiny\nRUN touch /f && chown 5:6 /f\nRUN touch /g\n"
+    single, root = {"SLIPWAY_SANDBOX": "rootless-single"}, {"SLIPWAY_SANDBOX": "root"}
+    made = build(text, None, "--cache-to", f"type=local,dest={folder}/cache", env=single)
+    assert made.tree["f"].uid == 0 and made.result.err.count("CACHED") == 1
+    assert build.again(env=single).result.err.count("CACHED") == 3
+    better = build.again("--explain", env=root)
+    assert (better.tree["f"].uid, better.tree["f"].gid) == (5, 6)
+    assert "MISS step 2: nothing changed, but it was made where there is one user id only" in better.result.err
+    # The other way round what is there is what was asked for.
+    assert build.again(env=single).tree["f"].uid == 5
+    other = slipway.other()
+    options = ("-t", "x", "--progress", "plain", *build.options, "--cache-from", f"type=local,src={folder}/cache")
+    assert other.build(build.last, *options, env=root).ok().err.count("CACHED") == 1
+    assert read_layout(other.root, "x:latest").tree()["f"].uid == 5
+    third = slipway.other()
+    assert third.build(build.last, *options, env=single).ok().err.count("CACHED") == 3
+    assert read_layout(third.root, "x:latest").tree()["f"].uid == 0
