@@ -56,7 +56,7 @@ static void check_index(struct fsck *f, const struct descriptor *layer,
 
 	if (index_reader_open(&reader, f->store, diff_id, &why) == 0 || why.kind == ERROR_NOT_FOUND)
 		return;
-	fsck_problem(f, "%s", why.message);
+	fsck_problem(f, "layer %s: %s", layer->digest.text, why.message);
 	if (!f->repair || !store_has(f->store, &layer->digest, layer->size))
 		return;
 	if (layer_index_ensure(f->store, layer, diff_id, &again) < 0)

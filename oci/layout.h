@@ -70,8 +70,8 @@ int layout_import_documents(struct store *s, const char *folder, const char *ref
 int layout_import_blob(struct store *s, const char *folder, const struct descriptor *blob,
 		       struct error *err);
 /*
- * The inverse: an image of the store as ref_name of the layout in the folder, which is made when missing; blobs that are there
- * with the right size are not written again, and the image that had the name loses it. Every layer must be in the store.
+ * The inverse: an image of the store as ref_name of the layout in the folder, which is made when missing; blobs that are there,
+ * which is verified, are not written again, and the image that had the name loses it. Every layer must be in the store.
  */
 int layout_export(struct store *s, const struct image *image, const char *folder,
 		  const char *ref_name, struct error *err);

@@ -71,3 +71,36 @@ def test_killed_exports(slipway, run, folder, pause):
     read_layout(where, "latest").verify()
     # A day later nobody is at work on them.
     assert not temporary(where), left
+
+
+@pytest.mark.parametrize("harm", ["changed", "shorter", "link", "missing"])
+def test_what_is_damaged_in_the_folder_is_written_again(slipway, run, folder, harm):
+    """Bytes that are not what their name says would else be believed by every machine that reads the cache."""
+    where = folder / "cache"
+    to = f"type=local,dest={where},mode=max,ignore-error=false"
+    run(slipway, "--cache-to", to).ok()
+    image = read_layout(where, "latest")
+    for digest in (image.layers[0]["digest"], image.layers[-1]["digest"], image.manifest["config"]["digest"]):
+        victim = image.blob(digest)
+        data = victim.read_bytes()
+        victim.chmod(0o600)
+        if harm == "changed":
+            victim.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        elif harm == "shorter":
+            victim.write_bytes(data[:-1])
+        else:
+            victim.unlink()
+            if harm == "link":
+                elsewhere = folder / "elsewhere"
+                elsewhere.write_bytes(data)
+                victim.symlink_to(elsewhere)
+    whole = image.blob(image.descriptor["digest"])
+    inode = whole.stat().st_ino
+    run(slipway, "--cache-to", to).ok()
+    read_layout(where, "latest").verify()
+    assert not any(p.is_symlink() for p in where.rglob("*"))
+    # What is whole stays as it is.
+    assert whole.stat().st_ino == inode
+    other = slipway.other()
+    said = run(other, "--cache-from", f"type=local,src={where}").ok().err
+    assert len(re.findall(r"^#\d+ CACHED", said, re.M)) == 3 and "WARNING" not in said

@@ -97,6 +97,13 @@ def test_prune_df_fsck(slipway, app, build):
                                                                kept.manifest["config"]["digest"][7:]}
     assert needed <= {p.name for p in after}
     slipway("fsck").ok()
+    for index in (slipway.root / "meta/index").iterdir():
+        index.chmod(0o600)
+        index.write_bytes(index.read_bytes()[:-1])
+    said = slipway("fsck").fails("the index of a layer is damaged")
+    assert all(f"layer {layer['digest']}: the index" in said.out + said.err for layer in kept.layers), str(said)
+    slipway("fsck", "--repair")
+    slipway("fsck").ok()
     victim = kept.blob(kept.layers[-1]["digest"])
     victim.chmod(0o600)
     victim.write_bytes(b"damaged")
