@@ -198,6 +198,8 @@ static int download(struct remote_files *r, size_t i, struct build *b,
 	AUTO_FREE char *dir = xstrfmt("%s/%zu", r->folder, i);
 	AUTO_FREE char *name = remote_name(url);
 	AUTO_FREE char *partial = xstrfmt("%s.part", dir);
+	uint8_t told[SHA256_SIZE];
+	bool was_told = item->has_digest;
 	AUTO_FD int fd = -1;
 
 	if (!fetch->url)
@@ -208,6 +210,7 @@ static int download(struct remote_files *r, size_t i, struct build *b,
 		return error_errno(err, "create %s", fd < 0 ? partial : dir);
 	if (fetch->url(fetch->arg, url, memory ? &memory->answer : NULL, fd, &answer, err) < 0)
 		return -1;
+	memcpy(told, item->digest, sizeof(told));
 	item->has_digest = true;
 	if (answer.unchanged && memory) {
 		memcpy(item->digest, memory->digest, sizeof(item->digest));
@@ -216,6 +219,7 @@ static int download(struct remote_files *r, size_t i, struct build *b,
 	if ((ins->copy.checksum && checksum_verify(ins->copy.checksum, fd, url, err) < 0) ||
 	    hash_file(fd, item->digest, err) < 0 || set_times(fd, answer.mtime, err) < 0)
 		return -1;
+	r->changed |= was_told && memcmp(told, item->digest, sizeof(told)) != 0;
 	url_memory_put(b->store, url, &answer, item->digest);
 	item->file = xstrfmt("%s/%s", dir, name);
 	if (rename(partial, item->file) < 0)

@@ -26,6 +26,7 @@ struct remote_files {
 	char *folder; /* temporary; NULL: nothing was fetched */
 	struct remote_item *items;
 	struct copy_fetched *fetched; /* views of the items, one a source */
+	bool changed;                 /* a file is not the one that remote_identify() told of */
 	size_t n;
 };
 /*

@@ -135,6 +135,16 @@ static int copy_manifest_lines(struct layer_step *s, struct strbuf *out, struct 
 	return 0;
 }
 
+/* The key has what the server told of a file; the layer, what came when it was fetched. */
+static void note_changed_download(struct copy_step *c)
+{
+	if (!c->remote.changed)
+		return;
+	c->step.unstable = true;
+	report_step_note(c->request.reporter, c->step.id,
+			 "a file changed while it was fetched: the step is not cached");
+}
+
 /*
  * A file that changed between the two passes would leave a record that lies. Files that did not change cost a look
  * at their times; a folder of our own making has nobody else to change it.
@@ -170,6 +180,7 @@ static int copy_make(struct layer_step *s, struct layer *out, struct error *err)
 		return -1;
 	if (copy_layer(&c->request, &below, &s->stage->build->layer_options, out, err) < 0)
 		return -1;
+	note_changed_download(c);
 	return check_unchanged(c, err);
 }
 

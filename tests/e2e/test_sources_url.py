@@ -89,6 +89,24 @@ def test_unchanged_files_are_not_brought_again(build, header, condition, value):
         assert built.text("/g") == "two" and state["sent"] == sent + 1
 
 
+def test_a_server_that_tells_of_other_bytes_than_it_sends(build):
+    """Its record would stand for what the server told of."""
+    state = {"body": b"one"}
+
+    def page(headers):
+        return (304, {"ETag": '"e"'}, b"") if headers.get("If-None-Match") else (200, {"ETag": '"e"'}, state["body"])
+
+    with Web({"/f": page}) as web:
+        text = f"FROM scratch\nADD {web.url}/f /f\n"
+        assert build(text).text("/f") == "one"
+        state["body"] = b"two"
+        second = build(text.replace("ADD", "ADD --chmod=600"))
+        assert second.text("/f") == "two" and "not cached" in second.result.err
+        state["body"] = b"one"
+        build(text, None, "--no-cache")
+        assert build(text.replace("ADD", "ADD --chmod=600")).text("/f") == "one"
+
+
 def test_changed_bytes_name_the_cause(build):
     with Web({"/f": b"one"}) as web:
         build(f"FROM scratch\nADD {web.url}/f /f\n")
