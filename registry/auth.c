@@ -333,13 +333,29 @@ static bool bearer_refused(struct auth *a, const struct challenge *c, const stru
 	return round == 0 || (round < 3 && (merged || learned));
 }
 
+/* A login that was refused: asked for again, unless another thread has done so since it was sent. */
+static int renew_refused(struct registry_host *h, const struct auth_need *need,
+			 const struct auth_grant *used, bool *again, struct error *err)
+{
+	const struct login *l = NULL;
+	char *now = NULL;
+
+	if (find_login(h, need->repository, &l, err) < 0)
+		return -1;
+	if (l && l->username && l->password)
+		now = token_basic_header(l->username, l->password);
+	*again = now && strcmp(now, used->header) != 0;
+	wipe_free(now);
+	return *again ? 0 : renew_login(h, need->repository, again, err);
+}
+
 static int basic_refused(struct registry_host *h, const struct auth_need *need,
 			 const struct auth_grant *used, int round, bool *again, struct error *err)
 {
 	const struct login *l = NULL;
 
 	if (used->header && used->is_basic)
-		return round < 2 ? renew_login(h, need->repository, again, err) : 0;
+		return round < 2 ? renew_refused(h, need, used, again, err) : 0;
 	if (find_login(h, need->repository, &l, err) < 0)
 		return -1;
 	*again = round < 2 && l && l->username && l->password;
@@ -357,7 +373,7 @@ static int refused(struct registry_host *h, const struct auth_need *need,
 	/* 403 tells that we are known and may not; only a password may have ended (ECR). */
 	if (res->status == 403)
 		return used->header && used->is_basic && round == 0
-			       ? renew_login(h, need->repository, again, err)
+			       ? renew_refused(h, need, used, again, err)
 			       : 0;
 	for (int i = 0; (value = http_header_get(res, "WWW-Authenticate", i)); i++)
 		challenges_parse(&all, value);

@@ -17,6 +17,7 @@ the regular expression "path"; after "skip" such requests (0), "times" times (1;
   corrupt                 the byte at this place of the answer's body is changed
   drip                    seconds between the bytes of the answer's body
   expire_tokens           all tokens end before the request is looked at
+  new_password            nobody gets in with the old one from then on
   expect                  how Expect: 100-continue is answered: 417
   only_body               only requests with a body of at least so many bytes
 
@@ -177,6 +178,7 @@ class Handler(Uploads, http.server.BaseHTTPRequestHandler):
             if rule.get("expire_tokens"):
                 with state.lock:
                     state.tokens.clear()
+            state.settings["password"] = rule.get("new_password", state.settings["password"])
             if "reset_upload" in rule:
                 self.read_body(rule["reset_upload"])
                 self.hang_up()
