@@ -21,8 +21,12 @@
 /* Headers, and the pieces in which bodies come. */
 #define CONNECTION_MEMORY (128u << 10)
 #define THREAD_STACK      (1u << 20)
-/* What is left of a body that was answered early is read up to this much, so that the client sees the answer. */
-#define DRAIN_LIMIT (16 << 20)
+/*
+ * What is left of a body when its answer is known is read, or the client would see a broken connection instead. Unless all of it is left,
+ * and that is much.
+ */
+#define EARLY_LIMIT (16 << 20)
+#define DRAIN_LIMIT (1 << 30)
 #define BACKLOG     128
 
 struct server_request {
@@ -182,7 +186,7 @@ static bool answers_early(struct server_request *r)
 	const char *expect = server_request_header(r, "Expect");
 
 	return server_is_answered(r) && server_request_length(r) != 0 &&
-	       (expect || server_request_length(r) > DRAIN_LIMIT);
+	       (expect || server_request_length(r) > EARLY_LIMIT);
 }
 
 static void *note_target(void *arg, const char *target, struct MHD_Connection *connection)

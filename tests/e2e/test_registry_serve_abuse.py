@@ -105,6 +105,39 @@ def test_an_early_answer_is_seen(serve):
     assert status(got) == 413
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_large_body_for_nothing(serve, method):
+    """Too much to read: it is answered, or the connection ends, and neither hangs."""
+    done = subprocess.run(["curl", "-s", "-m", "10", "-X", method, "-H", "Expect:", "-H", "Content-Length: 40000000", "-T", "-",
+                           "-o", "/dev/null", "-w", "%{http_code}", f"http://{serve.host}/v2/A/manifests/x"],
+                          input=bytes(40000000), capture_output=True, check=False)
+    assert done.stdout in (b"400", b"405", b"000") and done.returncode != 28, done
+
+
+@pytest.mark.root
+def test_a_full_disk(binary, folder):
+    """It says so, also when the body is long from its end, and goes on when there is space again."""
+    place = folder / "serve"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], check=True)
+    try:
+        serve = Serve(binary, place)
+        kept = serve.image("a", "1")
+        data = os.urandom(40 << 20)
+        answer = serve("POST", f"/v2/a/blobs/uploads/?digest={digest_of(data)}", data)
+        assert answer.status == 507 and "space" in answer.json()["errors"][0]["message"]
+        session = serve.upload("a")
+        assert serve("PATCH", session, data).status == 507
+        assert serve("DELETE", session).status == 204
+        assert digest_of(serve("GET", "/v2/a/manifests/1").body) == kept["digest"]
+        for left in (place / "root/ingest").glob("upload-*"):
+            assert serve("DELETE", f"/v2/a/blobs/uploads/{left.name[7:39]}").status == 204
+        serve.image("a", "2", "again")
+        assert serve.stop() == 0
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
 def test_two_requests_on_one_upload(serve):
     """The second is told so, and the first goes on."""
     session = serve.upload("busy")

@@ -48,12 +48,13 @@ class Serve:
         self.port, self.process = 0, None
         self.start()
 
+    def command(self):
+        return [self.binary, "registry", "serve", "--listen", f"127.0.0.1:{self.port}", "--root", self.root, *self.options]
+
     def start(self):
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(
-                [str(a) for a in (self.binary, "registry", "serve", "--listen", f"127.0.0.1:{self.port}", "--root",
-                                  self.root, *self.options)],
-                stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True, env=self.env)
+            self.process = subprocess.Popen([str(a) for a in self.command()], stdout=subprocess.PIPE, stderr=log, text=True,
+                                            start_new_session=True, env=self.env)
         processes.servers.add(self.process.pid)
         line = self.process.stdout.readline()
         scheme = "https" if self.tls else "http"
