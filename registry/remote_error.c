@@ -134,8 +134,8 @@ static void add_hint(struct error *err, const char *host, const struct http_resp
 		}
 		error_hint(err,
 			   "%s limits how often it is asked%s: log in with \"slipway login %s\", "
-			   "or wait",
-			   host, remaining.buf, host);
+			   "pull from a mirror (--mirror %s=HOST[/PREFIX]), or wait",
+			   host, remaining.buf, host, host);
 		break;
 	default:
 		break;

@@ -3,6 +3,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 
 import pytest
 
@@ -132,6 +133,36 @@ def test_interrupted_push(slipway, app, fault):
     assert running.returncode == 130
     fault.state.rules.clear()
     slipway("push", app).ok()
+
+
+def test_second_interrupt(slipway, app, fault):
+    """Who asks twice waits for nobody: not for the farewell to a registry that does not answer."""
+    fault.rule(method="PUT", path="/blobs/uploads/", delay=60, times=-1)
+    fault.rule(method="DELETE", path="/blobs/uploads/", delay=60, times=-1)
+    running = slipway.start("push", app)
+    assert processes.wait_until(lambda: len(seen(fault, "PUT", "/blobs/uploads/")) == 2, 20)
+    began = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=10)
+    assert running.returncode == 130 and time.monotonic() - began < 4
+
+
+def test_hangup_and_a_closed_output(slipway, app, fault):
+    fault.rule(method="PUT", path="/blobs/uploads/", delay=60, times=2)
+    running = slipway.start("push", app)
+    assert processes.wait_until(lambda: seen(fault, "PUT", "/blobs/uploads/"), 20)
+    running.send_signal(signal.SIGHUP)
+    running.communicate(timeout=10)
+    assert running.returncode == 129
+    fault.state.rules.clear()
+    ours, theirs = os.pipe()
+    os.close(ours)
+    running = slipway.start("push", app, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    running.wait(30)
+    # What could not be printed is a failure; the push itself is done.
+    assert running.returncode == 1 and seen(fault, "PUT", "/manifests/1")[-1]["status"] == 201
 
 
 def test_damaged_blob_is_not_pushed(slipway, app, fault):

@@ -313,6 +313,17 @@ def test_private_authority_of_a_host(slipway, context, folder):
         slipway("push", f"{tls.host}/a:2".replace(":2", ":1")).fails("certificate")
 
 
+def test_insecure_by_file(slipway, context, folder):
+    """As --insecure-registry, for that host alone."""
+    with FaultRegistry(tls=str(folder)) as tls:
+        name = f"{tls.host}/a:1"
+        slipway.build(context({"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "f"}), "-q", "-t", name).ok()
+        write_conf(slipway, '[[registry]]\nlocation = "other.test"\ninsecure = true\n')
+        slipway("push", name).fails("certificate")
+        write_conf(slipway, f'[[registry]]\nlocation = "{tls.host}"\ninsecure = true\n')
+        slipway("push", name).ok()
+
+
 def test_registry_auth_file(slipway, image, home_registry):
     """Where podman is told to look, before docker's own."""
     home_registry.state.settings["auth"] = "bearer"
