@@ -11,7 +11,9 @@
 /* Half an hour: of a transfer that moves nothing git itself gives up sooner, over http. */
 #define TIMEOUT_MS (30 * 60 * 1000)
 #define ANSWER_MS  (2 * 60 * 1000) /* for the list of refs */
-#define SSH        "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new"
+#define SSH                                                                              \
+	"ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o ConnectTimeout=30 " \
+	"-o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 /* Neither the user's configuration nor keys in files: what the agent has. */
 #define SSH_OF_AGENT SSH " -F none -o IdentityFile=none"
 
