@@ -283,6 +283,18 @@ static int prepare(struct build *b, struct error *err)
 	return 0;
 }
 
+/* What a list of images says of this one (dockerfile.md 14), unless --annotation says it. */
+static void note_epoch(const struct build *b, struct descriptor *d)
+{
+	static const char created[] = "org.opencontainers.image.created";
+	char text[TIME_TEXT_SIZE];
+
+	if (b->epoch < 0 || strmap_has(&d->annotations, created))
+		return;
+	time_format(b->epoch, 0, text);
+	strmap_set(&d->annotations, created, text);
+}
+
 static int finish(struct build *b, struct build_result *out, struct error *err)
 {
 	AUTO(build_result) done = {.n_images = 0};
@@ -298,6 +310,7 @@ static int finish(struct build *b, struct build_result *out, struct error *err)
 	} else {
 		descriptor_copy(&done.descriptor, &done.image->descriptor);
 	}
+	note_epoch(b, &done.descriptor);
 	*out = done;
 	done = (struct build_result){.n_images = 0};
 	return 0;

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/process.h"
+#include "dockerfile/value.h"
 
 #define START_MS 10000 /* for an agent to listen, or to take a key */
 #define SOCKET   "agent"
@@ -182,6 +183,30 @@ static int add_own(struct ssh_agents *s, struct app *a, struct error *err)
 	return add_paths(s, a, &paths, err);
 }
 
+/* BuildKit's raw=BOOL among the paths: false is what there is, and is taken out. */
+static int take_raw(struct strlist *paths, struct error *err)
+{
+	AUTO(strlist) all = *paths;
+	bool raw = false;
+
+	*paths = (struct strlist)STRLIST_INIT;
+	for (size_t i = 0; i < all.n; i++) {
+		if (!str_starts(all.items[i], "raw="))
+			strlist_add(paths, all.items[i]);
+		else if (!value_bool(&raw, all.items[i] + strlen("raw=")))
+			return error_set(err, ERROR_USAGE, "invalid value in \"%s\": true or false",
+					 all.items[i]);
+	}
+	if (!raw)
+		return 0;
+	error_set(
+		err, ERROR_UNSUPPORTED,
+		"raw=true is not supported: a step may list the keys of an agent and sign with them, "
+		"and nothing else");
+	return error_hint(err, "A service of this machine is reached over the network that steps "
+			       "share with it.");
+}
+
 int ssh_agents_add(struct ssh_agents *s, struct app *a, const char *text, struct error *err)
 {
 	const char *equals = strchr(text, '=');
@@ -190,6 +215,8 @@ int ssh_agents_add(struct ssh_agents *s, struct app *a, const char *text, struct
 
 	if (equals)
 		strlist_split(&paths, equals + 1, ',');
+	if (take_raw(&paths, err) < 0)
+		return error_wrap(err, "--ssh %s", text);
 	if (!*id || (equals && !paths.n))
 		return error_set(err, ERROR_USAGE, "--ssh %s: want ID[=SOCKET|KEY[,KEY]]", text);
 	for (size_t i = 0; i < s->n; i++)

@@ -362,6 +362,11 @@ def test_refused(ssh, folder, agent):
     ssh(line, "--ssh", f"default={running.socket},{key}").fails("not both", code=2)
     ssh(line, "--ssh", f"default={key}", "--ssh", f"default={key}").fails("given twice", code=2)
     ssh(line, "--ssh", "=x").fails("want ID", code=2)
+    # BuildKit's raw mode hands a socket over as it is; an agent's is never more than list and sign.
+    ssh(line, "--ssh", f"default={running.socket},raw=true").fails("raw=true is not supported")
+    ssh(line, "--ssh", f"default={running.socket},raw=perhaps").fails("raw=perhaps", "true or false", code=2)
+    ssh(line, "--ssh", "default=raw=false").fails("want ID", code=2)
+    ssh(line, "--ssh", f"default=raw=false,{running.socket}").ok()
     ssh(line, "--ssh", f"default={key}", env={"PATH": "/nonexistent"}).fails("ssh-agent", "openssh-client")
     for option, word in [("source=/x", "source"), ("sharing=locked", "sharing"),
                          ("size=3", "size"), ("env=X", "env"), ("mode=9", "mode"), ("requird", "required")]:
