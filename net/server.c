@@ -34,7 +34,7 @@ struct server_request {
 	struct MHD_Connection *connection;
 	char *target;
 	const char *method;
-	bool begun, dropped, queued;
+	bool begun, handled, dropped, queued;
 	void *call;
 	int64_t drained;
 	int status;             /* of the answer; 0: none yet */
@@ -46,7 +46,7 @@ static void request_free(struct server_request *r)
 {
 	if (!r)
 		return;
-	if (r->begun && r->server->options.handler.release)
+	if (r->handled)
 		r->server->options.handler.release(r->call);
 	if (r->response)
 		MHD_destroy_response(r->response);
@@ -208,10 +208,12 @@ static enum MHD_Result begin(struct server_request *r, const char *method)
 	/* Two lengths are how one request is smuggled in another. */
 	if (server_request_count_header(r, "Content-Length") +
 		    server_request_count_header(r, "Transfer-Encoding") >
-	    1)
+	    1) {
 		server_answer(r, 400, NULL, 0);
-	else
+	} else {
+		r->handled = true;
 		r->call = s->options.handler.begin(s->options.handler.arg, r);
+	}
 	return answers_early(r) ? queue_answer(r) : r->dropped ? MHD_NO : MHD_YES;
 }
 

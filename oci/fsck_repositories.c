@@ -101,7 +101,11 @@ int fsck_repositories(struct fsck *f, struct error *err)
 		return -1;
 	for (size_t i = 0; i < names.n; i++) {
 		struct checking c = {f, names.items[i]};
+		AUTO_FD int lock = -1;
 
+		/* A registry may be at work: what it is changing is not mended. */
+		if (f->repair && repository_lock(f->store, c.repository, &lock, err) < 0)
+			return -1;
 		if (repository_each_link(f->store, c.repository, "manifests", check_manifest, &c,
 					 err) < 0 ||
 		    repository_each_link(f->store, c.repository, "blobs", check_blob, &c, err) <

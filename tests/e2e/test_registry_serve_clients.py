@@ -188,3 +188,45 @@ def test_a_download_goes_on(serve, folder):
     part.write_bytes(data[:300000])
     run("curl", "-s", "-f", "-C", "-", "-o", part, f"http://{serve.host}/v2/resume/blobs/{blob['digest']}")
     assert part.read_bytes() == data
+
+
+def test_slipway_makes_an_index_from_many_machines(serve, slipway, context):
+    """Each adds its own image at the same time; If-Match tells them what another one put there meanwhile."""
+    platforms = ["linux/amd64", "linux/arm64", "linux/s390x", "linux/ppc64le"]
+    name, machines = f"{serve.host}/index/app", [slipway.other() for _ in platforms]
+    for machine, platform in zip(machines, platforms):
+        top = context({"Dockerfile": "FROM scratch\nCOPY a /a\n", "a": platform})
+        machine.build(top, "-q", "-t", f"{name}:mine", "--platform", platform).ok()
+    for process in [machine.start("index", "add", f"{name}:1", f"{name}:mine") for machine in machines]:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, (out + err).decode()
+    listed = serve("GET", "/v2/index/app/manifests/1", Accept=INDEX).json()["manifests"]
+    assert sorted(f"{m['platform']['os']}/{m['platform']['architecture']}" for m in listed) == sorted(platforms)
+
+
+def test_slipway_copies_what_refers_to_a_subject(serve, slipway):
+    """The registry lists it, so no tag has to stand in for the list."""
+    subject = serve.image("signed/app", "1")
+    empty = {**serve.blob("signed/app", b"{}"), "mediaType": EMPTY}
+    document = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x", "config": empty, "layers": [empty],
+                "subject": subject}
+    _, digest = serve.put("signed/app", "signature", document)
+    slipway("copy", f"{serve.host}/signed/app:signature", f"{serve.host}/signed/copy:signature").ok()
+    found = serve("GET", f"/v2/signed/copy/referrers/{subject['digest']}").json()["manifests"]
+    assert [m["digest"] for m in found] == [digest]
+    assert serve("GET", "/v2/signed/copy/tags/list").json()["tags"] == ["signature"]
+
+
+def test_another_user_serves(slipway_user, slipway, build):
+    """Nobody's rights are needed, and the state folder is that user's own."""
+    process = slipway_user.start("registry", "serve", "--listen", "127.0.0.1:0")
+    host = process.stdout.readline().decode().split("//")[1].strip()
+    try:
+        name = f"{host}/user/app:1"
+        slipway.build(build.context({"Dockerfile": "FROM tiny\nRUN echo x > /x\n"}), "-t", name, "--push", *build.options).ok()
+        slipway.other()("pull", name).ok()
+        assert (slipway_user.root / "repositories/user,app/tags/1").exists()
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+    assert process.returncode == 0

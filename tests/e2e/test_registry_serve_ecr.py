@@ -2,10 +2,14 @@
 import base64
 import json
 import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
 from helpers.images import read_layout
+from helpers.registry import make_certificates
 from helpers.serve import CONFIG, EMPTY, LAYER, MANIFEST, Serve, digest_of
 
 TOKEN = {"Authorization": "Basic " + base64.b64encode(b"AWS:a-token").decode()}
@@ -162,3 +166,30 @@ def test_the_cache_of_builds(logged_in, ecr, build):
     said = elsewhere.build(top, "-t", "a:1", "--cache-from", ref, "--load", "--progress", "plain", *build.options).ok()
     assert said.err.count("CACHED") >= 3, said
     assert read_layout(elsewhere.root, "a:1").verify().tree().text("/g") == "x"
+
+
+def test_under_ecrs_own_name(binary, slipway, build, folder):
+    """TLS, the host name, the password that AWS gives: all as in production but the address."""
+    pytest.importorskip("botocore")
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+    from fakes import aws_api
+    host = f"{aws_api.ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
+    api = aws_api.Api()
+    make_certificates(folder / "tls", [host])
+    (folder / "htpasswd").write_bytes(subprocess.run(["htpasswd", "-Bbn", "-C", "4", "AWS", api.password], check=True,
+                                                     capture_output=True).stdout)
+    serve = Serve(binary, folder / "serve", "--ecr-quirks", "--repository", "app", "--htpasswd", folder / "htpasswd",
+                  tls=folder / "tls")
+    try:
+        slipway.env.update({"SLIPWAY_CONNECT_TO": f"{host}:443:127.0.0.1:{serve.port}", "SSL_CERT_FILE": str(folder / "tls/ca.crt"),
+                            "AWS_ENDPOINT_URL": api.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "AKIDTEST",
+                            "AWS_SECRET_ACCESS_KEY": "secret/with+odd=characters"})
+        top = build.context({"Dockerfile": "FROM tiny\nRUN echo x > /x\nCMD [\"cat\", \"/x\"]\n"})
+        slipway.build(top, "-t", f"{host}/app:1", "--push", *build.options).ok()
+        assert slipway.other()("run", f"{host}/app:1").ok().out == "x\n"
+        slipway("push", f"{host}/app:1").ok()
+        slipway("tag", f"{host}/app:1", f"{host}/none:1").ok()
+        slipway("push", "--no-create-repo", f"{host}/none:1").fails("none", "does not exist")
+    finally:
+        api.stop()
+        serve.stop()
