@@ -90,7 +90,7 @@ def test_connections_that_say_nothing_do_not_keep_others_out(serve):
     begin = time.monotonic()
     for _ in range(5):
         assert serve("GET", "/v2/").status == 200
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 15
     for s in idle:
         s.close()
 
