@@ -159,18 +159,15 @@ static bool is_id(const char *s)
 
 static enum route_problem check(struct route *r)
 {
-	bool is_digest = r->reference && strchr(r->reference, ':');
-
 	if (!repository_is_name(r->repository))
 		return ROUTE_BAD_NAME;
+	if (!r->reference)
+		return ROUTE_FINE;
 	if (r->kind == ROUTE_UPLOAD)
 		return is_id(r->reference) ? ROUTE_FINE : ROUTE_BAD_REFERENCE;
-	if (r->kind == ROUTE_MANIFEST && !is_digest)
+	if (r->kind == ROUTE_MANIFEST && !strchr(r->reference, ':'))
 		return image_ref_check_tag(r->reference) ? ROUTE_BAD_REFERENCE : ROUTE_FINE;
-	if (r->kind == ROUTE_MANIFEST || r->kind == ROUTE_BLOB || r->kind == ROUTE_REFERRERS)
-		return digest_parse(&r->digest, r->reference, NULL) < 0 ? ROUTE_BAD_DIGEST
-									: ROUTE_FINE;
-	return ROUTE_FINE;
+	return digest_parse(&r->digest, r->reference, NULL) < 0 ? ROUTE_BAD_DIGEST : ROUTE_FINE;
 }
 
 static void parse_path(struct route *r, const char *path, size_t len)
