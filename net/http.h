@@ -107,6 +107,8 @@ void http_response_add(struct http_response *res, const char *line, size_t len);
 const char *http_status_text(int status);
 /* Seconds since 1970 of "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7), -1 for anything else. */
 int64_t http_parse_date(const char *text);
+/* A header that is a number of bytes: digits, 15 at most; -1 for anything else, NULL included. */
+int64_t http_parse_bytes(const char *text);
 /* A released or zeroed response may be used again. */
 void http_response_release(struct http_response *res);
 

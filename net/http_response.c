@@ -141,3 +141,14 @@ int64_t http_parse_date(const char *text)
 	tm.tm_year -= 1900;
 	return (int64_t)timegm(&tm);
 }
+
+int64_t http_parse_bytes(const char *text)
+{
+	int64_t bytes = 0;
+
+	if (!text || !*text || strlen(text) > 15 || text[strspn(text, "0123456789")])
+		return -1;
+	for (; *text; text++)
+		bytes = bytes * 10 + (*text - '0');
+	return bytes;
+}

@@ -85,17 +85,14 @@ static int check_length(struct download *d, const struct http_response *res, str
 {
 	const char *length = http_header_get(res, "Content-Length", 0);
 	const struct descriptor *blob = d->job->blob;
-	char *end;
-	long long said;
+	int64_t said = http_parse_bytes(length);
 
-	if (!length || !*length || http_header_get(res, "Transfer-Encoding", 0))
-		return 0;
-	said = strtoll(length, &end, 10);
-	if (*end || said == blob->size)
+	if (said < 0 || said == blob->size || http_header_get(res, "Transfer-Encoding", 0))
 		return 0;
 	d->other = true;
 	error_set(err, ERROR_CORRUPT, "%s has %lld bytes at %s, but the manifest says %lld",
-		  blob->digest.text, said, d->job->repository->host, (long long)blob->size);
+		  blob->digest.text, (long long)said, d->job->repository->host,
+		  (long long)blob->size);
 	return error_hint(err, "the blob is damaged there: push the image again");
 }
 

@@ -70,18 +70,6 @@ static char *media_type_of(const struct http_response *res)
 	return type.len ? strbuf_detach(&type, NULL) : NULL;
 }
 
-static int64_t length_of(const struct http_response *res)
-{
-	const char *value = http_header_get(res, "Content-Length", 0);
-	int64_t length = 0;
-
-	if (!value || !*value || strlen(value) > 15 || value[strspn(value, "0123456789")])
-		return -1;
-	for (; *value; value++)
-		length = length * 10 + (*value - '0');
-	return length;
-}
-
 int manifest_head(struct registry_client *c, const struct image_ref *ref, const char *reference,
 		  enum manifest_right right, struct descriptor *out, int *status, struct error *err)
 {
@@ -99,7 +87,7 @@ int manifest_head(struct registry_client *c, const struct image_ref *ref, const 
 		return 0;
 	descriptor_release(out);
 	out->media_type = media_type_of(&res);
-	out->size = length_of(&res);
+	out->size = http_parse_bytes(http_header_get(&res, "Content-Length", 0));
 	digest = http_header_get(&res, "Docker-Content-Digest", 0);
 	if (digest && digest_parse(&out->digest, digest, &no_digest) < 0)
 		out->digest = (struct digest){0};

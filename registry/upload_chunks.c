@@ -29,27 +29,18 @@ static void chunks_release(struct chunks *c)
 }
 CLEANUP_RELEASE(chunks)
 
-static int64_t number_of(const char *text)
-{
-	int64_t n = 0;
-
-	if (!text || !*text || strlen(text) > 15 || text[strspn(text, "0123456789")])
-		return 0;
-	for (; *text; text++)
-		n = n * 10 + (*text - '0');
-	return n;
-}
-
 /* "Range: 0-99" means 100 bytes; -1 when there is none to be read. "0-0" of an empty session is one byte by the letter. */
 static int64_t held(const struct http_response *res)
 {
 	const char *range = http_header_get(res, "Range", 0);
+	int64_t last;
 
 	if (range && str_starts(range, "bytes="))
 		range += strlen("bytes=");
 	if (!range || !str_starts(range, "0-") || !range[2])
 		return -1;
-	return number_of(range + 2) + 1;
+	last = http_parse_bytes(range + 2);
+	return last < 0 ? -1 : last + 1;
 }
 
 static int open_session(struct chunks *c, struct http_response *res, struct error *err)
@@ -62,7 +53,7 @@ static int open_session(struct chunks *c, struct http_response *res, struct erro
 	if (upload_open(c->u, res, &answered, err) < 0 ||
 	    upload_locate(c->u, res, &answered, &c->session, err) < 0)
 		return -1;
-	c->least = number_of(http_header_get(res, "OCI-Chunk-Min-Length", 0));
+	c->least = http_parse_bytes(http_header_get(res, "OCI-Chunk-Min-Length", 0));
 	return 0;
 }
 

@@ -79,9 +79,35 @@ static void test_failures(void **state)
 	assert_true(http_failure_is_final(&err));
 }
 
+static void test_parse_bytes(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t bytes;
+	} ROWS[] = {
+		{"0", 0},
+		{"007", 7},
+		{"999999999999999", 999999999999999},
+		{"1000000000000000", -1},
+		{"", -1},
+		{NULL, -1},
+		{"-1", -1},
+		{"+1", -1},
+		{" 1", -1},
+		{"1 ", -1},
+		{"0x10", -1},
+		{"1, 1", -1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ROWS); i++)
+		assert_int_equal(http_parse_bytes(ROWS[i].text), ROWS[i].bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse_bytes),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_failures),
