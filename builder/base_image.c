@@ -50,8 +50,18 @@ static struct base_image *base_image_new(struct named_contexts *c)
 	return i;
 }
 
-static int resolve_remote(struct base_image *i, const struct platform *platform,
-			  struct descriptor *chosen, struct error *err)
+/* For another platform: what its registry said then holds for the whole build, even when the tag moves meanwhile. */
+static bool was_asked(const struct base_images *b, const struct image_ref *ref)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (!b->items[i]->from_layout && image_ref_equal(&b->items[i]->ref, ref))
+			return true;
+	return false;
+}
+
+static int resolve_remote(const struct base_images *b, struct base_image *i,
+			  const struct platform *platform, struct descriptor *chosen,
+			  struct error *err)
 {
 	const struct build_options *o = i->options;
 	AUTO_FREE char *name = image_ref_full(&i->ref);
@@ -62,7 +72,8 @@ static int resolve_remote(struct base_image *i, const struct platform *platform,
 		return error_set(err, ERROR_UNSUPPORTED, "%s: this build has no source of images",
 				 name);
 	step = report_step_begin(o->reporter, "[internal] load metadata for %s", name);
-	result = o->images.resolve(o->images.arg, &i->ref, platform, o->pull, chosen, &local);
+	result = o->images.resolve(o->images.arg, &i->ref, platform,
+				   o->pull && !was_asked(b, &i->ref), chosen, &local);
 	report_step_end(o->reporter, step, result < 0 ? STEP_STATUS_FAILED : STEP_STATUS_DONE,
 			result < 0 ? &local : NULL);
 	if (result < 0)
@@ -86,7 +97,7 @@ static int find_manifest(struct base_images *b, struct base_image *i, const char
 		image_ref_copy(&i->ref, &nc->ref);
 	else if (image_ref_parse(&i->ref, name, err) < 0)
 		return -1;
-	if (resolve_remote(i, platform, chosen, err) < 0)
+	if (resolve_remote(b, i, platform, chosen, err) < 0)
 		return -1;
 	i->name = image_ref_full(&i->ref);
 	return 0;
@@ -133,11 +144,21 @@ static int get(struct base_images *b, const char *name, const char *key,
 	return 0;
 }
 
+/* "debian" and "docker.io/library/debian:latest" are one image. */
+static char *make_key(const char *name, const struct platform *platform)
+{
+	AUTO_FREE char *on = platform_format(platform);
+	AUTO(image_ref) ref = {.host = NULL};
+	AUTO_FREE char *full = image_ref_parse(&ref, name, NULL) == 0 ? image_ref_full(&ref)
+								      : xstrdup(name);
+
+	return xstrfmt("%s %s", on, full);
+}
+
 int base_image_get(struct base_images *b, const char *name, const struct platform *platform,
 		   struct base_image **out, struct error *err)
 {
-	AUTO_FREE char *on = platform_format(platform);
-	AUTO_FREE char *key = xstrfmt("%s %s", on, name);
+	AUTO_FREE char *key = make_key(name, platform);
 	int result;
 
 	pthread_mutex_lock(&b->lock);

@@ -11,7 +11,7 @@
 struct base_image {
 	const struct build_options *options;
 	struct store *store;
-	char *key;  /* name and platform as asked for */
+	char *key;  /* the full name and the platform */
 	char *name; /* for messages: "docker.io/library/debian:12@sha256:.." */
 	struct image_ref ref;
 	bool from_layout;

@@ -33,14 +33,18 @@ def test_heredocs_are_no_json_and_quotes_may_be_anywhere(build):
         FROM scratch
         ENV V=value
         COPY ["<<EOF", "/json"]
-        COPY <<E"O"F <<'A'B /quoted/
+        COPY <<E"O"F <<'A'B <<C\\D /quoted/
         $V
         EOF
         $V
         AB
+        $V
+        CD
         ONBUILD COPY ["<<EOF", "/json"]
         """, {"<<EOF": "a file"})
     assert built.text("/json") == "a file" and built.text("/quoted/EOF") == "$V\n" and built.text("/quoted/AB") == "$V\n"
+    # Quotes alone count: a backslash does not stop expansion.
+    assert built.text("/quoted/CD") == "value\n"
     assert built.config["OnBuild"] == ['COPY ["<<EOF", "/json"]']
 
 

@@ -11,7 +11,8 @@ struct registry {
 	struct store *theirs;
 	struct store *ours;
 	struct image *image;
-	size_t resolved, fetched;
+	size_t resolved, pulled, fetched;
+	bool pull; /* --pull */
 };
 
 static void copy_blob(struct registry *r, const struct descriptor *d)
@@ -30,7 +31,7 @@ static int resolve(void *arg, const struct image_ref *ref, const struct platform
 	struct registry *r = arg;
 
 	(void)platform;
-	(void)pull;
+	r->pulled += pull;
 	if (strcmp(ref->path, "library/base") != 0)
 		return error_set(err, ERROR_NOT_FOUND, "no image %s", ref->path);
 	r->resolved++;
@@ -128,6 +129,7 @@ static int try_build(struct registry *r, struct build_fixture *f, const char *te
 				  .source_date_epoch = -1,
 				  .now = 1700000000,
 				  .compression = COMPRESSION_GZIP,
+				  .pull = r->pull,
 				  .images = {.resolve = resolve, .fetch = fetch, .arg = r}};
 
 	write_file(f, "ctx/a.txt", "alpha");
@@ -211,7 +213,8 @@ static void one_resolve_for_all_uses(void **state)
 	out = build(&r, f,
 		    "FROM base AS a\nCOPY a.txt /1\nFROM base AS b\nCOPY a.txt /2\n"
 		    "FROM scratch\nCOPY --from=a /1 /\nCOPY --from=b /2 /\n"
-		    "COPY --from=base /etc/passwd /\n");
+		    "COPY --from=base /etc/passwd /\n"
+		    "COPY --from=docker.io/library/base:latest /etc/passwd /again\n");
 	assert_int_equal(r.resolved, 1);
 	/* What nobody needs is not asked for. */
 	AUTO(build_result) small = {.image = NULL};
@@ -220,6 +223,15 @@ static void one_resolve_for_all_uses(void **state)
 	small = build(&r, f,
 		      "FROM base AS unused\nFROM nowhere AS never\nFROM scratch\nCOPY a.txt /\n");
 	assert_int_equal(r.resolved, 0);
+	/* Of two platforms the second takes what the registry said for the first, though the tag may have moved. */
+	AUTO(build_result) again = {.image = NULL};
+
+	r.pull = true;
+	again = build(&r, f,
+		      "FROM base AS a\nCOPY a.txt /1\nFROM --platform=linux/s390x base AS b\n"
+		      "COPY a.txt /2\nFROM scratch\nCOPY --from=a /1 /\nCOPY --from=b /2 /\n");
+	assert_int_equal(r.resolved, 2);
+	assert_int_equal(r.pulled, 1);
 }
 
 static void triggers_of_an_image(void **state)
