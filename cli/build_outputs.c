@@ -43,6 +43,30 @@ static int parse_kind(enum output_kind *out, const char *text, struct error *err
 		"--output: unknown type \"%s\": image, registry, oci, docker, tar or local", text);
 }
 
+/* BuildKit's "annotation.NAME=VALUE" and "annotation-TYPE[PLATFORM].NAME=VALUE" go out of fields. */
+static void take_annotations(struct output_spec *spec, struct strmap *fields)
+{
+	static const char prefix[] = "annotation";
+
+	for (size_t i = 0; i < fields->n; i++) {
+		const struct strmap_entry *e = &fields->entries[i];
+		const char *type = e->key + strlen(prefix);
+		const char *dot = strchr(e->key, '.');
+
+		if (!str_starts(e->key, prefix) || !dot || (*type != '.' && *type != '-'))
+			continue;
+		if (*type == '.')
+			strlist_addf(&spec->annotations, "%s=%s", dot + 1, e->value);
+		else
+			strlist_addf(&spec->annotations, "%.*s:%s=%s", (int)(dot - type - 1),
+				     type + 1, dot + 1, e->value);
+		AUTO_FREE char *key = xstrdup(e->key);
+
+		strmap_remove(fields, key);
+		i--;
+	}
+}
+
 static int fill(struct output_spec *spec, const struct strmap *fields, struct error *err)
 {
 	const char *type = strmap_get(fields, "type");
@@ -104,6 +128,7 @@ int output_list_add(struct output_list *l, const char *text, struct error *err)
 	GROW(l->items, l->n + 1, l->cap);
 	spec = &l->items[l->n++];
 	*spec = (struct output_spec){0};
+	take_annotations(spec, &fields);
 	return fill(spec, &fields, err);
 }
 
@@ -113,6 +138,7 @@ void output_list_release(struct output_list *l)
 		free(l->items[i].dest);
 		free(l->items[i].compression);
 		strlist_release(&l->items[i].names);
+		strlist_release(&l->items[i].annotations);
 	}
 	free(l->items);
 }

@@ -8,8 +8,9 @@ enum output_kind { OUTPUT_IMAGE, OUTPUT_OCI, OUTPUT_DOCKER, OUTPUT_TAR, OUTPUT_L
 
 struct output_spec {
 	enum output_kind kind;
-	char *dest;           /* file, folder, or "-" for standard output */
-	struct strlist names; /* type=image,name=A */
+	char *dest;                 /* file, folder, or "-" for standard output */
+	struct strlist annotations; /* as --annotation takes them */
+	struct strlist names;       /* type=image,name=A */
 	bool push;
 	bool rewrite_timestamp;
 	char *compression; /* NULL: not given */

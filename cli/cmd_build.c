@@ -58,8 +58,23 @@ static int refuse_unsupported(const struct build_flags *f, struct error *err)
 	return 0;
 }
 
+static int read_annotations(const struct build_flags *f, const struct output_list *outputs,
+			    struct annotation_list *out, struct error *err)
+{
+	for (size_t i = 0; i < f->annotations.n; i++)
+		if (annotation_list_add(out, f->annotations.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < outputs->n; i++)
+		for (size_t k = 0; k < outputs->items[i].annotations.n; k++)
+			if (annotation_list_add(out, outputs->items[i].annotations.items[k], err) <
+			    0)
+				return -1;
+	return 0;
+}
+
 static int read_inputs(struct app *a, const struct build_flags *f, const char *context,
-		       struct build_inputs *in, struct error *err)
+		       const struct output_list *outputs, struct build_inputs *in,
+		       struct error *err)
 {
 	for (size_t i = 0; i < f->args.n; i++)
 		if (build_inputs_add_arg(a, in, f->args.items[i], err) < 0)
@@ -73,9 +88,8 @@ static int read_inputs(struct app *a, const struct build_flags *f, const char *c
 	for (size_t i = 0; i < f->labels.n; i++)
 		if (build_inputs_add_pair(&in->labels, "--label", f->labels.items[i], err) < 0)
 			return -1;
-	for (size_t i = 0; i < f->annotations.n; i++)
-		if (annotation_list_add(&in->annotations, f->annotations.items[i], err) < 0)
-			return -1;
+	if (read_annotations(f, outputs, &in->annotations, err) < 0)
+		return -1;
 	return build_inputs_read(a, in, context, f->file, err);
 }
 
@@ -291,7 +305,8 @@ static int build(struct app *a, const struct build_flags *f, const char *context
 	if (step_inputs_read(&steps, a, &f->steps, &o, err) < 0)
 		return -1;
 	in->ssh_socket = find_agent(&o, "default");
-	if (read_inputs(a, f, context, in, err) < 0 || find_compression(f, outputs, &o, err) < 0 ||
+	if (read_inputs(a, f, context, outputs, in, err) < 0 ||
+	    find_compression(f, outputs, &o, err) < 0 ||
 	    find_platforms(a, f, in, &platforms, &o, err) < 0 ||
 	    output_list_check(outputs, &platforms, err) < 0)
 		return -1;

@@ -306,6 +306,20 @@ def test_annotations_of_descriptors_and_platforms(slipway, build, multi, folder)
     assert "t1:latest" in (slipway.root / "index.json").read_text()
 
 
+def test_annotations_of_an_output(slipway, build, multi):
+    """As BuildKit's exporters take them; a name may have dots."""
+    spec = ("type=image,annotation.org.example.a=1,annotation-index.b=2,annotation-manifest[linux/arm64].c=3,"
+            "annotation-manifest-descriptor.d=4")
+    build("FROM multi\n", {}, *SEVERAL, "--output", spec)
+    index = members(slipway.root, "t1:latest")[0]
+    assert index["annotations"] == {"b": "2"} and {m["annotations"]["d"] for m in index["manifests"]} == {"4"}
+    for child in index["manifests"]:
+        found = json.loads(blob_path(slipway.root, child["digest"]).read_text())["annotations"]
+        assert found == {"org.example.a": "1", **({"c": "3"} if child["platform"]["architecture"] == "arm64" else {})}
+    slipway.build(build.last, *build.options, "--output", "type=image,annotation-nope.a=1").fails('"nope"', code=2)
+    slipway.build(build.last, *build.options, "--output", "type=image,annotations=1").fails("annotations", code=2)
+
+
 def test_annotations_of_a_single_images_descriptor(slipway, build, multi):
     """The same manifest: the list of images is what changes."""
     digests = set()
