@@ -1,7 +1,6 @@
 #include "net/server.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -13,6 +12,7 @@
 #include "base/strbuf.h"
 #include "base/strlist.h"
 #include "base/time.h"
+#include "net/http.h"
 #include "net/server_private.h"
 
 #define MAX_CONNECTIONS 256
@@ -97,16 +97,14 @@ size_t server_request_count_header(struct server_request *r, const char *name)
 int64_t server_request_length(struct server_request *r)
 {
 	const char *text = server_request_header(r, "Content-Length");
-	int64_t n = 0;
+	int64_t n = http_parse_bytes(text);
 
 	if (server_request_header(r, "Transfer-Encoding"))
 		return -1;
 	if (!text)
 		return 0;
-	/* libmicrohttpd has refused what is no number. */
-	for (; isdigit((unsigned char)*text) && n < INT64_MAX / 16; text++)
-		n = n * 10 + (*text - '0');
-	return n;
+	/* libmicrohttpd has refused what is no number: it is one of more digits than anybody has bytes. */
+	return n < 0 ? INT64_MAX / 2 : n;
 }
 
 bool server_is_answered(const struct server_request *r)

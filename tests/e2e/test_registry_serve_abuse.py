@@ -103,6 +103,9 @@ def test_an_early_answer_is_seen(serve):
     got = serve.raw(b"PUT /v2/a/manifests/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n"
                     b"Expect: 100-continue\r\n\r\n", 2)
     assert status(got) == 413
+    got = serve.raw(b"POST /v2/a/blobs/uploads/?digest=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000000000000000\r\n"
+                    b"Expect: 100-continue\r\n\r\n" % digest_of(b"x").encode(), 2)
+    assert status(got) == 413
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
