@@ -1,4 +1,5 @@
 """slipway registry serve on a loopback port, and plain HTTP to it."""
+import atexit
 import hashlib
 import http.client
 import json
@@ -46,6 +47,8 @@ class Serve:
         if tls:
             self.options += ["--tls-cert", tls / "server.crt", "--tls-key", tls / "server.key"]
         self.port, self.process = 0, None
+        # A test that failed in the middle leaves none running.
+        atexit.register(lambda: self.process and self.process.poll() is None and self.process.kill())
         self.start()
 
     def command(self):
