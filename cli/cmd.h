@@ -51,6 +51,15 @@ int cmd_version(struct app *a, int argc, char **argv, struct error *err);
 		0, "mirror", OPTION_LIST, "NAME=HOST[/PREFIX]",                                \
 			"Pull what is below NAME (docker.io) from there first", &(app)->mirror \
 	}
+#define OPTION_ROW_NO_CREATE_REPO(app)                                                             \
+	{                                                                                          \
+		0, "no-create-repo", OPTION_FLAG, NULL, "Do not make a repository that ECR lacks", \
+			&(app)->no_create_repo                                                     \
+	}
+#define OPTION_ROW_ONLY_DIGEST(quiet)                                              \
+	{                                                                          \
+		'q', "quiet", OPTION_FLAG, NULL, "Print only the digest", &(quiet) \
+	}
 #define OPTION_ROW_PROGRESS(kind)                                                                \
 	{                                                                                        \
 		0, "progress", OPTION_STRING, "KIND", "auto, tty, plain, json or quiet", &(kind) \

@@ -23,12 +23,9 @@ int cmd_copy(struct app *a, int argc, char **argv, struct error *err)
 	const char *progress = NULL;
 	bool quiet = false;
 	struct option options[] = {
-		OPTION_ROW_INSECURE(a),
-		OPTION_ROW_MIRROR(a),
-		{0, "no-create-repo", OPTION_FLAG, NULL, "Do not make a repository that ECR lacks",
-		 &a->no_create_repo},
-		OPTION_ROW_PROGRESS(progress),
-		{'q', "quiet", OPTION_FLAG, NULL, "Print only the digest", &quiet},
+		OPTION_ROW_INSECURE(a),        OPTION_ROW_MIRROR(a),
+		OPTION_ROW_NO_CREATE_REPO(a),  OPTION_ROW_PROGRESS(progress),
+		OPTION_ROW_ONLY_DIGEST(quiet),
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 

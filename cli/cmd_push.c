@@ -71,8 +71,7 @@ int cmd_push(struct app *a, int argc, char **argv, struct error *err)
 	bool quiet = false;
 	struct option options[] = {
 		OPTION_ROW_INSECURE(a),
-		{0, "no-create-repo", OPTION_FLAG, NULL, "Do not make a repository that ECR lacks",
-		 &a->no_create_repo},
+		OPTION_ROW_NO_CREATE_REPO(a),
 		{0, "platform", OPTION_STRING, "OS/ARCH",
 		 "Push only this platform of a multi-platform image", &platform},
 		OPTION_ROW_PROGRESS(progress),

@@ -7,6 +7,7 @@ registry       docker-registry over TLS with a login, one for the session: regis
 login          slipway logged in there, which trusts its CA
 tiny, debian_base, python_slim   OCI layout folders of base images
 build          build("FROM tiny\\nRUN ...", {"a": "b"}).text("/a"); build.fails(...)
+serve          slipway registry serve, one for a file: serve.host, serve(METHOD, PATH); repository: a name there of the test's own
 context        context({"Dockerfile": "FROM scratch", "a/b": b"..."}) makes a context folder
 count          count(small, full): how many rounds; the full number with --soak
 """
@@ -25,6 +26,7 @@ from helpers import processes, users  # noqa: E402
 from helpers.building import Builder  # noqa: E402
 from helpers.registry import Registry  # noqa: E402
 from helpers.runner import Slipway  # noqa: E402
+from helpers.serve import Serve, repository_of  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
@@ -184,3 +186,16 @@ def build(slipway, context, tiny):
 @pytest.fixture
 def count(request):
     return lambda small, full: full if request.config.getoption("--soak") else small
+
+
+@pytest.fixture(scope="module")
+def serve(binary, tmp_path_factory):
+    running = Serve(binary, tmp_path_factory.mktemp("serve"))
+    yield running
+    assert running.stop() == 0, running.log()
+    assert "Sanitizer" not in running.log() and "runtime error" not in running.log()
+
+
+@pytest.fixture
+def repository(request):
+    return repository_of(request)

@@ -12,14 +12,6 @@ from helpers.images import read_layout, read_with_skopeo, skopeo
 from helpers.serve import Serve, digest_of
 
 
-@pytest.fixture(scope="module")
-def serve(binary, tmp_path_factory):
-    running = Serve(binary, tmp_path_factory.mktemp("serve"))
-    yield running
-    assert running.stop() == 0, running.log()
-    assert "Sanitizer" not in running.log() and "runtime error" not in running.log()
-
-
 def test_skopeo_there_and_back(serve, tiny, folder):
     skopeo("copy", "--dest-tls-verify=false", f"oci:{tiny}:tiny:latest", f"docker://{serve.host}/skopeo/tiny:1")
     there = json.loads(skopeo("inspect", "--tls-verify=false", f"docker://{serve.host}/skopeo/tiny:1"))

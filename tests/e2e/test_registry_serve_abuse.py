@@ -12,14 +12,6 @@ from helpers.registry import make_certificates
 from helpers.serve import Serve, digest_of, wait_for
 
 
-@pytest.fixture(scope="module")
-def serve(binary, tmp_path_factory):
-    running = Serve(binary, tmp_path_factory.mktemp("serve"))
-    yield running
-    assert running.stop() == 0, running.log()
-    assert "Sanitizer" not in running.log() and "runtime error" not in running.log()
-
-
 def status(answer):
     """Of a raw answer; 0 when the connection was closed without one."""
     return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0

@@ -13,14 +13,6 @@ from helpers.serve import EMPTY, INDEX, MANIFEST, Serve, digest_of
 
 
 @pytest.fixture(scope="module")
-def serve(binary, tmp_path_factory):
-    running = Serve(binary, tmp_path_factory.mktemp("serve"))
-    yield running
-    assert running.stop() == 0, running.log()
-    assert "Sanitizer" not in running.log() and "runtime error" not in running.log()
-
-
-@pytest.fixture(scope="module")
 def docker(tmp_path_factory):
     running = Docker(tmp_path_factory.mktemp("docker"))
     yield running

@@ -5,22 +5,8 @@ import os
 
 import pytest
 
-from helpers.serve import CONFIG, EMPTY, INDEX, MANIFEST, Serve, digest_of, repository_of
-
+from helpers.serve import CONFIG, EMPTY, INDEX, MANIFEST, digest_of
 MISSING = digest_of(b"what nobody pushed")
-
-
-@pytest.fixture(scope="module")
-def serve(binary, tmp_path_factory):
-    running = Serve(binary, tmp_path_factory.mktemp("serve"))
-    yield running
-    assert running.stop() == 0, running.log()
-    assert "Sanitizer" not in running.log() and "runtime error" not in running.log()
-
-
-@pytest.fixture
-def repo(request):
-    return repository_of(request)
 
 
 # ---- API version check, errors, methods ----
@@ -69,10 +55,10 @@ def test_names_of_repositories(serve, name, good):
     ("a", True), ("A_b-c.9", True), ("_x", True), ("0" * 128, True),
     (".a", False), ("-a", False), ("a" * 129, False), ("a%2Fb", None), ("a+b", False), ("%C3%A4", False),
 ])
-def test_names_of_tags(serve, repo, tag, good):
-    manifest = serve("GET", f"/v2/{repo}/manifests/{tag}")
+def test_names_of_tags(serve, repository, tag, good):
+    manifest = serve("GET", f"/v2/{repository}/manifests/{tag}")
     assert manifest.status == (400 if good is None else 404)
-    pushed = serve("PUT", f"/v2/{repo}/manifests/{tag}", b"{}", Content_Type=MANIFEST)
+    pushed = serve("PUT", f"/v2/{repository}/manifests/{tag}", b"{}", Content_Type=MANIFEST)
     assert pushed.status == 400
     assert pushed.code() == {True: "MANIFEST_INVALID", False: "TAG_INVALID", None: "NAME_INVALID"}[good]
 
@@ -81,33 +67,33 @@ def test_names_of_tags(serve, repo, tag, good):
     "sha256:baddigeststring", "sha256:" + "0" * 63, "sha256:" + "A" * 64, "sha256:" + "0" * 65, "sha512:" + "0" * 64,
     "md5:" + "0" * 32, "sha256:", ":", "sha256:..", "sha256+x:" + "0" * 64,
 ])
-def test_digests_that_are_none(serve, repo, digest):
+def test_digests_that_are_none(serve, repository, digest):
     for method, path in [("GET", "manifests"), ("PUT", "manifests"), ("DELETE", "manifests"), ("GET", "blobs"),
                          ("DELETE", "blobs"), ("GET", "referrers")]:
-        answer = serve(method, f"/v2/{repo}/{path}/{digest}", b"{}" if method == "PUT" else None)
+        answer = serve(method, f"/v2/{repository}/{path}/{digest}", b"{}" if method == "PUT" else None)
         assert answer.status == 400 and answer.code() == "DIGEST_INVALID", (method, path, answer)
-    session = serve.upload(repo)
+    session = serve.upload(repository)
     for answer in (serve("PUT", f"{session}?digest={digest}", b"x"),
-                   serve("POST", f"/v2/{repo}/blobs/uploads/?digest={digest}", b"x"),
-                   serve("POST", f"/v2/{repo}/blobs/uploads/?mount={digest}&from=a")):
+                   serve("POST", f"/v2/{repository}/blobs/uploads/?digest={digest}", b"x"),
+                   serve("POST", f"/v2/{repository}/blobs/uploads/?mount={digest}&from=a")):
         assert answer.status == 400 and answer.code() == "DIGEST_INVALID", answer
 
 
 # ---- pull ----
 
-def test_pull_of_blobs(serve, repo):
+def test_pull_of_blobs(serve, repository):
     data = os.urandom(5000)
-    blob = serve.blob(repo, data)
+    blob = serve.blob(repository, data)
     for method in ("GET", "HEAD"):
-        answer = serve(method, f"/v2/{repo}/blobs/{blob['digest']}")
+        answer = serve(method, f"/v2/{repository}/blobs/{blob['digest']}")
         assert answer.status == 200 and answer.headers["Content-Length"] == "5000"
         assert answer.headers["Docker-Content-Digest"] == blob["digest"]
         assert answer.body == (data if method == "GET" else b"")
     # Escaped, as some clients write it.
-    assert serve("GET", f"/v2/{repo}/blobs/{blob['digest'].replace(':', '%3A')}").body == data
-    answer = serve("GET", f"/v2/{repo}/blobs/{MISSING}")
+    assert serve("GET", f"/v2/{repository}/blobs/{blob['digest'].replace(':', '%3A')}").body == data
+    answer = serve("GET", f"/v2/{repository}/blobs/{MISSING}")
     assert answer.status == 404 and answer.code() == "BLOB_UNKNOWN"
-    answer = serve("HEAD", f"/v2/{repo}/blobs/{MISSING}")
+    answer = serve("HEAD", f"/v2/{repository}/blobs/{MISSING}")
     assert answer.status == 404 and answer.body == b""
 
 
@@ -132,58 +118,58 @@ def test_ranges(serve, asked, first, last):
         assert answer.headers["Content-Length"] == str(last + 1 - first)
 
 
-def test_pull_of_manifests(serve, repo):
-    pushed = serve.image(repo, "1.0", annotations={"b": "1", "a": "ä"})
+def test_pull_of_manifests(serve, repository):
+    pushed = serve.image(repository, "1.0", annotations={"b": "1", "a": "ä"})
     for reference in ("1.0", pushed["digest"]):
-        got = serve("GET", f"/v2/{repo}/manifests/{reference}", Accept=f"{MANIFEST}, {INDEX}")
+        got = serve("GET", f"/v2/{repository}/manifests/{reference}", Accept=f"{MANIFEST}, {INDEX}")
         assert got.status == 200 and got.headers["Content-Type"] == MANIFEST
         assert digest_of(got.body) == pushed["digest"] == got.headers["Docker-Content-Digest"], "the exact bytes"
-        head = serve("HEAD", f"/v2/{repo}/manifests/{reference}")
+        head = serve("HEAD", f"/v2/{repository}/manifests/{reference}")
         assert head.status == 200 and head.body == b"" and head.headers["Content-Length"] == str(len(got.body))
         assert head.headers["Content-Type"] == MANIFEST
     for reference in (MISSING, "2.0", ".INVALID_MANIFEST_NAME"):
-        answer = serve("GET", f"/v2/{repo}/manifests/{reference}")
+        answer = serve("GET", f"/v2/{repository}/manifests/{reference}")
         assert answer.status == 404 and answer.code() == "MANIFEST_UNKNOWN"
-        assert serve("HEAD", f"/v2/{repo}/manifests/{reference}").status == 404
+        assert serve("HEAD", f"/v2/{repository}/manifests/{reference}").status == 404
 
 
 # ---- push ----
 
-def is_there(serve, repo, answer, data, digest):
+def is_there(serve, repository, answer, data, digest):
     assert answer.status == 201, answer
     assert answer.headers["Docker-Content-Digest"] == digest
     location = answer.headers["Location"]
-    assert serve("GET", location).body == data and serve("GET", f"/v2/{repo}/blobs/{digest}").body == data
+    assert serve("GET", location).body == data and serve("GET", f"/v2/{repository}/blobs/{digest}").body == data
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 class TestPush:
-    def test_post_and_put(self, serve, repo, algorithm):
+    def test_post_and_put(self, serve, repository, algorithm):
         data = os.urandom(3000)
-        begun = serve("POST", f"/v2/{repo}/blobs/uploads/")
+        begun = serve("POST", f"/v2/{repository}/blobs/uploads/")
         assert begun.status == 202 and begun.headers["Docker-Upload-UUID"]
         digest = digest_of(data, algorithm)
-        is_there(serve, repo, serve("PUT", f"{begun.headers['Location']}?digest={digest}", data), data, digest)
+        is_there(serve, repository, serve("PUT", f"{begun.headers['Location']}?digest={digest}", data), data, digest)
         assert serve("GET", begun.headers["Location"]).status == 404, "the session is over"
 
-    def test_one_post(self, serve, repo, algorithm):
+    def test_one_post(self, serve, repository, algorithm):
         data = os.urandom(3000)
         digest = digest_of(data, algorithm)
-        is_there(serve, repo, serve("POST", f"/v2/{repo}/blobs/uploads/?digest={digest}", data), data, digest)
+        is_there(serve, repository, serve("POST", f"/v2/{repository}/blobs/uploads/?digest={digest}", data), data, digest)
 
-    def test_stream(self, serve, repo, algorithm):
+    def test_stream(self, serve, repository, algorithm):
         data = os.urandom(300000)
-        session = serve.upload(repo)
+        session = serve.upload(repository)
         answer = serve("PATCH", session, iter([data[:100000], data[100000:]]), Transfer_Encoding="chunked")
         assert answer.status == 202 and answer.headers["Range"] == "0-299999"
         digest = digest_of(data, algorithm)
-        is_there(serve, repo, serve("PUT", f"{answer.headers['Location']}?digest={digest}"), data, digest)
+        is_there(serve, repository, serve("PUT", f"{answer.headers['Location']}?digest={digest}"), data, digest)
 
     @pytest.mark.parametrize("last_in_put", [False, True])
-    def test_chunks(self, serve, repo, algorithm, last_in_put):
+    def test_chunks(self, serve, repository, algorithm, last_in_put):
         data = os.urandom(1000)
         digest = digest_of(data, algorithm)
-        session = serve("POST", f"/v2/{repo}/blobs/uploads/?digest-algorithm={algorithm}").headers["Location"]
+        session = serve("POST", f"/v2/{repository}/blobs/uploads/?digest-algorithm={algorithm}").headers["Location"]
         for first, last in ((0, 399), (400, 799)):
             answer = serve("PATCH", session, data[first:last + 1], Content_Range=f"{first}-{last}")
             assert answer.status == 202 and answer.headers["Range"] == f"0-{last}"
@@ -195,36 +181,36 @@ class TestPush:
             answer = serve("PUT", f"{session}?digest={digest}")
         else:
             answer = serve("PUT", f"{session}?digest={digest}", data[800:], Content_Range="800-999")
-        is_there(serve, repo, answer, data, digest)
+        is_there(serve, repository, answer, data, digest)
 
-    def test_wrong_bytes(self, serve, repo, algorithm):
+    def test_wrong_bytes(self, serve, repository, algorithm):
         digest = digest_of(b"right", algorithm)
-        session, other = serve.upload(repo), serve.upload(repo)
+        session, other = serve.upload(repository), serve.upload(repository)
         serve("PATCH", other, b"wrong")
-        for answer in (serve("POST", f"/v2/{repo}/blobs/uploads/?digest={digest}", b"wrong"),
+        for answer in (serve("POST", f"/v2/{repository}/blobs/uploads/?digest={digest}", b"wrong"),
                        serve("PUT", f"{session}?digest={digest}", b"wrong"), serve("PUT", f"{other}?digest={digest}")):
             assert answer.status == 400 and answer.code() == "DIGEST_INVALID"
-        assert serve("HEAD", f"/v2/{repo}/blobs/{digest}").status == 404
+        assert serve("HEAD", f"/v2/{repository}/blobs/{digest}").status == 404
 
-    def test_manifests(self, serve, repo, algorithm):
-        blob = {**serve.blob(repo, b"{}", algorithm), "mediaType": EMPTY}
+    def test_manifests(self, serve, repository, algorithm):
+        blob = {**serve.blob(repository, b"{}", algorithm), "mediaType": EMPTY}
         document = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x", "config": blob,
                                "layers": [blob]}).encode()
         digest = digest_of(document, algorithm)
-        pushed = serve("PUT", f"/v2/{repo}/manifests/{digest}", document, Content_Type=MANIFEST)
+        pushed = serve("PUT", f"/v2/{repository}/manifests/{digest}", document, Content_Type=MANIFEST)
         assert pushed.status == 201 and pushed.headers["Docker-Content-Digest"] == digest
         assert serve("GET", pushed.headers["Location"]).body == document
         index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
             {"mediaType": MANIFEST, "digest": digest, "size": len(document)}]}).encode()
         top = digest_of(index, algorithm)
-        assert serve("PUT", f"/v2/{repo}/manifests/{top}?tag=by-{algorithm}&tag=two", index,
+        assert serve("PUT", f"/v2/{repository}/manifests/{top}?tag=by-{algorithm}&tag=two", index,
                      Content_Type=INDEX).headers.get_all("OCI-Tag") == [f"by-{algorithm}", "two"]
-        assert serve("HEAD", f"/v2/{repo}/manifests/by-{algorithm}").headers["Docker-Content-Digest"] == top
+        assert serve("HEAD", f"/v2/{repository}/manifests/by-{algorithm}").headers["Docker-Content-Digest"] == top
 
 
-def test_chunks_out_of_order(serve, repo):
+def test_chunks_out_of_order(serve, repository):
     data = os.urandom(1000)
-    session = serve.upload(repo)
+    session = serve.upload(repository)
     for first, last, here in ((400, 799, 0), (1, 2, 0)):
         answer = serve("PATCH", session, data[first:last + 1], Content_Range=f"{first}-{last}")
         assert answer.status == 416 and answer.headers["Range"] == "0-0" and answer.headers["Location"] == session
@@ -235,11 +221,11 @@ def test_chunks_out_of_order(serve, repo):
     digest = digest_of(data)
     answer = serve("PUT", f"{session}?digest={digest}", data[:400], Content_Range="0-399")
     assert answer.status == 416 and answer.headers["Range"] == "0-399"
-    is_there(serve, repo, serve("PUT", f"{session}?digest={digest}", data[400:], Content_Range="400-999"), data, digest)
+    is_there(serve, repository, serve("PUT", f"{session}?digest={digest}", data[400:], Content_Range="400-999"), data, digest)
 
 
-def test_chunks_of_another_length_than_they_say(serve, repo):
-    session = serve.upload(repo)
+def test_chunks_of_another_length_than_they_say(serve, repository):
+    session = serve.upload(repository)
     serve("PATCH", session, b"0123")
     for body, said in ((b"4567", "4-6"), (b"4567", "4-9"), (b"4567", "5-4"), (b"4567", "4"), (b"4567", "-7"), (b"4567", "x-y")):
         answer = serve("PATCH", session, body, Content_Range=said)
@@ -252,8 +238,8 @@ def test_chunks_of_another_length_than_they_say(serve, repo):
     assert serve("PUT", f"{session}?digest={digest_of(b'01234567')}").status == 201
 
 
-def test_an_upload_is_cancelled(serve, repo):
-    session = serve.upload(repo)
+def test_an_upload_is_cancelled(serve, repository):
+    session = serve.upload(repository)
     serve("PATCH", session, b"x")
     assert serve("DELETE", session).status == 204
     for method in ("GET", "PATCH", "DELETE"):
@@ -262,51 +248,51 @@ def test_an_upload_is_cancelled(serve, repo):
     assert serve("PUT", f"{session}?digest={digest_of(b'x')}").status == 404
 
 
-def test_an_upload_belongs_to_its_repository(serve, repo):
-    session = serve.upload(repo)
-    elsewhere = session.replace(repo, repo + "other")
+def test_an_upload_belongs_to_its_repository(serve, repository):
+    session = serve.upload(repository)
+    elsewhere = session.replace(repository, repository + "other")
     assert serve("GET", elsewhere).status == 404
     assert serve("PUT", f"{elsewhere}?digest={digest_of(b'x')}", b"x").status == 404
     for guess in ("0" * 32, session[-32:-1] + "x", "..", "short"):
-        assert serve("GET", f"/v2/{repo}/blobs/uploads/{guess}").status == 404
+        assert serve("GET", f"/v2/{repository}/blobs/uploads/{guess}").status == 404
 
 
-def test_a_put_without_digest(serve, repo):
-    answer = serve("PUT", serve.upload(repo), b"x")
+def test_a_put_without_digest(serve, repository):
+    answer = serve("PUT", serve.upload(repository), b"x")
     assert answer.status == 400 and answer.code() == "DIGEST_INVALID"
 
 
-def test_empty_blobs(serve, repo):
+def test_empty_blobs(serve, repository):
     for algorithm in ("sha256", "sha512"):
         digest = digest_of(b"", algorithm)
-        is_there(serve, repo, serve("PUT", f"{serve.upload(repo)}?digest={digest}"), b"", digest)
-        head = serve("HEAD", f"/v2/{repo}/blobs/{digest}")
+        is_there(serve, repository, serve("PUT", f"{serve.upload(repository)}?digest={digest}"), b"", digest)
+        head = serve("HEAD", f"/v2/{repository}/blobs/{digest}")
         assert head.status == 200 and head.headers["Content-Length"] == "0"
 
 
-def test_mounts(serve, repo):
+def test_mounts(serve, repository):
     data = os.urandom(100)
-    blob = serve.blob(repo + "/from", data)
+    blob = serve.blob(repository + "/from", data)
     # A blob shows where it was pushed, and nowhere else.
-    assert serve("HEAD", f"/v2/{repo}/to/blobs/{blob['digest']}").status == 404
-    mounted = serve("POST", f"/v2/{repo}/to/blobs/uploads/?mount={blob['digest']}&from={repo}/from")
-    is_there(serve, f"{repo}/to", mounted, data, blob["digest"])
+    assert serve("HEAD", f"/v2/{repository}/to/blobs/{blob['digest']}").status == 404
+    mounted = serve("POST", f"/v2/{repository}/to/blobs/uploads/?mount={blob['digest']}&from={repository}/from")
+    is_there(serve, f"{repository}/to", mounted, data, blob["digest"])
     # Without from: whatever repository has it.
-    mounted = serve("POST", f"/v2/{repo}/third/blobs/uploads/?mount={blob['digest']}")
-    is_there(serve, f"{repo}/third", mounted, data, blob["digest"])
+    mounted = serve("POST", f"/v2/{repository}/third/blobs/uploads/?mount={blob['digest']}")
+    is_there(serve, f"{repository}/third", mounted, data, blob["digest"])
     # What is not there, or not in that repository, becomes an ordinary upload.
-    for query in (f"mount={MISSING}&from={repo}/from", f"mount={MISSING}", f"mount={blob['digest']}&from={repo}/none",
-                  f"mount={blob['digest']}&from=../{repo}/from", f"mount={blob['digest']}&from=NONE"):
-        answer = serve("POST", f"/v2/{repo}/fourth/blobs/uploads/?{query}")
+    for query in (f"mount={MISSING}&from={repository}/from", f"mount={MISSING}", f"mount={blob['digest']}&from={repository}/none",
+                  f"mount={blob['digest']}&from=../{repository}/from", f"mount={blob['digest']}&from=NONE"):
+        answer = serve("POST", f"/v2/{repository}/fourth/blobs/uploads/?{query}")
         assert answer.status == 202 and answer.headers["Location"], query
     answer = serve("PUT", f"{answer.headers['Location']}?digest={blob['digest']}", data)
-    is_there(serve, f"{repo}/fourth", answer, data, blob["digest"])
+    is_there(serve, f"{repository}/fourth", answer, data, blob["digest"])
 
 
-def test_manifests_that_name_what_is_missing(serve, repo):
-    blob = serve.blob(repo, b"here")
-    elsewhere = serve.blob(repo + "other", b"elsewhere")
-    image = serve.image(repo, "image")
+def test_manifests_that_name_what_is_missing(serve, repository):
+    blob = serve.blob(repository, b"here")
+    elsewhere = serve.blob(repository + "other", b"elsewhere")
+    image = serve.image(repository, "image")
     config = {**blob, "mediaType": CONFIG}
     missing = {**blob, "digest": MISSING}
     for document, kind in [
@@ -315,17 +301,17 @@ def test_manifests_that_name_what_is_missing(serve, repo):
             ({"config": config, "layers": [elsewhere]}, MANIFEST),
             ({"manifests": [image, {**image, "digest": MISSING}]}, INDEX),
             ({"manifests": [{**image, "digest": blob["digest"], "size": 4}]}, INDEX)]:
-        answer, digest = serve.put(repo, "broken", {"schemaVersion": 2, "mediaType": kind, **document}, kind)
+        answer, digest = serve.put(repository, "broken", {"schemaVersion": 2, "mediaType": kind, **document}, kind)
         assert answer.status == 404 and answer.code() == "MANIFEST_BLOB_UNKNOWN", document
-        assert serve("GET", f"/v2/{repo}/manifests/{digest}").status == 404
-    assert serve("GET", f"/v2/{repo}/manifests/broken").status == 404
-    answer, _ = serve.put(repo, "broken", {"schemaVersion": 2, "mediaType": MANIFEST, "config": config,
+        assert serve("GET", f"/v2/{repository}/manifests/{digest}").status == 404
+    assert serve("GET", f"/v2/{repository}/manifests/broken").status == 404
+    answer, _ = serve.put(repository, "broken", {"schemaVersion": 2, "mediaType": MANIFEST, "config": config,
                                            "layers": [{**blob, "size": 5}]})
     assert answer.status == 400 and answer.code() == "SIZE_INVALID"
 
 
-def test_documents_that_are_no_manifests(serve, repo):
-    config = {**serve.blob(repo, b"c"), "mediaType": CONFIG}
+def test_documents_that_are_no_manifests(serve, repository):
+    config = {**serve.blob(repository, b"c"), "mediaType": CONFIG}
     good = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}
     for document, kind in [
             (b"", MANIFEST), (b"no JSON", MANIFEST), (b"[]", MANIFEST), (b"{}", MANIFEST), (b"{}", INDEX),
@@ -334,22 +320,22 @@ def test_documents_that_are_no_manifests(serve, repo):
             ({**good, "mediaType": "text/plain"}, "text/plain"), ({**good, "config": {**config, "digest": "x"}}, MANIFEST),
             ({**good, "config": {**config, "size": -1}}, MANIFEST), ({**good, "subject": {"digest": "x"}}, MANIFEST),
             (b"[" * 100000, MANIFEST)]:
-        answer, _ = serve.put(repo, "x", document, kind)
+        answer, _ = serve.put(repository, "x", document, kind)
         assert answer.status == 400 and answer.code() == "MANIFEST_INVALID", (document, answer)
-    assert serve.put(repo, "x", good)[0].status == 201
-    assert serve("PUT", f"/v2/{repo}/manifests/y", json.dumps(good).encode()).status == 201, "mediaType says enough"
+    assert serve.put(repository, "x", good)[0].status == 201
+    assert serve("PUT", f"/v2/{repository}/manifests/y", json.dumps(good).encode()).status == 201, "mediaType says enough"
 
 
-def test_a_manifest_by_another_digest(serve, repo):
-    config = {**serve.blob(repo, b"c"), "mediaType": CONFIG}
+def test_a_manifest_by_another_digest(serve, repository):
+    config = {**serve.blob(repository, b"c"), "mediaType": CONFIG}
     document = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}).encode()
-    answer = serve("PUT", f"/v2/{repo}/manifests/{digest_of(document)}", document + b" ", Content_Type=MANIFEST)
+    answer = serve("PUT", f"/v2/{repository}/manifests/{digest_of(document)}", document + b" ", Content_Type=MANIFEST)
     assert answer.status == 400 and answer.code() == "DIGEST_INVALID"
-    assert serve("PUT", f"/v2/{repo}/manifests/{digest_of(document)}", document, Content_Type=MANIFEST).status == 201
+    assert serve("PUT", f"/v2/{repository}/manifests/{digest_of(document)}", document, Content_Type=MANIFEST).status == 201
 
 
-def test_size_of_manifests(serve, repo):
-    config = {**serve.blob(repo, b"c"), "mediaType": CONFIG}
+def test_size_of_manifests(serve, repository):
+    config = {**serve.blob(repository, b"c"), "mediaType": CONFIG}
 
     def document(size):
         text = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [], "annotations": {"a": ""}}
@@ -357,25 +343,25 @@ def test_size_of_manifests(serve, repo):
         return json.dumps(text).encode()
 
     limit = 4 << 20
-    answer, digest = serve.put(repo, "largest", document(limit))
+    answer, digest = serve.put(repository, "largest", document(limit))
     assert answer.status == 201
-    assert digest_of(serve("GET", f"/v2/{repo}/manifests/largest").body) == digest
-    assert serve.put(repo, "larger", document(limit + 1))[0].status == 413
-    answer = serve("PUT", f"/v2/{repo}/manifests/larger", iter([document(limit + 1)]), Content_Type=MANIFEST,
+    assert digest_of(serve("GET", f"/v2/{repository}/manifests/largest").body) == digest
+    assert serve.put(repository, "larger", document(limit + 1))[0].status == 413
+    answer = serve("PUT", f"/v2/{repository}/manifests/larger", iter([document(limit + 1)]), Content_Type=MANIFEST,
                    Transfer_Encoding="chunked")
     assert answer.status == 413 and answer.code() == "SIZE_INVALID"
 
 
-def test_kinds_of_manifests(serve, repo):
+def test_kinds_of_manifests(serve, repository):
     """Indexes of indexes, empty ones, artifacts, layers that nobody pushes, fields that nobody knows."""
-    config, layer = {**serve.blob(repo, b"{}"), "mediaType": CONFIG}, serve.blob(repo, b"l")
-    image = serve.image(repo, "image")
+    config, layer = {**serve.blob(repository, b"{}"), "mediaType": CONFIG}, serve.blob(repository, b"l")
+    image = serve.image(repository, "image")
     foreign = {"mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", "digest": MISSING, "size": 123456,
                "urls": ["https://store.example.com/x"]}
     level = image
     for depth in range(6):
         document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [level]}
-        answer, digest = serve.put(repo, f"nested{depth}", document, INDEX)
+        answer, digest = serve.put(repository, f"nested{depth}", document, INDEX)
         assert answer.status == 201
         level = {"mediaType": INDEX, "digest": digest, "size": len(json.dumps(document))}
     for tag, kind, document in [
@@ -391,23 +377,23 @@ def test_kinds_of_manifests(serve, repo):
               "layers": [{**layer, "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip"}]}),
             ("list", "application/vnd.docker.distribution.manifest.list.v2+json",
              {"manifests": [{**image, "platform": {"os": "linux", "architecture": "amd64"}}]})]:
-        answer, digest = serve.put(repo, tag, {"schemaVersion": 2, "mediaType": kind, **document}, kind)
+        answer, digest = serve.put(repository, tag, {"schemaVersion": 2, "mediaType": kind, **document}, kind)
         assert answer.status == 201, (tag, answer)
-        got = serve("GET", f"/v2/{repo}/manifests/{tag}")
+        got = serve("GET", f"/v2/{repository}/manifests/{tag}")
         assert got.headers["Content-Type"] == kind and digest_of(got.body) == digest
 
 
-def test_a_tag_moves_and_may_be_guarded(serve, repo):
-    first, second = serve.image(repo, "t", "1"), serve.image(repo, "other", "2")
-    body = serve("GET", f"/v2/{repo}/manifests/other").body
+def test_a_tag_moves_and_may_be_guarded(serve, repository):
+    first, second = serve.image(repository, "t", "1"), serve.image(repository, "other", "2")
+    body = serve("GET", f"/v2/{repository}/manifests/other").body
 
     def put(**headers):
-        return serve("PUT", f"/v2/{repo}/manifests/t", body, Content_Type=MANIFEST, **headers)
+        return serve("PUT", f"/v2/{repository}/manifests/t", body, Content_Type=MANIFEST, **headers)
 
-    etag = serve("HEAD", f"/v2/{repo}/manifests/t").headers["ETag"]
+    etag = serve("HEAD", f"/v2/{repository}/manifests/t").headers["ETag"]
     assert put(If_Match='"sha256:0"').status == 412
     assert put(If_None_Match="*").status == 412
-    assert serve("HEAD", f"/v2/{repo}/manifests/t").headers["Docker-Content-Digest"] == first["digest"]
+    assert serve("HEAD", f"/v2/{repository}/manifests/t").headers["Docker-Content-Digest"] == first["digest"]
     assert put(If_Match=etag).status == 201
-    assert serve("HEAD", f"/v2/{repo}/manifests/t").headers["Docker-Content-Digest"] == second["digest"]
-    assert serve("HEAD", f"/v2/{repo}/manifests/{first['digest']}").status == 200, "it stays without the tag"
+    assert serve("HEAD", f"/v2/{repository}/manifests/t").headers["Docker-Content-Digest"] == second["digest"]
+    assert serve("HEAD", f"/v2/{repository}/manifests/{first['digest']}").status == 200, "it stays without the tag"
