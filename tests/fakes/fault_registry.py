@@ -209,7 +209,7 @@ class Handler(Uploads, http.server.BaseHTTPRequestHandler):
     def send(self, answer, rule):
         headers = {"Content-Length": str(len(answer.body)), **answer.headers, **rule.get("set_headers", {})}
         body = bytearray(answer.body)
-        if "corrupt" in rule and body:
+        if rule.get("corrupt", len(body)) < len(body):
             body[rule["corrupt"]] ^= 0x5a
         if self.body is None and int(self.headers.get("Content-Length") or 0) > 0:
             # A body that was not asked for does not come; one that comes anyway must not be met by RST.
