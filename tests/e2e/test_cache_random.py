@@ -46,7 +46,7 @@ class Change:
                 self.write(path.relative_to(self.top), self.pick("", "1", "2", "one\n"))
             elif kind == 2:
                 path.unlink()
-            elif kind == 3:
+            elif kind >= 3:
                 path.chmod(self.pick(0o644, 0o600, 0o755, 0o4755))
             elif kind == 4:
                 path.unlink(missing_ok=True)
@@ -90,13 +90,24 @@ class Change:
 
     def dockerfile(self):
         number = self.random.randrange(len(self.stages))
-        steps, kind = self.stages[number][2], self.random.randrange(4)
+        steps, kind = self.stages[number][2], self.random.randrange(6)
         if kind == 0:
             steps.insert(self.random.randrange(len(steps) + 1), self.instruction([s[0] for s in self.stages[:number]]))
         elif kind == 1 and len(steps) > 1:
             steps.pop(self.random.randrange(len(steps)))
         elif kind == 2:
             self.random.shuffle(steps)
+        elif kind >= 3:
+            self.reflag(steps)
+
+    def reflag(self, steps):
+        """Other flags for a copy that is otherwise the same."""
+        copies = [i for i, step in enumerate(steps) if step.startswith(("COPY", "ADD"))]
+        if copies:
+            at = self.pick(*copies)
+            name, *words = steps[at].split(" ")
+            kept = [word for word in words if word and (word.startswith("--from") or not word.startswith("--"))]
+            steps[at] = " ".join([name, self.flags(), *kept])
 
     def text(self):
         return "ARG G=g\n" + "".join(f"FROM {base} AS {name}\n" + "".join(step + "\n" for step in steps)
