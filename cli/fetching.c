@@ -142,7 +142,8 @@ static int fetch_file(void *arg, const char *url, const struct fetch_answer *kno
 	if (result == 0)
 		result = fetch_url(http, url, known ? &conditions : NULL, authorization, out_fd,
 				   &got, err);
-	if (result < 0 && err && !authorization && (err->status == 401 || err->status == 403))
+	if (result < 0 && err && !authorization &&
+	    (err->status == 401 || err->status == 403 || err->kind == ERROR_DENIED))
 		hint_login(url, err);
 	wipe_free(authorization);
 	if (result < 0)

@@ -162,8 +162,8 @@ static int check_url(const struct url *url, const char *text, const char *author
 	if (url->userinfo)
 		return error_set(
 			err, ERROR_DENIED,
-			"cannot download from %s: a URL with a password would be recorded in the "
-			"image's history",
+			"cannot download from %s: a password in an address is seen by all who see the "
+			"address: shells, logs, the history of an image",
 			url->host);
 	if (authorization && strcmp(url->scheme, "https") != 0 && !url_host_is_loopback(url->host))
 		return error_set(err, ERROR_DENIED,

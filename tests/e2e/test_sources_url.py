@@ -241,6 +241,15 @@ class Guarded(Web):
         self.host = self.url.split("//")[1]
 
 
+def test_a_password_in_an_address(build, slipway):
+    """Refused with what to do instead, for ADD and for contexts; it is not said again."""
+    web = "127.0.0.1:1"
+    add = build.fails(f"FROM scratch\nADD http://maria:{TOKEN}@{web}/f /f\n", "Dockerfile:2", f"id=HTTP_AUTH_TOKEN_{web}")
+    context = slipway("build", f"http://maria:{TOKEN}@{web}/f.tar").fails(f"id=HTTP_AUTH_TOKEN_{web}")
+    assert TOKEN not in context.err
+    assert TOKEN not in add.err.replace(f"ADD http://maria:{TOKEN}@", "")
+
+
 @pytest.mark.parametrize("value, id, wanted", [
     (TOKEN + "\n", "HTTP_AUTH_TOKEN_HOST", f"Bearer {TOKEN}"), (f"Basic {TOKEN}", "HTTP_AUTH_HEADER_HOST", f"Basic {TOKEN}"),
 ], ids=["token", "header"])
