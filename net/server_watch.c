@@ -10,6 +10,9 @@
 #include "base/time.h"
 #include "net/server_private.h"
 
+#define TLS_HANDSHAKE \
+	22 /* the first byte of a TLS record that begins a connection (RFC 8446, 5.1) */
+
 /* Received and acknowledged; with what TLS adds, which is little. */
 static int64_t moved(int fd)
 {
@@ -63,6 +66,28 @@ static void make_room(struct server *s)
 		}
 }
 
+/*
+ * Clients that try TLS first, as docker does, go on without when the answer is HTTP (RFC 9110 says nothing of it, all servers do
+ * it). libmicrohttpd hangs up on many a ClientHello instead. The listener is told to hand out connections with their first bytes.
+ */
+static void refuse_tls(const struct server *s, int fd)
+{
+	static const char answer[] = "HTTP/1.0 400 Bad Request\r\nConnection: close\r\n"
+				     "Content-Type: text/plain\r\n\r\n"
+				     "This is HTTP; the client speaks TLS.\n";
+	unsigned char first = 0;
+	char rest[4096];
+
+	if (s->options.certificate || recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1 ||
+	    first != TLS_HANDSHAKE)
+		return;
+	/* Bytes that nobody has read would turn the end into a reset, and take the answer along. */
+	while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
+		;
+	(void)!send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_RDWR);
+}
+
 void watch_connection(void *arg, struct MHD_Connection *connection, void **context,
 		      enum MHD_ConnectionNotificationCode code)
 {
@@ -80,6 +105,7 @@ void watch_connection(void *arg, struct MHD_Connection *connection, void **conte
 		append_watched(s, w);
 		s->n_connections++;
 		*context = w;
+		refuse_tls(s, w->fd);
 	} else if (w) {
 		unlink_watched(s, w);
 		s->n_connections--;

@@ -2,6 +2,7 @@
 import base64
 import os
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -27,6 +28,21 @@ def status(answer):
 def test_targets_that_are_none(serve, target):
     answer = serve.raw(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     assert 400 <= status(answer) < 500, answer[:300]
+
+
+def hello():
+    """What a TLS client says first; its random bytes look like a line of HTTP now and then."""
+    said = ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), said, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    return said.read()
+
+
+def test_clients_that_try_tls_are_told_that_it_is_http(serve):
+    """docker goes on without TLS when the answer begins with HTTP/, and only then."""
+    answers = [serve.raw(hello()) for _ in range(60)]
+    assert {answer[:13] for answer in answers} == {b"HTTP/1.0 400 "}
 
 
 def test_the_absolute_form_is_understood(serve):
