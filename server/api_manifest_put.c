@@ -93,8 +93,10 @@ static bool check_reference(struct call *c, const struct descriptor *d, bool is_
 
 static bool check_references(struct call *c, const struct document *doc)
 {
+	/* An index may list other things than manifests: BuildKit's cache does. Those are blobs. */
 	for (size_t i = 0; i < doc->index.n_manifests; i++)
-		if (!check_reference(c, &doc->index.manifests[i], true))
+		if (!check_reference(c, &doc->index.manifests[i],
+				     document_is_manifest(&doc->index.manifests[i])))
 			return false;
 	if (doc->is_index)
 		return true;

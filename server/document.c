@@ -71,6 +71,11 @@ int document_parse(struct document *out, const struct strbuf *text, const char *
 	return 0;
 }
 
+bool document_is_manifest(const struct descriptor *d)
+{
+	return media_is_manifest(d->media_type) || media_is_index(d->media_type);
+}
+
 bool document_subject(const struct strbuf *text, struct digest *subject)
 {
 	AUTO_JSON *j = NULL;

@@ -19,6 +19,8 @@ struct document {
 int document_parse(struct document *out, const struct strbuf *text, const char *type,
 		   const struct digest *d, struct error *err);
 void document_release(struct document *doc);
+/* By its media type: an entry of an index that is an image manifest or an index itself. */
+bool document_is_manifest(const struct descriptor *d);
 /* The subject alone; false when it has none or is no document. */
 bool document_subject(const struct strbuf *text, struct digest *subject);
 CLEANUP_RELEASE(document)

@@ -32,6 +32,9 @@ static bool is_image(const struct document *doc)
 {
 	if (!doc->says_type || doc->is_artifact)
 		return false;
+	for (size_t i = 0; i < doc->index.n_manifests; i++)
+		if (!document_is_manifest(&doc->index.manifests[i]))
+			return false;
 	if (doc->is_index)
 		return true;
 	for (size_t i = 0; i < doc->manifest.n_layers; i++)

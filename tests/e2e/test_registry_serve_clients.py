@@ -173,6 +173,32 @@ def test_what_oras_sends(serve):
     assert [m["digest"] for m in json.loads(body)["manifests"]] == [digest_of(manifest)]
 
 
+def test_what_buildkit_sends_as_cache(binary, slipway, folder):
+    """--cache-to type=registry without image-manifest=true: an index whose entries are layers, and BuildKit's own config."""
+    serve = Serve(binary, folder / "serve")
+    layer = serve.blob("build/cache", os.urandom(1000))
+    config = {**serve.blob("build/cache", json.dumps({"layers": [{"blob": layer["digest"], "parent": -1}]}).encode()),
+              "mediaType": "application/vnd.buildkit.cacheconfig.v0"}
+    cache = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [layer, config]}
+    answer, digest = serve.put("build/cache", "latest", cache, INDEX)
+    assert answer.status == 201, answer
+    missing = {**config, "digest": digest_of(b"what nobody pushed")}
+    assert serve.put("build/cache", "bad", {**cache, "manifests": [layer, missing]}, INDEX)[0].code() == "MANIFEST_BLOB_UNKNOWN"
+    assert digest_of(serve("GET", "/v2/build/cache/manifests/latest").body) == digest
+    # Its parts are needed for as long as it is there.
+    for part in (layer, config):
+        link = serve.root / "repositories/build,cache/blobs" / part["digest"].replace(":", "-")
+        os.utime(link, (0, 0))
+        os.utime(serve.root / "blobs/sha256" / part["digest"][7:], (0, 0))
+    own = slipway.other()
+    own.env["SLIPWAY_ROOT"] = str(serve.root)
+    own("prune", "-af").ok()
+    own("fsck").ok()
+    for part in (layer, config):
+        assert digest_of(serve("GET", f"/v2/build/cache/blobs/{part['digest']}").body) == part["digest"]
+    serve.stop()
+
+
 def test_a_download_goes_on(serve, folder):
     data = os.urandom(1 << 20)
     blob = serve.blob("resume", data)

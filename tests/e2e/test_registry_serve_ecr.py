@@ -10,7 +10,7 @@ import pytest
 
 from helpers.images import read_layout
 from helpers.registry import make_certificates
-from helpers.serve import CONFIG, EMPTY, LAYER, MANIFEST, Serve, digest_of
+from helpers.serve import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, Serve, digest_of
 
 TOKEN = {"Authorization": "Basic " + base64.b64encode(b"AWS:a-token").decode()}
 
@@ -104,6 +104,8 @@ def test_manifests(ecr):
                 {k: v for k, v in good.items() if k != "mediaType"}):
         answer, _ = ecr.put("app", "bad", bad)
         assert answer.status == 405 and answer.code() == "UNSUPPORTED"
+    answer, _ = ecr.put("app", "bad", {"schemaVersion": 2, "mediaType": INDEX, "manifests": [layer]}, INDEX)
+    assert answer.status == 405 and answer.code() == "UNSUPPORTED", "BuildKit's cache without image-manifest=true"
     assert ecr("GET", "/v2/app/tags/list?n=1000").status == 200
     assert ecr("GET", "/v2/app/tags/list?n=1001").status == 400
     assert ecr("DELETE", f"/v2/app/blobs/{layer['digest']}").status == 405
