@@ -1,4 +1,7 @@
 /* Blobs: pulling and deleting (OCI distribution-spec 1.1, Pulling blobs, Deleting Blobs). */
+#include <string.h>
+
+#include "base/alloc.h"
 #include "server/call.h"
 #include "server/range.h"
 
@@ -8,9 +11,24 @@ static void unknown(struct call *c)
 		    c->route.digest.text, c->route.repository);
 }
 
+/*
+ * The Range to be obeyed; NULL: none. Only GET has one (RFC 9110 section 14.2), and only for the bytes that the client has already (If-Range,
+ * section 13.1.5: compared exactly).
+ */
+static const char *asked_range(struct call *c)
+{
+	const char *condition = server_request_header(c->request, "If-Range");
+	AUTO_FREE char *tag = xstrfmt("\"%s\"", c->route.digest.text);
+
+	if (strcmp(server_request_method(c->request), "GET") != 0 ||
+	    (condition && strcmp(condition, tag) != 0))
+		return NULL;
+	return server_request_header(c->request, "Range");
+}
+
 static void send_blob(struct call *c, int fd, int64_t size)
 {
-	const char *range = server_request_header(c->request, "Range");
+	const char *range = asked_range(c);
 	int64_t first = 0, last = size - 1;
 	int status = 200;
 

@@ -118,6 +118,19 @@ def test_ranges(serve, asked, first, last):
         assert answer.headers["Content-Length"] == str(last + 1 - first)
 
 
+def test_a_range_is_of_get_alone(serve, repository):
+    """RFC 9110 sections 14.2 and 13.1.5."""
+    blob = serve.blob(repository, b"0123456789")
+    path = f"/v2/{repository}/blobs/{blob['digest']}"
+    for asked in ("bytes=2-3", "bytes=20-30"):
+        answer = serve("HEAD", path, Range=asked)
+        assert answer.status == 200 and answer.headers["Content-Length"] == "10" and not answer.headers["Content-Range"]
+    etag = serve("HEAD", path).headers["ETag"]
+    for validator, expected in ((etag, 206), ('"another"', 200), (f"W/{etag}", 200), ("Sat, 29 Oct 1994 19:43:31 GMT", 200)):
+        answer = serve("GET", path, Range="bytes=2-3", If_Range=validator)
+        assert answer.status == expected and answer.body == (b"23" if expected == 206 else b"0123456789"), validator
+
+
 def test_pull_of_manifests(serve, repository):
     pushed = serve.image(repository, "1.0", annotations={"b": "1", "a": "ä"})
     for reference in ("1.0", pushed["digest"]):
