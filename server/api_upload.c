@@ -17,6 +17,7 @@ static void add_location(struct call *c, const char *id)
 	server_add_headerf(c->request, "Location", "/v2/%s/blobs/uploads/%s", c->route.repository,
 			   id);
 	server_add_header(c->request, "Docker-Upload-UUID", id);
+	c->is_known = true;
 }
 
 /* "0-END" has no form for nothing: clients know that a session without bytes says 0-0. */
@@ -115,6 +116,7 @@ static bool take_session(struct call *c)
 {
 	AUTO(error) err = ERROR_INIT;
 
+	c->is_known = true;
 	if (uploads_take(c->server->uploads, c->route.repository, c->route.reference, &c->upload,
 			 &err) == 0)
 		return true;

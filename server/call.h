@@ -41,6 +41,7 @@ struct call {
 	struct lease *lease;    /* while something may be linked */
 	struct strbuf body;     /* a manifest */
 	struct upload *upload;  /* that takes the body */
+	bool is_known;          /* to its client: it can go on with it */
 	int64_t upload_start;   /* its size when the body began */
 	int64_t chunk_length;   /* by Content-Range; -1: it did not say */
 	bool is_final;          /* the body ends the upload */

@@ -124,11 +124,14 @@ static void start(struct call *c)
 
 /*
  * An answered request gives back what it held before the client sees the answer: the next request may already need it. What came of a body
- * before its client went away stays in the session.
+ * before its client went away stays in the session, if the client knows of it.
  */
 static void give_back(struct call *c)
 {
-	uploads_park(c->server->uploads, take_ptr(c->upload));
+	if (c->is_known)
+		uploads_park(c->server->uploads, take_ptr(c->upload));
+	else
+		uploads_end(c->server->uploads, take_ptr(c->upload));
 	lease_free(take_ptr(c->lease));
 }
 
