@@ -310,6 +310,11 @@ bool ingest_is_present(const struct ingest *in)
 	return in->present;
 }
 
+bool ingest_has_failed(const struct ingest *in)
+{
+	return in->failed;
+}
+
 struct sink *ingest_sink(struct ingest *in)
 {
 	return &in->sink;

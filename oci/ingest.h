@@ -25,6 +25,8 @@ int ingest_begin(struct ingest **out, struct store *s, const struct digest *expe
 		 struct error *err);
 /* The blob is in the store already, verified (it came while this process waited for the lock): nothing to write or commit. */
 bool ingest_is_present(const struct ingest *in);
+/* A write failed: it takes no more bytes. */
+bool ingest_has_failed(const struct ingest *in);
 struct sink *ingest_sink(struct ingest *in);
 int64_t ingest_size(const struct ingest *in);
 int ingest_restart(struct ingest *in, struct error *err); /* from byte 0 */

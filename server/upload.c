@@ -221,6 +221,11 @@ void uploads_park(struct uploads *u, struct upload *upload)
 
 	if (!upload)
 		return;
+	/* The disk may have space again when the client comes back: what lies there is then looked at anew. */
+	if (ingest_has_failed(upload->ingest)) {
+		upload_free(upload);
+		return;
+	}
 	upload->used_ns = time_monotonic_ns();
 	pthread_mutex_lock(&u->lock);
 	while (u->n_parked &&

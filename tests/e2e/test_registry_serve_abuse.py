@@ -156,6 +156,17 @@ def test_a_full_disk(binary, folder):
         assert digest_of(serve("GET", "/v2/a/manifests/1").body) == kept["digest"]
         assert not list((place / "root/ingest").glob("upload-*"))
         serve.image("a", "2", "again")
+        # What an upload has got stays, and it goes on from there.
+        session = serve.upload("a")
+        (place / "full").write_bytes(bytes(2 << 20))
+        data = data[:3 << 20]
+        assert serve("PATCH", session, data).status == 507
+        (place / "full").unlink()
+        here = int(serve("GET", session).headers["Range"].partition("-")[2]) + 1
+        assert 0 < here < len(data)
+        answer = serve("PATCH", session, data[here:], Content_Range=f"{here}-{len(data) - 1}")
+        assert answer.status == 202, answer
+        assert serve("PUT", f"{session}?digest={digest_of(data)}").status == 201
         assert serve.stop() == 0
     finally:
         subprocess.run(["umount", place], check=True)
