@@ -20,8 +20,10 @@
 
 struct htpasswd {
 	char *path;
-	pthread_mutex_t lock;
-	struct strmap users; /* to their hashes */
+	pthread_mutex_t slow; /* while a password is checked; taken before the other */
+	pthread_mutex_t lock; /* of what follows */
+	unsigned generation;  /* of the file */
+	struct strmap users;  /* to their hashes */
 	struct stat seen;
 	uint8_t key[SHA256_SIZE]; /* of what is remembered */
 	struct strmap good;       /* user to the keyed hash of the password that was right */
@@ -70,6 +72,7 @@ static int read_all(struct htpasswd *h, struct error *err)
 
 	strmap_clear(&h->users);
 	strmap_clear(&h->good);
+	h->generation++;
 	if (fs_read_file(h->path, &text, LIMIT_HTPASSWD_BYTES, err) < 0)
 		return -1;
 	strlist_split(&lines, text.buf, '\n');
@@ -108,6 +111,7 @@ int htpasswd_open(struct htpasswd **out, const char *path, struct error *err)
 
 	h->path = xstrdup(path);
 	h->nobody = xstrdup(NOBODY);
+	pthread_mutex_init(&h->slow, NULL);
 	pthread_mutex_init(&h->lock, NULL);
 	if (getrandom(h->key, sizeof(h->key), 0) != (ssize_t)sizeof(h->key))
 		return error_errno(err, "draw random bytes");
@@ -125,6 +129,7 @@ void htpasswd_free(struct htpasswd *h)
 		return;
 	strmap_release(&h->users);
 	strmap_release(&h->good);
+	pthread_mutex_destroy(&h->slow);
 	pthread_mutex_destroy(&h->lock);
 	wipe(h->key, sizeof(h->key));
 	free(h->nobody);
@@ -164,26 +169,71 @@ static bool check_bcrypt(const char *password, const char *hash)
 	return good;
 }
 
+/* A login to be checked, and what the file says of it. */
+struct attempt {
+	const char *user;
+	char mark[SHA256_HEX_SIZE]; /* of the password */
+	char *hash; /* of the user, or somebody's when there is no such user; NULL: the file cannot be read */
+	bool is_user, is_remembered;
+	unsigned generation;
+};
+
+static void look_up(struct htpasswd *h, struct attempt *a)
+{
+	const char *known, *hash;
+
+	free(take_ptr(a->hash));
+	pthread_mutex_lock(&h->lock);
+	if (refresh(h, NULL) == 0) {
+		known = strmap_get(&h->good, a->user);
+		hash = strmap_get(&h->users, a->user);
+		a->is_user = hash != NULL;
+		a->is_remembered = known && same(known, a->mark);
+		a->hash = xstrdup(hash ? hash : h->nobody);
+		a->generation = h->generation;
+	}
+	pthread_mutex_unlock(&h->lock);
+}
+
+/* Unless the file has changed since the hash was read. */
+static void remember(struct htpasswd *h, const struct attempt *a)
+{
+	pthread_mutex_lock(&h->lock);
+	if (a->generation == h->generation)
+		strmap_set(&h->good, a->user, a->mark);
+	pthread_mutex_unlock(&h->lock);
+}
+
+static bool check_slowly(struct htpasswd *h, struct attempt *a, const char *password)
+{
+	bool good;
+
+	/* Another request may have brought the same login while we waited. */
+	look_up(h, a);
+	if (!a->hash || a->is_remembered)
+		return a->hash != NULL;
+	good = check_bcrypt(password, a->hash) && a->is_user;
+	if (good)
+		remember(h, a);
+	return good;
+}
+
 bool htpasswd_check(struct htpasswd *h, const char *user, const char *password)
 {
-	char mark[SHA256_HEX_SIZE];
-	const char *hash, *known;
-	bool good = false;
+	struct attempt a = {.user = user};
+	bool good;
 
 	if (strlen(password) > PASSWORD_LIMIT)
 		return false;
-	/* Under the lock: guesses are tried one after the other, and leave the other processor alone. */
-	pthread_mutex_lock(&h->lock);
-	if (refresh(h, NULL) == 0) {
-		keyed(h, password, mark);
-		known = strmap_get(&h->good, user);
-		hash = strmap_get(&h->users, user);
-		good = known ? same(known, mark) : false;
-		if (!good)
-			good = check_bcrypt(password, hash ? hash : h->nobody) && hash;
-		if (good && !known)
-			strmap_set(&h->good, user, mark);
+	keyed(h, password, a.mark);
+	look_up(h, &a);
+	good = a.hash && a.is_remembered;
+	if (a.hash && !good) {
+		/* Guesses are tried one after the other, and leave the other processor alone; who is known does not wait for them. */
+		pthread_mutex_lock(&h->slow);
+		good = check_slowly(h, &a, password);
+		pthread_mutex_unlock(&h->slow);
 	}
-	pthread_mutex_unlock(&h->lock);
+	free(a.hash);
 	return good;
 }

@@ -339,6 +339,30 @@ def test_logins(secured):
     assert secured("GET", "/v2/", Authorization=basic("maria", "correct horse"), Host="registry.example").status == 200
 
 
+def test_guesses_do_not_keep_others_out(binary, folder):
+    """Many at once, of a password that is slow to check: who has logged in before does not wait for them."""
+    line = subprocess.run(["htpasswd", "-Bbn", "-C", "12", "maria", "right"], check=True, capture_output=True).stdout
+    (folder / "htpasswd").write_bytes(line)
+    serve = Serve(binary, folder / "serve", "--htpasswd", folder / "htpasswd")
+    assert serve("GET", "/v2/", Authorization=basic("maria", "right")).status == 200
+    begin = time.monotonic()
+    assert serve("GET", "/v2/", Authorization=basic("maria", "guess")).status == 401
+    one = time.monotonic() - begin
+    guesses = []
+    for i in range(12):
+        s = socket.create_connection(("127.0.0.1", serve.port), timeout=60)
+        s.sendall(f"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: {basic('maria', str(i))}\r\n\r\n".encode())
+        guesses.append(s)
+    time.sleep(one)
+    begin = time.monotonic()
+    for _ in range(3):
+        assert serve("GET", "/v2/", Authorization=basic("maria", "right")).status == 200
+    assert time.monotonic() - begin < 4 * one, one
+    for s in guesses:
+        s.close()
+    serve.stop()
+
+
 def test_the_file_of_logins_is_read_again(secured):
     file = secured.folder / "htpasswd"
     before = file.read_bytes()
