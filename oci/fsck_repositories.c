@@ -7,6 +7,7 @@
 struct checking {
 	struct fsck *fsck;
 	const char *repository;
+	struct digest subject; /* whose referrers are looked at */
 };
 
 static void check_part(const struct checking *c, const struct digest *of,
@@ -93,6 +94,39 @@ static int check_tags(const struct checking *c, struct error *err)
 	return 0;
 }
 
+static int check_referrer(void *arg, const struct digest *d, const char *text, struct error *err)
+{
+	const struct checking *c = arg;
+	struct store *s = c->fsck->store;
+	AUTO(strbuf) type = STRBUF_INIT;
+
+	(void)text;
+	if (repository_manifest(s, c->repository, d, &type, NULL) == 0)
+		return 0;
+	fsck_problem(c->fsck, "repository %s: %s, which refers to %s, is missing", c->repository,
+		     d->text, c->subject.text);
+	if (!c->fsck->repair)
+		return 0;
+	if (repository_remove_referrer(s, c->repository, &c->subject, d, err) < 0)
+		return -1;
+	fsck_repaired(c->fsck, "it is no longer listed");
+	return 0;
+}
+
+static int check_referrers(struct checking *c, struct error *err)
+{
+	AUTO(strlist) subjects = STRLIST_INIT;
+
+	if (repository_subjects(c->fsck->store, c->repository, &subjects, err) < 0)
+		return -1;
+	for (size_t i = 0; i < subjects.n; i++)
+		if (digest_parse(&c->subject, subjects.items[i], err) < 0 ||
+		    repository_each_referrer(c->fsck->store, c->repository, &c->subject, NULL,
+					     check_referrer, c, err) < 0)
+			return -1;
+	return 0;
+}
+
 int fsck_repositories(struct fsck *f, struct error *err)
 {
 	AUTO(strlist) names = STRLIST_INIT;
@@ -100,7 +134,7 @@ int fsck_repositories(struct fsck *f, struct error *err)
 	if (repository_list(f->store, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.n; i++) {
-		struct checking c = {f, names.items[i]};
+		struct checking c = {.fsck = f, .repository = names.items[i]};
 		AUTO_FD int lock = -1;
 
 		/* A registry may be at work: what it is changing is not mended. */
@@ -110,7 +144,7 @@ int fsck_repositories(struct fsck *f, struct error *err)
 					 err) < 0 ||
 		    repository_each_link(f->store, c.repository, "blobs", check_blob, &c, err) <
 			    0 ||
-		    check_tags(&c, err) < 0)
+		    check_tags(&c, err) < 0 || check_referrers(&c, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -377,6 +377,25 @@ int repository_each_referrer(struct store *s, const char *name, const struct dig
 	return result;
 }
 
+static int add_folder(void *arg, int dirfd, const char *entry, const struct stat *st,
+		      struct error *err)
+{
+	struct digest d;
+
+	(void)dirfd;
+	(void)err;
+	if (S_ISDIR(st->st_mode) && parse_link(entry, &d))
+		strlist_add(arg, d.text);
+	return 0;
+}
+
+int repository_subjects(struct store *s, const char *name, struct strlist *out, struct error *err)
+{
+	AUTO_FREE char *path = path_of(name, "referrers");
+
+	return fs_each_entry(store_dirfd(s), path, add_folder, out, err);
+}
+
 struct each_link {
 	int (*fn)(void *arg, const struct digest *d, int64_t since, struct error *err);
 	void *arg;

@@ -67,6 +67,9 @@ int repository_each_referrer(struct store *s, const char *name, const struct dig
 				       struct error *err),
 			     void *arg, struct error *err);
 
+/* Digests that somebody refers to, as text. */
+int repository_subjects(struct store *s, const char *name, struct strlist *out, struct error *err);
+
 /* "blobs" or "manifests": calls fn with each link and its age's beginning (seconds since 1970). */
 int repository_each_link(struct store *s, const char *name, const char *kind,
 			 int (*fn)(void *arg, const struct digest *d, int64_t since,

@@ -156,3 +156,18 @@ def test_fsck_finds_and_repairs(binary, slipway, folder):
     serve.blob("a/b", b"layer two")
     own("fsck").ok()
     serve.stop()
+
+
+def test_fsck_takes_a_damaged_referrer_off_the_list(binary, slipway, folder):
+    serve = Serve(binary, folder / "serve")
+    own = slipway.other()
+    own.env["SLIPWAY_ROOT"] = str(serve.root)
+    subject = serve.image("a", "1", "one")
+    good, bad = (serve.image("a", f"about-{seed}", seed, subject=subject) for seed in ("good", "bad"))
+    (serve.root / "blobs/sha256" / bad["digest"][7:]).unlink()
+    assert own("fsck").code == 1
+    own("fsck", "--repair")
+    listed = serve("GET", f"/v2/a/referrers/{subject['digest']}").json()["manifests"]
+    assert [d["digest"] for d in listed] == [good["digest"]]
+    own("fsck").ok()
+    serve.stop()
