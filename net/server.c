@@ -191,7 +191,10 @@ static bool answers_early(struct server_request *r)
 static void *note_target(void *arg, const char *target, struct MHD_Connection *connection)
 {
 	struct server_request *r = xcalloc(1, sizeof(*r));
+	struct watched *w = watch_find(connection);
 
+	if (w)
+		w->request = r;
 	r->server = arg;
 	r->connection = connection;
 	r->target = xstrdup(target);
@@ -267,11 +270,26 @@ static void note_request(const struct server *s, const struct server_request *r)
 static void on_completed(void *arg, struct MHD_Connection *connection, void **context,
 			 enum MHD_RequestTerminationCode why)
 {
+	struct watched *w = watch_find(connection);
+
 	(void)why;
+	if (w)
+		w->request = NULL;
 	note_request(arg, *context);
 	request_free(*context);
 	*context = NULL;
 	watch_idle(arg, connection);
+}
+
+/* libmicrohttpd closes some connections without a word of their request, as one whose query has more parameters than it has memory for. */
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct watched *w = *context;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED && w)
+		request_free(take_ptr(w->request));
+	watch_connection(arg, connection, context, code);
 }
 
 static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *fmt, va_list ap)
@@ -363,7 +381,7 @@ static int start(struct server *s, struct error *err)
 		(unsigned)((s->options.idle_ms + 999) / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
 		MHD_OPTION_URI_LOG_CALLBACK, note_target, s, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, watch_connection, s,
+		on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	if (!s->daemon)
 		return error_set(err, ERROR_SYSTEM, "start the HTTP server%s",

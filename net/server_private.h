@@ -11,10 +11,11 @@
 struct watched {
 	struct watched *next, *prev;
 	int fd;
-	bool busy;          /* a request is in progress */
-	bool working;       /* and our own code is at it: the client waits for us, not we for it */
-	int64_t since_ns;   /* without a request; of work: its beginning */
-	struct stall stall; /* of a request */
+	bool busy;        /* a request is in progress */
+	bool working;     /* and our own code is at it: the client waits for us, not we for it */
+	int64_t since_ns; /* without a request; of work: its beginning */
+	struct stall stall;             /* of a request */
+	struct server_request *request; /* of which libmicrohttpd has not said that it is over */
 };
 
 struct server {
@@ -29,6 +30,8 @@ struct server {
 /* Connections come and go (libmicrohttpd's callback). */
 void watch_connection(void *arg, struct MHD_Connection *connection, void **context,
 		      enum MHD_ConnectionNotificationCode code);
+/* NULL when libmicrohttpd has forgotten it. */
+struct watched *watch_find(struct MHD_Connection *connection);
 void watch_working(struct server *s, struct MHD_Connection *connection, bool working);
 void watch_idle(struct server *s, struct MHD_Connection *connection);
 /* Ends what idles or crawls. */

@@ -24,7 +24,7 @@ static int64_t moved(int fd)
 	return (int64_t)(info.tcpi_bytes_acked + info.tcpi_bytes_received);
 }
 
-static struct watched *find(struct MHD_Connection *connection)
+struct watched *watch_find(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -117,7 +117,7 @@ void watch_connection(void *arg, struct MHD_Connection *connection, void **conte
 
 void watch_working(struct server *s, struct MHD_Connection *connection, bool working)
 {
-	struct watched *w = find(connection);
+	struct watched *w = watch_find(connection);
 	int64_t now = time_monotonic_ns();
 
 	if (!w)
@@ -138,7 +138,7 @@ void watch_working(struct server *s, struct MHD_Connection *connection, bool wor
 
 void watch_idle(struct server *s, struct MHD_Connection *connection)
 {
-	struct watched *w = find(connection);
+	struct watched *w = watch_find(connection);
 
 	if (!w)
 		return;

@@ -240,6 +240,26 @@ def test_memory_stays_fixed(binary, folder):
     serve.stop()
 
 
+def test_requests_that_fit_no_buffer_leave_nothing(binary, folder):
+    """More parameters than the HTTP library has memory for: it closes the connection, and all that the request took is given back."""
+    options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
+    serve = Serve(binary, folder / "serve", env={"ASAN_OPTIONS": options.lstrip(":")})
+
+    def resident():
+        with open(f"/proc/{serve.process.pid}/status", encoding="utf-8") as f:
+            return int(next(line for line in f if line.startswith("VmRSS")).split()[1]) >> 10
+
+    request = b"GET /v2/a/tags/list?%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % (b"tag=a&" * 15000)
+    for _ in range(100):
+        assert status(serve.raw(request)) in (0, 414, 431)
+    before = resident()
+    for _ in range(400):
+        serve.raw(request)
+    assert resident() - before < 16
+    assert serve("GET", "/v2/").status == 200
+    assert serve.stop() == 0, serve.log()
+
+
 # ---- crashes ----
 
 def test_killed_in_the_middle_of_an_upload(binary, folder):
