@@ -228,6 +228,7 @@ static enum MHD_Result take_body(struct server_request *r, const char *data, siz
 		r->server->options.handler.body(r->call, r, data, n);
 		return r->dropped ? MHD_NO : MHD_YES;
 	}
+	watch_dropping(r->server, r->connection, true);
 	r->drained += (int64_t)n;
 	return r->dropped || r->drained > DRAIN_LIMIT ? MHD_NO : MHD_YES;
 }
@@ -248,6 +249,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	} else if (*len > 0) {
 		result = take_body(r, data, len);
 	} else {
+		watch_dropping(s, connection, false);
 		if (!server_is_answered(r))
 			s->options.handler.end(r->call, r);
 		result = queue_answer(r);

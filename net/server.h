@@ -39,7 +39,8 @@ struct server_options {
 	size_t max_connections;        /* 0: 256 */
 	/*
 	 * A connection without a request in progress is closed after idle_ms (0: 60 s), the one that waits longest also when
-	 * half of the places are taken. A request that moves less than 1 KiB in so long is ended too.
+	 * half of the places are taken; it may be one whose answer is known and whose body still comes. A request that moves less
+	 * than 1 KiB in so long is ended too.
 	 */
 	int idle_ms;
 	struct server_handler handler;

@@ -14,6 +14,7 @@ struct watched {
 	bool busy;        /* a request is in progress */
 	bool working;     /* and our own code is at it: the client waits for us, not we for it */
 	int64_t since_ns; /* without a request; of work: its beginning */
+	int64_t spare_ns; /* since when nobody would miss it: without a request, or its answer known and the rest of a body still coming; 0: not so */
 	struct stall stall;             /* of a request */
 	struct server_request *request; /* of which libmicrohttpd has not said that it is over */
 };
@@ -33,6 +34,8 @@ void watch_connection(void *arg, struct MHD_Connection *connection, void **conte
 /* NULL when libmicrohttpd has forgotten it. */
 struct watched *watch_find(struct MHD_Connection *connection);
 void watch_working(struct server *s, struct MHD_Connection *connection, bool working);
+/* What still comes is dropped; or no more of it. */
+void watch_dropping(struct server *s, struct MHD_Connection *connection, bool dropping);
 void watch_idle(struct server *s, struct MHD_Connection *connection);
 /* Ends what idles or crawls. */
 void watch_look(struct server *s);

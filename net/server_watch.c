@@ -12,6 +12,8 @@
 
 #define TLS_HANDSHAKE \
 	22 /* the first byte of a TLS record that begins a connection (RFC 8446, 5.1) */
+/* A request follows its connection sooner, also with a TLS handshake before it. */
+#define YOUNG_NS 500000000ll
 
 /* Received and acknowledged; with what TLS adds, which is little. */
 static int64_t moved(int fd)
@@ -52,18 +54,27 @@ static void end(struct watched *w)
 	shutdown(w->fd, SHUT_RDWR);
 	w->busy = true;
 	w->working = true;
+	w->spare_ns = 0;
 }
 
-/* The place of the one that waits longest without a request, when half are taken: to end one takes a moment. */
-static void make_room(struct server *s)
+/*
+ * The place of the one that is spare longest, when half are taken: to end one takes a moment. Its request may be on its way; the young go only
+ * when there is little room left.
+ */
+static void make_room(struct server *s, int64_t now)
 {
-	if (s->n_connections < s->options.max_connections / 2)
+	size_t most = s->options.max_connections;
+	int64_t before = s->n_connections < most - most / 4 ? now - YOUNG_NS : now;
+	struct watched *longest = NULL;
+
+	if (s->n_connections < most / 2)
 		return;
 	for (struct watched *w = s->first; w; w = w->next)
-		if (!w->busy) {
-			end(w);
-			return;
-		}
+		if (w->spare_ns && w->spare_ns <= before &&
+		    (!longest || w->spare_ns < longest->spare_ns))
+			longest = w;
+	if (longest)
+		end(longest);
 }
 
 /*
@@ -98,10 +109,10 @@ void watch_connection(void *arg, struct MHD_Connection *connection, void **conte
 	pthread_mutex_lock(&s->lock);
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		make_room(s);
 		w = xcalloc(1, sizeof(*w));
 		w->fd = info->connect_fd;
-		w->since_ns = time_monotonic_ns();
+		w->since_ns = w->spare_ns = time_monotonic_ns();
+		make_room(s, w->since_ns);
 		append_watched(s, w);
 		s->n_connections++;
 		*context = w;
@@ -125,6 +136,7 @@ void watch_working(struct server *s, struct MHD_Connection *connection, bool wor
 	pthread_mutex_lock(&s->lock);
 	if (!w->busy) {
 		w->busy = true;
+		w->spare_ns = 0;
 		stall_begin(&w->stall, now);
 		w->stall.mark_bytes = moved(w->fd);
 	}
@@ -136,6 +148,18 @@ void watch_working(struct server *s, struct MHD_Connection *connection, bool wor
 	pthread_mutex_unlock(&s->lock);
 }
 
+void watch_dropping(struct server *s, struct MHD_Connection *connection, bool dropping)
+{
+	struct watched *w = watch_find(connection);
+
+	if (!w)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (!dropping || !w->spare_ns)
+		w->spare_ns = dropping ? time_monotonic_ns() : 0;
+	pthread_mutex_unlock(&s->lock);
+}
+
 void watch_idle(struct server *s, struct MHD_Connection *connection)
 {
 	struct watched *w = watch_find(connection);
@@ -144,10 +168,7 @@ void watch_idle(struct server *s, struct MHD_Connection *connection)
 		return;
 	pthread_mutex_lock(&s->lock);
 	w->busy = w->working = false;
-	w->since_ns = time_monotonic_ns();
-	/* The order of the list is who waits longest. */
-	unlink_watched(s, w);
-	append_watched(s, w);
+	w->since_ns = w->spare_ns = time_monotonic_ns();
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -103,6 +103,49 @@ def test_connections_that_say_nothing_do_not_keep_others_out(serve):
         s.close()
 
 
+def test_bodies_that_nobody_wants_do_not_keep_others_out(serve):
+    """Each was refused by its first line and takes its time with the rest."""
+    dripping = []
+    for _ in range(256):
+        s = socket.create_connection(("127.0.0.1", serve.port), timeout=5)
+        s.sendall(b"PUT /v2/A/manifests/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16000000\r\n\r\nx")
+        time.sleep(0.008)
+        dripping.append(s)
+    time.sleep(0.5)
+    for _ in range(5):
+        assert serve("GET", "/v2/").status == 200
+    for s in dripping:
+        s.close()
+
+
+def test_slow_downloads_leave_the_other_places(serve):
+    """More than half of all places: who comes then is served, and not taken for one that only waits."""
+    blob = serve.blob("slow", os.urandom(20 << 20))
+    downloads = []
+    for _ in range(140):
+        s = socket.create_connection(("127.0.0.1", serve.port), timeout=5)
+        s.sendall(f"GET /v2/slow/blobs/{blob['digest']} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert s.recv(12) == b"HTTP/1.1 200"
+        downloads.append(s)
+    failed = []
+
+    def ask():
+        for _ in range(10):
+            try:
+                assert serve("GET", "/v2/").status == 200
+            except OSError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for s in downloads:
+        s.close()
+    assert not failed
+
+
 def test_an_early_answer_is_seen(serve):
     """The body of a refused request is read to its end, unless its client waits for 100 Continue."""
     data = os.urandom(3 << 20)
