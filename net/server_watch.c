@@ -10,8 +10,8 @@
 #include "base/time.h"
 #include "net/server_private.h"
 
-#define TLS_HANDSHAKE \
-	22 /* the first byte of a TLS record that begins a connection (RFC 8446, 5.1) */
+/* The first byte of a TLS record that begins a connection (RFC 8446, 5.1). */
+#define TLS_HANDSHAKE 22
 /* A request follows its connection sooner, also with a TLS handshake before it. */
 #define YOUNG_NS 500000000ll
 
