@@ -1,6 +1,5 @@
 #include "sandbox/run_folder.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,25 +46,30 @@ int run_folder_open(struct run_folder *f, struct sandbox *sb, struct error *err)
 	return 0;
 }
 
-static int empty(const struct run_folder *f, struct sandbox *sb, struct error *err)
+struct emptying {
+	const struct run_folder *folder;
+	struct sandbox *sb;
+};
+
+static int remove_one(void *arg, int dirfd, const char *entry, const struct stat *st,
+		      struct error *err)
 {
-	DIR *dir = opendir(f->path);
-	struct dirent *e;
-	int result = 0;
+	const struct emptying *e = arg;
+	AUTO_FREE char *path = NULL;
 
-	if (!dir)
-		return error_errno(err, "open %s", f->path);
-	while (result == 0 && (e = readdir(dir))) {
-		AUTO_FREE char *path = NULL;
+	(void)dirfd;
+	(void)st;
+	if (strcmp(entry, ANCHOR) == 0)
+		return 0;
+	path = path_join(e->folder->path, entry);
+	return sandbox_remove_tree(e->sb, path, err);
+}
 
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-		    strcmp(e->d_name, ANCHOR) == 0)
-			continue;
-		path = path_join(f->path, e->d_name);
-		result = sandbox_remove_tree(sb, path, err);
-	}
-	closedir(dir);
-	return result;
+static int empty(const struct run_folder *f, struct sandbox *sb)
+{
+	struct emptying e = {.folder = f, .sb = sb};
+
+	return fs_each_entry(AT_FDCWD, f->path, remove_one, &e, NULL);
 }
 
 /* False: there is one already. */
@@ -87,7 +91,7 @@ void run_folder_close(struct run_folder *f, struct sandbox *sb, bool keep)
 
 	if (!f->path)
 		return;
-	if (keep && empty(f, sb, NULL) == 0 && give_back(f, sb)) {
+	if (keep && empty(f, sb) == 0 && give_back(f, sb)) {
 		*f = (struct run_folder)RUN_FOLDER_INIT;
 		return;
 	}
@@ -100,34 +104,27 @@ void run_folder_close(struct run_folder *f, struct sandbox *sb, bool keep)
 }
 
 /* A folder of a process that was killed: nobody holds its lock. */
-static void sweep_one(struct sandbox *sb, const char *path)
+static int sweep_one(void *arg, int dirfd, const char *entry, const struct stat *st,
+		     struct error *err)
 {
-	AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	AUTO(error) err = ERROR_INIT;
-	struct stat st;
+	struct sandbox *sb = arg;
+	AUTO(error) why = ERROR_INIT;
+	AUTO_FREE char *path = NULL;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || time_now() - st.st_mtime < SWEEP_AGE ||
-	    flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return;
-	if (sandbox_remove_tree(sb, path, &err) < 0)
-		report_log(sb->reporter, LOG_DEBUG, "left behind: %s", err.message);
+	(void)err;
+	if (!str_starts(entry, PREFIX) || time_now() - st->st_mtime < SWEEP_AGE)
+		return 0;
+	AUTO_FD int fd = openat(dirfd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return 0;
+	path = store_path(sb->store, "ingest/%s", entry);
+	if (sandbox_remove_tree(sb, path, &why) < 0)
+		report_log(sb->reporter, LOG_DEBUG, "left behind: %s", why.message);
+	return 0;
 }
 
 void run_folder_sweep(struct sandbox *sb)
 {
-	AUTO_FREE char *ingest = store_path(sb->store, "ingest");
-	DIR *dir = opendir(ingest);
-	struct dirent *e;
-
-	if (!dir)
-		return;
-	while ((e = readdir(dir))) {
-		AUTO_FREE char *path = NULL;
-
-		if (!str_starts(e->d_name, PREFIX))
-			continue;
-		path = path_join(ingest, e->d_name);
-		sweep_one(sb, path);
-	}
-	closedir(dir);
+	(void)fs_each_entry(store_dirfd(sb->store), "ingest", sweep_one, sb, NULL);
 }
