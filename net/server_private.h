@@ -23,8 +23,8 @@ struct server {
 	struct server_options options;
 	struct MHD_Daemon *daemon;
 	int listen_fd, port;
-	pthread_mutex_t lock;         /* of the list */
-	struct watched *first, *last; /* oldest first */
+	pthread_mutex_t lock;  /* of the list */
+	struct watched *first; /* in no order */
 	size_t n_connections;
 };
 

@@ -37,15 +37,16 @@ struct watched *watch_find(struct MHD_Connection *connection)
 static void unlink_watched(struct server *s, struct watched *w)
 {
 	*(w->prev ? &w->prev->next : &s->first) = w->next;
-	*(w->next ? &w->next->prev : &s->last) = w->prev;
+	if (w->next)
+		w->next->prev = w->prev;
 }
 
-static void append_watched(struct server *s, struct watched *w)
+static void link_watched(struct server *s, struct watched *w)
 {
-	w->next = NULL;
-	w->prev = s->last;
-	*(s->last ? &s->last->next : &s->first) = w;
-	s->last = w;
+	w->next = s->first;
+	if (w->next)
+		w->next->prev = w;
+	s->first = w;
 }
 
 /* Its thread wakes up, sees the end, and cleans up. */
@@ -113,7 +114,7 @@ void watch_connection(void *arg, struct MHD_Connection *connection, void **conte
 		w->fd = info->connect_fd;
 		w->since_ns = w->spare_ns = time_monotonic_ns();
 		make_room(s, w->since_ns);
-		append_watched(s, w);
+		link_watched(s, w);
 		s->n_connections++;
 		*context = w;
 		refuse_tls(s, w->fd);
