@@ -24,6 +24,7 @@ struct aws_options {
 	struct http_options http;                    /* AWS_CA_BUNDLE comes on top */
 	struct reporter *reporter;
 	const struct cancel *cancel;
+	int retry_ms;         /* the first pause before another attempt; 0: 1 s */
 	int64_t (*now)(void); /* seconds since 1970; NULL: the clock */
 };
 

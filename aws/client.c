@@ -83,7 +83,8 @@ static int make_headers(struct aws *a, const struct attempt *t, struct strlist *
 	char hash[SHA256_HEX_SIZE];
 	struct sigv4_header headers[3];
 	struct sigv4_request request = {.method = "POST", .headers = headers, .payload_hash = hash};
-	const struct sigv4_scope scope = {t->region, info->signing_name, aws_now(a)};
+	const struct sigv4_scope scope = {aws_signing_region(t->r->service, t->region),
+					  info->signing_name, aws_now(a)};
 
 	if (url_parse(&u, t->url, err) < 0)
 		return -1;
@@ -271,14 +272,26 @@ static bool repair_clock(struct aws *a, const struct aws_answer *answer,
 	return true;
 }
 
+/* The keys ended while they were in use: their source may have new ones. */
+static bool renew_keys(struct aws *a, const struct attempt *t, const struct aws_answer *answer)
+{
+	static const char *const codes[] = {"ExpiredToken", "ExpiredTokenException",
+					    "RequestExpired"};
+
+	if (t->r->as || t->r->unsigned_call || !str_in(answer->code, codes, ARRAY_SIZE(codes)))
+		return false;
+	report_log(a->o.reporter, LOG_DEBUG, "the AWS credentials have expired: renewing them");
+	aws_drop_credentials(a);
+	return true;
+}
+
 static int wait_before(struct aws *a, int failures, struct error *err)
 {
 	uint32_t random = 0;
-	int64_t limit = MAX_DELAY_MS;
+	int64_t first = a->o.retry_ms ? a->o.retry_ms : 1000, limit = MAX_DELAY_MS;
 
-	if (failures < 15)
-		limit = (int64_t)1000 << failures < MAX_DELAY_MS ? (int64_t)1000 << failures
-								 : MAX_DELAY_MS;
+	if (failures < 15 && first << failures < MAX_DELAY_MS)
+		limit = first << failures;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = UINT32_MAX / 2;
 	return cancel_sleep(a->o.cancel, limit * 1000000 * (random / 2) / (UINT32_MAX / 2), err);
@@ -317,6 +330,8 @@ static int fail(const struct attempt *t, const struct aws_answer *out, struct er
 static int send_all(struct aws *a, const struct attempt *t, int attempts, struct aws_answer *out,
 		    struct error *err)
 {
+	bool renewed = false;
+
 	for (int failures = 0;; failures++) {
 		AUTO(http_response) res = {0};
 		AUTO(error) why = ERROR_INIT;
@@ -330,6 +345,11 @@ static int send_all(struct aws *a, const struct attempt *t, int attempts, struct
 			if (!out->code)
 				return 0;
 			if (repair_clock(a, out, &res)) {
+				failures--;
+				continue;
+			}
+			if (!renewed && renew_keys(a, t, out)) {
+				renewed = true;
 				failures--;
 				continue;
 			}
@@ -359,6 +379,8 @@ int aws_call(struct aws *a, const struct aws_request *r, struct aws_answer *out,
 	if (aws_endpoint(a, r->service, t.region, &endpoint, err) < 0 ||
 	    attempts_of(a, &attempts, err) < 0)
 		return -1;
+	if (r->attempts)
+		attempts = r->attempts;
 	t.url = xstrfmt("%s/", endpoint);
 	make_body(r, &t.body);
 	return send_all(a, &t, attempts, out, err);

@@ -16,6 +16,7 @@ struct aws_request {
 	const struct strmap
 		*form;      /* query services, besides Action and Version; may hold secrets */
 	bool unsigned_call; /* AssumeRoleWithWebIdentity */
+	int attempts;       /* 0: as many as are set up */
 	const struct aws_credentials *as; /* NULL: the chain's */
 };
 

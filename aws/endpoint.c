@@ -11,37 +11,103 @@ static const struct {
 	const char *variable; /* AWS_ENDPOINT_URL_... */
 	const char *setting;  /* of a [services] section */
 	const char *label, *fips_label;
-	const char *dual_label; /* of NAME.REGION.api.aws */
+	const char *dual_label; /* of NAME.REGION.api.aws; NULL: has none */
+	bool plain_fips_in_gov; /* in GovCloud the plain host is the FIPS one */
 } services[] = {
+	[AWS_AUTOSCALING] = {{"Application Auto Scaling", "application-autoscaling",
+			      "AnyScaleFrontendService", AWS_JSON},
+			     "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING",
+			     "application_auto_scaling.endpoint_url",
+			     "application-autoscaling",
+			     "application-autoscaling-fips",
+			     "application-autoscaling",
+			     true},
+	[AWS_EC2] = {{"EC2", "ec2", "2016-11-15", AWS_FORM},
+		     "AWS_ENDPOINT_URL_EC2",
+		     "ec2.endpoint_url",
+		     "ec2",
+		     "ec2-fips",
+		     "ec2",
+		     true},
 	[AWS_ECR] = {{"ECR", "ecr", "AmazonEC2ContainerRegistry_V20150921", AWS_JSON},
 		     "AWS_ENDPOINT_URL_ECR",
 		     "ecr.endpoint_url",
 		     "api.ecr",
 		     "ecr-fips",
-		     "ecr"},
+		     "ecr",
+		     false},
 	[AWS_ECR_PUBLIC] = {{"ECR Public", "ecr-public", "SpencerFrontendService", AWS_JSON},
 			    "AWS_ENDPOINT_URL_ECR_PUBLIC",
 			    "ecr_public.endpoint_url",
 			    "api.ecr-public",
 			    NULL,
-			    "ecr-public"},
+			    "ecr-public",
+			    false},
+	[AWS_ECS] = {{"ECS", "ecs", "AmazonEC2ContainerServiceV20141113", AWS_JSON},
+		     "AWS_ENDPOINT_URL_ECS",
+		     "ecs.endpoint_url",
+		     "ecs",
+		     "ecs-fips",
+		     "ecs",
+		     false},
+	[AWS_ELBV2] = {{"Elastic Load Balancing", "elasticloadbalancing", "2015-12-01", AWS_QUERY},
+		       "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
+		       "elastic_load_balancing_v2.endpoint_url",
+		       "elasticloadbalancing",
+		       "elasticloadbalancing-fips",
+		       "elasticloadbalancing",
+		       true},
+	[AWS_IAM] = {{"IAM", "iam", "2010-05-08", AWS_QUERY},
+		     "AWS_ENDPOINT_URL_IAM",
+		     "iam.endpoint_url",
+		     "iam",
+		     "iam-fips",
+		     NULL,
+		     true},
+	[AWS_LOGS] = {{"CloudWatch Logs", "logs", "Logs_20140328", AWS_JSON},
+		      "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
+		      "cloudwatch_logs.endpoint_url",
+		      "logs",
+		      "logs-fips",
+		      "logs",
+		      true},
+	[AWS_SECRETSMANAGER] = {{"Secrets Manager", "secretsmanager", "secretsmanager", AWS_JSON},
+				"AWS_ENDPOINT_URL_SECRETS_MANAGER",
+				"secrets_manager.endpoint_url",
+				"secretsmanager",
+				"secretsmanager-fips",
+				"secretsmanager",
+				false},
+	[AWS_SSM] = {{"SSM", "ssm", "AmazonSSM", AWS_JSON},
+		     "AWS_ENDPOINT_URL_SSM",
+		     "ssm.endpoint_url",
+		     "ssm",
+		     "ssm-fips",
+		     "ssm",
+		     true},
 	[AWS_STS] = {{"STS", "sts", "2011-06-15", AWS_QUERY},
 		     "AWS_ENDPOINT_URL_STS",
 		     "sts.endpoint_url",
 		     "sts",
 		     "sts-fips",
-		     "sts"},
+		     "sts",
+		     true},
 };
 
 static const struct {
 	const char *prefix, *name, *suffix, *dual_suffix;
+	const char *iam_host, *iam_region;
 } partitions[] = {
-	{"cn-", "aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
-	{"eusc-", "aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu"},
-	{"us-iso-", "aws-iso", "c2s.ic.gov", NULL},
-	{"us-isob-", "aws-iso-b", "sc2s.sgov.gov", NULL},
-	{"us-gov-", "aws-us-gov", "amazonaws.com", "api.aws"},
-	{"", "aws", "amazonaws.com", "api.aws"},
+	{"cn-", "aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn",
+	 "iam.cn-north-1.amazonaws.com.cn", "cn-north-1"},
+	{"eusc-", "aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu",
+	 "iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"},
+	{"us-iso-", "aws-iso", "c2s.ic.gov", NULL, "iam.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"},
+	{"us-isob-", "aws-iso-b", "sc2s.sgov.gov", NULL, "iam.us-isob-east-1.sc2s.sgov.gov",
+	 "us-isob-east-1"},
+	{"us-gov-", "aws-us-gov", "amazonaws.com", "api.aws", "iam.us-gov.amazonaws.com",
+	 "us-gov-west-1"},
+	{"", "aws", "amazonaws.com", "api.aws", "iam.amazonaws.com", "us-east-1"},
 };
 
 const struct aws_service_info *aws_service_info(enum aws_service s)
@@ -66,6 +132,11 @@ const char *aws_region_partition(const char *region)
 const char *aws_region_suffix(const char *region)
 {
 	return partitions[partition_of(region)].suffix;
+}
+
+const char *aws_signing_region(enum aws_service s, const char *region)
+{
+	return s == AWS_IAM ? partitions[partition_of(region)].iam_region : region;
 }
 
 static int is_true(struct aws *a, const char *variable, const char *setting, bool *out,
@@ -144,10 +215,13 @@ int aws_endpoint(struct aws *a, enum aws_service s, const char *region, char **u
 	if (fips && !services[s].fips_label)
 		return error_set(err, ERROR_UNSUPPORTED, "%s has no FIPS endpoint",
 				 services[s].info.name);
-	/* In GovCloud the plain host of STS is the FIPS one. */
-	if (fips && s == AWS_STS && str_starts(region, "us-gov-"))
+	if (services[s].plain_fips_in_gov && str_starts(region, "us-gov-"))
 		fips = false;
-	if (dual && partitions[p].dual_suffix)
+	if (s == AWS_IAM)
+		*url = xstrfmt("https://%s", fips && p + 1 == ARRAY_SIZE(partitions)
+						     ? "iam-fips.amazonaws.com"
+						     : partitions[p].iam_host);
+	else if (dual && services[s].dual_label && partitions[p].dual_suffix)
 		*url = xstrfmt("https://%s.%s.%s",
 			       fips ? services[s].fips_label : services[s].dual_label, region,
 			       partitions[p].dual_suffix);

@@ -3,8 +3,24 @@
 
 #include "aws/aws.h"
 
-enum aws_service { AWS_ECR, AWS_ECR_PUBLIC, AWS_STS };
-enum aws_protocol { AWS_JSON, AWS_QUERY };
+enum aws_service {
+	AWS_AUTOSCALING, /* Application Auto Scaling */
+	AWS_EC2,
+	AWS_ECR,
+	AWS_ECR_PUBLIC,
+	AWS_ECS,
+	AWS_ELBV2,
+	AWS_IAM,
+	AWS_LOGS,
+	AWS_SECRETSMANAGER,
+	AWS_SSM,
+	AWS_STS,
+};
+enum aws_protocol {
+	AWS_JSON,  /* JSON 1.1 */
+	AWS_QUERY, /* a form, answered in XML; lists are NAME.member.N */
+	AWS_FORM,  /* EC2's own: lists are NAME.N */
+};
 
 struct aws_service_info {
 	const char *name;         /* "ECR" */
@@ -21,6 +37,8 @@ const struct aws_service_info *aws_service_info(enum aws_service s);
  */
 int aws_endpoint(struct aws *a, enum aws_service s, const char *region, char **url,
 		 struct error *err);
+/* The region that a signature names: IAM has one for a whole partition. */
+const char *aws_signing_region(enum aws_service s, const char *region);
 /* "aws", "aws-cn", ...: the partition that the region is in, as ARNs have it. */
 const char *aws_region_partition(const char *region);
 /* "amazonaws.com", "amazonaws.com.cn", ...: of the partition that the region is in. */

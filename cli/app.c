@@ -20,7 +20,7 @@ void app_init(struct app *a, char **envp, struct cancel *cancel)
 	a->terminal = terminal_new(STDERR_FILENO, isatty(STDERR_FILENO), !a->env.no_color,
 				   a->env.verbose);
 	a->reporter = terminal_reporter(a->terminal);
-	a->aws = aws_login_new(&a->env, a->reporter, cancel);
+	a->aws = aws_login_new(&a->env, &a->aws_flags, a->reporter, cancel);
 	a->docker_config = (struct docker_config_options){
 		.files = &a->env.auth_files,
 		.helper_env = a->env.envp,

@@ -36,6 +36,7 @@ struct app {
 	pthread_mutex_t lock;   /* of registry */
 	struct registry_client *registry;
 	struct docker_config_options docker_config;
+	struct aws_flags aws_flags; /* --profile and kin of the command */
 	struct aws_login *aws;
 	bool no_create_repo; /* --no-create-repo of the command */
 	struct sandbox *sandbox;

@@ -9,6 +9,7 @@
 struct aws_login {
 	pthread_mutex_t lock; /* one call at a time */
 	const struct environment *env;
+	const struct aws_flags *flags;
 	struct reporter *reporter;
 	const struct cancel *cancel;
 	struct aws *aws;
@@ -19,13 +20,14 @@ static const char *get_variable(void *arg, const char *name)
 	return environment_get(arg, name);
 }
 
-struct aws_login *aws_login_new(const struct environment *e, struct reporter *reporter,
-				const struct cancel *cancel)
+struct aws_login *aws_login_new(const struct environment *e, const struct aws_flags *flags,
+				struct reporter *reporter, const struct cancel *cancel)
 {
 	struct aws_login *l = xcalloc(1, sizeof(*l));
 
 	pthread_mutex_init(&l->lock, NULL);
 	l->env = e;
+	l->flags = flags;
 	l->reporter = reporter;
 	l->cancel = cancel;
 	return l;
@@ -56,6 +58,10 @@ static struct aws *get_aws(struct aws_login *l)
 		.arg = (void *)(uintptr_t)e,
 		.envp = e->envp,
 		.home = e->home,
+		.profile = l->flags->profile,
+		.region = l->flags->region,
+		.endpoint_url = l->flags->endpoint_url,
+		.retry_ms = e->retry_ms,
 		.http = {.ca_file = e->ca_file, .ca_dir = e->ca_dir, .connect_to = &e->connect_to},
 		.reporter = l->reporter,
 		.cancel = l->cancel,
@@ -64,6 +70,16 @@ static struct aws *get_aws(struct aws_login *l)
 	if (!l->aws)
 		l->aws = aws_new(&o);
 	return l->aws;
+}
+
+struct aws *aws_login_aws(struct aws_login *l)
+{
+	struct aws *aws;
+
+	pthread_mutex_lock(&l->lock);
+	aws = get_aws(l);
+	pthread_mutex_unlock(&l->lock);
+	return aws;
 }
 
 int aws_login_get(struct aws_login *l, const char *host, struct login *out, bool *found,

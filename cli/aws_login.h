@@ -10,9 +10,21 @@
 
 struct aws_login;
 
-struct aws_login *aws_login_new(const struct environment *e, struct reporter *reporter,
-				const struct cancel *cancel);
+/* Of the command line; NULL: not given. Views into argv. */
+struct aws_flags {
+	const char *profile, *region, *endpoint_url;
+};
+
+/* flags must outlive it: they are read when AWS is first needed. */
+struct aws_login *aws_login_new(const struct environment *e, const struct aws_flags *flags,
+				struct reporter *reporter, const struct cancel *cancel);
 void aws_login_free(struct aws_login *l);
+
+/*
+ * The same AWS for calls of a command's own: its credentials are asked for once. By the thread that runs the command, and never while
+ * blobs are on their way.
+ */
+struct aws *aws_login_aws(struct aws_login *l);
 
 bool aws_login_is_for(const char *host);
 /* As login_source's get; any thread. found false: the public registry, for which nobody needs a login to pull. */

@@ -115,6 +115,7 @@ void environment_init(struct environment *e, char **envp)
 	fs_no_openat2 = get_set(e, "SLIPWAY_TEST_NO_OPENAT2") != NULL;
 	e->retry_ms = get_ms(e, "SLIPWAY_TEST_RETRY_MS");
 	e->stall_ms = get_ms(e, "SLIPWAY_TEST_STALL_MS");
+	e->poll_ms = get_ms(e, "SLIPWAY_TEST_POLL_MS");
 	find_auth_files(e);
 	find_proxies(e);
 	if (get_set(e, "SLIPWAY_CONNECT_TO"))

@@ -19,9 +19,10 @@ struct environment {
 	char *default_platform;    /* DOCKER_DEFAULT_PLATFORM, NULL when not set */
 	char *sandbox_mode;        /* SLIPWAY_SANDBOX, NULL when not set */
 	bool no_color, verbose;
-	int retry_ms, stall_ms; /* SLIPWAY_TEST_RETRY_MS, SLIPWAY_TEST_STALL_MS; 0: as usual */
-	mode_t umask;           /* the user's, for files outside the store */
-	char **envp;            /* the process's own, for helpers */
+	/* SLIPWAY_TEST_RETRY_MS, SLIPWAY_TEST_STALL_MS, SLIPWAY_TEST_POLL_MS; 0: as usual */
+	int retry_ms, stall_ms, poll_ms;
+	mode_t umask; /* the user's, for files outside the store */
+	char **envp;  /* the process's own, for helpers */
 };
 
 void environment_init(struct environment *e, char **envp);
