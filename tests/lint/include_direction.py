@@ -15,7 +15,8 @@ MAY_INCLUDE = {
     "registry": {"net", "oci", "base"},
     "server": {"net", "oci", "base"},
     "aws": {"net", "base"},
-    "cli": {"aws", "builder", "registry", "server", "sandbox", "dockerfile", "oci", "net", "base"},
+    "deploy": {"aws", "oci", "base"},
+    "cli": {"aws", "builder", "deploy", "registry", "server", "sandbox", "dockerfile", "oci", "net", "base"},
 }
 # A header of the library, and the files that wrap it.
 LIBRARIES = [
