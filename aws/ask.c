@@ -108,7 +108,8 @@ static int read_json(const struct aws_question *q, const struct aws_answer *answ
 		*out = json_object();
 		return 0;
 	}
-	if (json_parse(&j, answer->body.buf, answer->body.len, where, err) < 0)
+	/* A line of a log is whatever a program wrote. */
+	if (json_parse_with_nul(&j, answer->body.buf, answer->body.len, where, err) < 0)
 		return -1;
 	if (!json_is_object(j))
 		return error_set(err, ERROR_CORRUPT, "%s: an object was expected", where);

@@ -82,7 +82,8 @@ static int check_shape(const char *text, size_t len, const char *where, struct e
 	return 0;
 }
 
-int json_parse(json_t **out, const char *text, size_t len, const char *where, struct error *err)
+static int parse(json_t **out, const char *text, size_t len, size_t flags, const char *where,
+		 struct error *err)
 {
 	json_error_t problem;
 	json_t *parsed;
@@ -90,7 +91,7 @@ int json_parse(json_t **out, const char *text, size_t len, const char *where, st
 
 	if (check_shape(text, len, where, err) < 0)
 		return -1;
-	parsed = json_loadb(text, len, JSON_REJECT_DUPLICATES, &problem);
+	parsed = json_loadb(text, len, flags, &problem);
 	if (!parsed) {
 		/* What stands near may be a secret. */
 		near = strstr(problem.text, " near ");
@@ -102,6 +103,17 @@ int json_parse(json_t **out, const char *text, size_t len, const char *where, st
 	}
 	*out = parsed;
 	return 0;
+}
+
+int json_parse(json_t **out, const char *text, size_t len, const char *where, struct error *err)
+{
+	return parse(out, text, len, JSON_REJECT_DUPLICATES, where, err);
+}
+
+int json_parse_with_nul(json_t **out, const char *text, size_t len, const char *where,
+			struct error *err)
+{
+	return parse(out, text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, where, err);
 }
 
 int json_parse_file(json_t **out, const char *path, size_t limit, struct error *err)

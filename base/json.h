@@ -29,6 +29,9 @@ static inline void json_scope_decref(json_t **j)
 
 /* ERROR_SYNTAX with where:line:column, never quoting the text, which may hold secrets. *out is a new reference. */
 int json_parse(json_t **out, const char *text, size_t len, const char *where, struct error *err);
+/* As json_parse, for text of programs: strings may hold \u0000 (json_string_length() counts it). */
+int json_parse_with_nul(json_t **out, const char *text, size_t len, const char *where,
+			struct error *err);
 int json_parse_file(json_t **out, const char *path, size_t limit, struct error *err);
 /* Required getters: ERROR_CORRUPT when missing or of another type. Views stay valid as long as obj. */
 int json_get_string(const json_t *obj, const char *key, const char **out, const char *where,

@@ -86,29 +86,32 @@ static void add_quoted(struct strbuf *out, const char *text)
 }
 
 /* The last lines that the container wrote; text keeps them. */
-static int add_log(const struct deploy_target *t, const json_t *definition, const char *task_arn,
+static int add_log(const struct deploy_target *t, const json_t *definition, const json_t *task,
 		   const char *name, struct strbuf *text, struct strbuf *out, struct error *err)
 {
-	AUTO(log_place) place = {0};
+	AUTO(log_places) places = {0};
 	AUTO(error) why = ERROR_INIT;
+	const struct log_place *place;
 
-	if (!log_place_find(&place, definition, name, task_arn)) {
+	log_places_read(&places, definition, task);
+	place = log_places_find(&places, name);
+	if (!place) {
 		strbuf_printf(out,
 			      "  log        %s writes to no CloudWatch log that slipway can read\n",
 			      name);
 		return 0;
 	}
 	/* What was written last takes a moment to arrive there. */
-	if (logs_tail(t, &place, LOG_LINES, text, &why) < 0 ||
+	if (logs_tail(t, place, LOG_LINES, text, &why) < 0 ||
 	    (!text->len && (deploy_target_pause(t, 0, &why) < 0 ||
-			    logs_tail(t, &place, LOG_LINES, text, &why) < 0))) {
+			    logs_tail(t, place, LOG_LINES, text, &why) < 0))) {
 		if (why.kind == ERROR_CANCELLED)
 			return error_move(err, &why);
-		strbuf_printf(out, "  log        %s %s could not be read: %s\n", place.group,
-			      place.stream, why.message);
+		strbuf_printf(out, "  log        %s %s could not be read: %s\n", place->group,
+			      place->stream, why.message);
 		return 0;
 	}
-	strbuf_printf(out, "  log        %s %s%s\n", place.group, place.stream,
+	strbuf_printf(out, "  log        %s %s%s\n", place->group, place->stream,
 		      text->len ? ", its last lines:" : ": nothing was written");
 	add_quoted(out, text->buf ? text->buf : "");
 	return 0;
@@ -163,7 +166,7 @@ int explain_task(const struct deploy_target *t, const json_t *task, const json_t
 	}
 	json_array_foreach(json_object_get(task, "containers"), i, c) add_container(out, c);
 	if (definition && end->culprit &&
-	    add_log(t, definition, arn, end->culprit, &log, out, err) < 0)
+	    add_log(t, definition, task, end->culprit, &log, out, err) < 0)
 		return -1;
 	explain_events(events, 0, out);
 	add_field(out, "console", url);

@@ -251,6 +251,18 @@ static void files_are_limited(void **state)
 	assert_error(json_parse_file(&j, path, 7, err), ERROR_NOT_FOUND, path);
 }
 
+static void nul_is_for_text_of_programs(void **state)
+{
+	static const char text[] = "{\"m\":\"a\\u0000b\"}";
+	AUTO_JSON *j = NULL;
+	json_t *refused = NULL;
+
+	(void)state;
+	assert_int_equal(json_parse(&refused, text, strlen(text), "t", NULL), -1);
+	assert_int_equal(json_parse_with_nul(&j, text, strlen(text), "t", NULL), 0);
+	assert_int_equal(json_string_length(json_object_get(j, "m")), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +276,7 @@ int main(void)
 		cmocka_unit_test(any_text_can_be_written),
 		cmocka_unit_test(pretty_has_two_spaces_and_a_newline),
 		cmocka_unit_test(files_are_limited),
+		cmocka_unit_test(nul_is_for_text_of_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
