@@ -36,6 +36,7 @@ struct exchange {
 	size_t header_bytes, body_limit;
 	int64_t body_at; /* next byte of the request's body */
 	bool has_headers, ended;
+	bool waiting; /* for bytes to send */
 	struct stall stall;
 	bool stalled;
 };
@@ -68,6 +69,10 @@ static size_t on_read(char *buffer, size_t size, size_t n, void *arg)
 		x->body_at += got;
 		return (size_t)got;
 	}
+	if (got == HTTP_BODY_LATER) {
+		x->waiting = true;
+		return CURL_READFUNC_PAUSE;
+	}
 	stop(x, &err);
 	return CURL_READFUNC_ABORT;
 }
@@ -84,17 +89,6 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 }
 
 /* ---- the answer ---------------------------------------------------------- */
-
-static void begin_answer(struct exchange *x, const char *line)
-{
-	struct http_response *res = x->res;
-	const char *space = strchr(line, ' ');
-
-	http_response_release(res);
-	strbuf_init(&res->body);
-	res->status = space ? (int)strtol(space + 1, NULL, 10) : 0;
-	x->has_headers = false;
-}
 
 static int end_headers(struct exchange *x, struct error *err)
 {
@@ -121,9 +115,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 		rc = error_set(&err, ERROR_CORRUPT, "the answer has more than %u bytes of headers",
 			       LIMIT_HTTP_HEADER_BYTES);
 	} else if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-		AUTO_FREE char *text = xstrndup(line, len);
-
-		begin_answer(x, text);
+		http_response_begin(x->res, line, len);
+		x->has_headers = false;
 	} else if (!x->has_headers) {
 		/* Headers that come later are trailers: nothing here needs them. */
 		if (len <= 2 && (line[0] == '\r' || line[0] == '\n'))
@@ -199,11 +192,16 @@ static int on_transfer(void *arg, curl_off_t down_total, curl_off_t down, curl_o
 	(void)up_total;
 	if (cancel_check(x->h->o.cancel, &err) < 0)
 		return stop(x, &err);
+	if (x->waiting) {
+		x->waiting = false;
+		stall_begin(&x->stall, time_monotonic_ns());
+		curl_easy_pause(x->h->curl, CURLPAUSE_CONT);
+	}
 	x->stalled = is_stalled(x, up, down);
 	if (x->stalled)
 		return -1;
-	if (x->req->on_progress)
-		x->req->on_progress(x->req->arg, up, down);
+	if (x->req->on_progress && x->req->on_progress(x->req->arg, up, down, &err) < 0)
+		return stop(x, &err);
 	return 0;
 }
 

@@ -64,6 +64,12 @@ struct http_request {
 	int64_t body_len; /* -1: no body */
 	int body_fd;      /* with body NULL and body_len > 0 */
 	int64_t body_offset;
+	/*
+	 * Instead of them: up to room bytes of the body from offset on. 0: not there yet, it is asked again at once, so it should wait a
+	 * moment first (a tenth of a second); the wait counts for no stall.
+	 */
+	int64_t (*read_body)(void *arg, int64_t offset, void *buffer, size_t room,
+			     struct error *err);
 	/* sees each piece of the body before it is sent, from offset 0 on; -1 aborts */
 	int (*on_body)(void *arg, int64_t offset, const void *data, size_t len, struct error *err);
 	/* answer: the body of a 2xx goes to sink when given, else into response->body up to body_limit */
@@ -71,7 +77,8 @@ struct http_request {
 	size_t body_limit; /* 0: LIMIT_MANIFEST_BYTES; an answer beyond it is ERROR_CORRUPT */
 	/* called when status and headers are complete in *res, before the body; -1 aborts */
 	int (*on_headers)(void *arg, const struct http_response *res, struct error *err);
-	void (*on_progress)(void *arg, int64_t sent, int64_t received);
+	/* often, at least once a second; -1 aborts */
+	int (*on_progress)(void *arg, int64_t sent, int64_t received, struct error *err);
 	void *arg;
 };
 
@@ -109,6 +116,8 @@ const char *http_status_text(int status);
 int64_t http_parse_date(const char *text);
 /* A header that is a number of bytes: digits, 15 at most; -1 for anything else, NULL included. */
 int64_t http_parse_bytes(const char *text);
+/* A status line: what was answered before it is forgotten (100, 417). */
+void http_response_begin(struct http_response *res, const char *line, size_t len);
 /* A released or zeroed response may be used again. */
 void http_response_release(struct http_response *res);
 

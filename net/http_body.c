@@ -16,6 +16,10 @@ int64_t http_body_read(const struct http_request *req, int64_t at, char *buffer,
 		return 0;
 	if (req->body) {
 		memcpy(buffer, (const char *)req->body + at, (size_t)n);
+	} else if (req->read_body) {
+		n = (ssize_t)req->read_body(req->arg, at, buffer, (size_t)n, err);
+		if (n <= 0)
+			return n < 0 ? -1 : HTTP_BODY_LATER;
 	} else {
 		do {
 			n = pread(req->body_fd, buffer, (size_t)n, req->body_offset + at);

@@ -57,6 +57,16 @@ const char *http_status_text(int status)
 	return "";
 }
 
+void http_response_begin(struct http_response *res, const char *line, size_t len)
+{
+	AUTO_FREE char *text = xstrndup(line, len);
+	const char *space = strchr(text, ' ');
+
+	http_response_release(res);
+	strbuf_init(&res->body);
+	res->status = space ? (int)strtol(space + 1, NULL, 10) : 0;
+}
+
 const char *http_header_get(const struct http_response *res, const char *name, int nth)
 {
 	for (size_t i = 0; i < res->n_headers; i++) {

@@ -403,17 +403,41 @@ static int check_bytes(const struct ingest *in, const struct digest *got, int64_
 	return 0;
 }
 
-int ingest_commit(struct ingest *in, struct digest *digest, int64_t size, struct error *err)
+static int verify(struct ingest *in, struct digest *got, int64_t size, struct error *err)
 {
 	if (!is_usable(in))
 		return error_set(err, ERROR_SYSTEM, "store %s: an earlier write failed",
 				 describe(in));
-	struct digest got = digester_final(&in->digester);
+	*got = digester_final(&in->digester);
+	if (check_bytes(in, got, size, err) == 0)
+		return 0;
+	forget(in, true);
+	return -1;
+}
 
-	if (check_bytes(in, &got, size, err) < 0) {
-		forget(in, true);
+int ingest_check(struct ingest *in, int64_t size, struct error *err)
+{
+	struct digest got;
+
+	if (verify(in, &got, size, err) < 0)
 		return -1;
-	}
+	in->failed = true;
+	return 0;
+}
+
+int ingest_reader(const struct ingest *in, int *fd, struct error *err)
+{
+	/* Opened anew: a duplicate would share the lock of the owner, and hold it longer. */
+	*fd = openat(store_dirfd(in->store), in->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return *fd < 0 ? error_errno(err, "read %s", in->name) : 0;
+}
+
+int ingest_commit(struct ingest *in, struct digest *digest, int64_t size, struct error *err)
+{
+	struct digest got;
+
+	if (verify(in, &got, size, err) < 0)
+		return -1;
 	if (store_touch(in->store, &got, in->size)) {
 		forget(in, true);
 	} else {

@@ -37,6 +37,10 @@ int ingest_copy(struct ingest *in, int fd, const char *name, struct error *err);
  * ERROR_CORRUPT, partial file removed. A failed fsync is final: the file is removed.
  */
 int ingest_commit(struct ingest *in, struct digest *digest, int64_t size, struct error *err);
+/* Verifies as ingest_commit() does, and leaves the file where it is, for who reads it and then discards it: it takes no more bytes. */
+int ingest_check(struct ingest *in, int64_t size, struct error *err);
+/* The partial file of a digest, to be read while it grows; the caller closes *fd. */
+int ingest_reader(const struct ingest *in, int *fd, struct error *err);
 void ingest_free(struct ingest *in);
 
 /*

@@ -8,6 +8,8 @@
 
 #include "registry/client.h"
 
+struct relay;
+
 /* One transfer. */
 struct blob_job {
 	struct registry_client *client;
@@ -16,6 +18,8 @@ struct blob_job {
 	const struct descriptor *blob;
 	int step;                /* progress; 0: none */
 	const atomic_bool *stop; /* NULL: never */
+	struct relay *relay;     /* a download: who reads it while it comes; NULL: nobody */
+	bool passes; /* what has to be fetched for an upload does not stay in the store */
 };
 
 int blob_download(const struct blob_job *job, struct error *err);

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "registry/auth.h"
 #include "registry/certs.h"
+#include "registry/parallel.h"
 
 #define MAX_IDLE 8
 /* A plain server may wait for more of a TLS hello: where plain HTTP is likely, do not wait as long. */
@@ -60,6 +61,7 @@ void registry_client_free(struct registry_client *c)
 		c->hosts = next;
 	}
 	registry_client_free(c->for_mirrors);
+	pool_free(c->fetchers);
 	strlist_release(&c->warnings);
 	strlist_release(&c->mirrors_down);
 	pthread_mutex_destroy(&c->lock);
@@ -211,6 +213,18 @@ bool host_fall_back(struct registry_host *h, const struct url *tried, const stru
 }
 
 /* ---- requests ------------------------------------------------------------ */
+
+struct pool *client_fetchers(struct registry_client *c)
+{
+	struct pool *pool;
+
+	pthread_mutex_lock(&c->lock);
+	if (!c->fetchers)
+		c->fetchers = pool_new(PARALLEL_BLOBS);
+	pool = c->fetchers;
+	pthread_mutex_unlock(&c->lock);
+	return pool;
+}
 
 int client_sleep(struct registry_client *c, int64_t ns, struct error *err)
 {

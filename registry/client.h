@@ -46,6 +46,7 @@ struct registry_client {
 	bool warned_of_search_list;
 	struct registry_client *for_mirrors; /* the same with less patience; NULL: there are none */
 	pthread_mutex_t sources_lock;        /* mount sources: read-modify-write */
+	struct pool *fetchers;               /* made when it is first needed */
 };
 
 /* The host of an image name, or of a URL that a registry sent us to. Never NULL. */
@@ -81,6 +82,12 @@ void host_send_last(struct registry_host *h, const struct url *url, const char *
 /* Largest body that the host is known to take; 0: not known to be limited. */
 int64_t host_chunk_bytes(struct registry_host *h);
 void host_set_chunk_bytes(struct registry_host *h, int64_t bytes);
+
+/*
+ * Threads for downloads that others wait for: in the pool of the options they might stand in line behind those who wait. They
+ * themselves wait for nobody.
+ */
+struct pool *client_fetchers(struct registry_client *c);
 
 /* Waits; ERROR_CANCELLED at a signal. */
 int client_sleep(struct registry_client *c, int64_t ns, struct error *err);

@@ -1,6 +1,6 @@
 /*
  * From repository to repository: the documents come whole, with every platform and attestation, and go on as they are, so digests
- * stay. Blobs are mounted where source and destination are one registry, and pass through the store otherwise.
+ * stay. Blobs are mounted where source and destination are one registry; others are sent on while they still come in.
  */
 #include <string.h>
 
@@ -84,5 +84,5 @@ int registry_copy(struct registry_client *c, struct store *s, const struct image
 				 "the destination names %s, and the source is %s: give it a tag "
 				 "or nothing",
 				 to->digest.text, top.digest.text);
-	return registry_push(c, s, to, &top, out, err);
+	return registry_hand_on(c, s, to, &top, out, err);
 }

@@ -5,6 +5,7 @@
 #include "registry/blobs.h"
 #include "registry/endpoints.h"
 #include "registry/policy.h"
+#include "registry/relay.h"
 #include "registry/remote_error.h"
 #include "registry/request.h"
 #include "registry/retry.h"
@@ -47,7 +48,9 @@ int blob_check_stop(const struct blob_job *job, struct error *err)
 
 void blob_progress(const struct blob_job *job, int64_t done, int64_t *said)
 {
-	if (!job->step || (done - *said < PROGRESS_STEP && done < job->blob->size && done >= *said))
+	/* The upload that follows tells how far it is. */
+	if (!job->step || job->relay ||
+	    (done - *said < PROGRESS_STEP && done < job->blob->size && done >= *said))
 		return;
 	*said = done;
 	report_step_progress(job->client->o.reporter, job->step, done, job->blob->size);
@@ -66,8 +69,26 @@ static int download_write(struct sink *s, const void *data, size_t len, struct e
 				 (long long)d->job->blob->size, d->job->blob->digest.text);
 	if (sink_write(ingest_sink(d->in), data, len, err) < 0)
 		return -1;
+	if (d->job->relay)
+		relay_grown(d->job->relay, ingest_size(d->in));
 	blob_progress(d->job, ingest_size(d->in), &d->said);
 	return 0;
+}
+
+static int start_again(struct download *d, struct error *err)
+{
+	if (d->job->relay)
+		relay_grown(d->job->relay, 0);
+	return ingest_restart(d->in, err);
+}
+
+static int on_progress(void *arg, int64_t sent, int64_t received, struct error *err)
+{
+	const struct download *d = arg;
+
+	(void)sent;
+	(void)received;
+	return blob_check_stop(d->job, err);
 }
 
 /* "bytes 100-199/200" (RFC 9110 14.4): does it begin where we stopped, and is the whole what was promised? */
@@ -116,7 +137,7 @@ static int on_headers(void *arg, const struct http_response *res, struct error *
 		return -1;
 	/* The server does not know ranges: everything comes again. */
 	if (res->status == 200 && ingest_size(d->in) > 0)
-		return ingest_restart(d->in, err);
+		return start_again(d, err);
 	return 0;
 }
 
@@ -141,6 +162,7 @@ static int attempt(struct download *d, const struct url *foreign, struct http_re
 			 .body_len = -1,
 			 .sink = &d->sink,
 			 .on_headers = on_headers,
+			 .on_progress = on_progress,
 			 .arg = d},
 		.step = job->step,
 	};
@@ -149,7 +171,7 @@ static int attempt(struct download *d, const struct url *foreign, struct http_re
 	d->sink = (struct sink){.write = download_write};
 	d->restart = false;
 	d->ranged = have > 0 && !d->no_range;
-	if (have > 0 && d->no_range && ingest_restart(d->in, err) < 0)
+	if (have > 0 && d->no_range && start_again(d, err) < 0)
 		return -1;
 	if (d->ranged)
 		strlist_addf(&headers, "Range: bytes=%lld-", (long long)have);
@@ -187,6 +209,7 @@ static int transfer(struct download *d, const struct url *foreign, struct http_r
 	struct retry retry;
 
 	retry_begin(&retry, client_host(d->job->client, d->job->repository), d->job->step, d->what);
+	retry.stop = d->job->stop;
 	while (ingest_size(d->in) < d->job->blob->size) {
 		AUTO(error) why = ERROR_INIT;
 		AUTO(url) final = {0};
@@ -249,7 +272,7 @@ static int fetch_all(struct download *d, struct error *err)
 	int rc;
 
 	/* More than the whole: left by a blob of another promised size. */
-	if (ingest_size(d->in) > job->blob->size && ingest_restart(d->in, err) < 0)
+	if (ingest_size(d->in) > job->blob->size && start_again(d, err) < 0)
 		return -1;
 	rc = transfer(d, NULL, &res, err);
 	if (rc == 0 && res.status == 404 && blob_is_foreign(job->blob) && job->blob->urls.n)
@@ -258,8 +281,21 @@ static int fetch_all(struct download *d, struct error *err)
 		return remote_error(err, d->what, job->repository->host, &res);
 	if (rc < 0)
 		return remote_unreachable(err, d->what, job->repository->host);
-	if (ingest_commit(d->in, NULL, job->blob->size, err) < 0)
-		return error_wrap(err, "%s", d->what);
+	rc = job->relay && job->passes ? ingest_check(d->in, job->blob->size, err)
+				       : ingest_commit(d->in, NULL, job->blob->size, err);
+	return rc < 0 ? error_wrap(err, "%s", d->what) : 0;
+}
+
+/* Its reader goes on with this file. */
+static int show(const struct download *d, struct error *err)
+{
+	int fd;
+
+	if (!d->job->relay || ingest_is_present(d->in))
+		return 0;
+	if (ingest_reader(d->in, &fd, err) < 0)
+		return -1;
+	relay_open(d->job->relay, fd, ingest_size(d->in));
 	return 0;
 }
 
@@ -272,17 +308,25 @@ static int download_from(const struct blob_job *job, struct error *err)
 
 		d.what = xstrfmt("pull blob %s of %s/%s", job->blob->digest.text,
 				 job->repository->host, job->repository->path);
-		if (ingest_begin(&d.in, job->store, &job->blob->digest, err) < 0)
+		if (ingest_begin(&d.in, job->store, &job->blob->digest, err) < 0 ||
+		    show(&d, err) < 0)
 			return -1;
-		if (ingest_is_present(d.in) || fetch_all(&d, &why) == 0)
+		if (ingest_is_present(d.in))
 			break;
+		if (fetch_all(&d, &why) == 0) {
+			if (job->relay && job->passes)
+				job->relay->ingest = take_ptr(d.in);
+			break;
+		}
+		if (job->relay)
+			relay_grown(job->relay, 0);
 		if (why.kind != ERROR_CORRUPT || d.other || i > 0)
 			return error_move(err, &why);
 		if (job->step)
 			report_step_note(job->client->o.reporter, job->step, "%s; once more",
 					 why.message);
 		if (ingest_size(d.in) > 0)
-			ingest_restart(d.in, NULL);
+			start_again(&d, NULL);
 	}
 	return 0;
 }

@@ -14,6 +14,7 @@ struct push_set {
 	struct registry_client *client;
 	struct store *store;
 	const struct image_ref *ref;
+	bool passes; /* blobs that are not here are only handed on */
 	struct descriptor *blobs;
 	size_t n_blobs, blobs_cap;
 	struct descriptor *manifests; /* children before the index that lists them */
@@ -196,6 +197,7 @@ static int push_one(void *arg, size_t i, const atomic_bool *stop, struct error *
 		.repository = set->ref,
 		.blob = d,
 		.stop = stop,
+		.passes = set->passes,
 	};
 	enum upload_outcome outcome;
 	char id[24];
@@ -316,10 +318,11 @@ static int push(struct push_set *set, const struct descriptor *d, struct error *
 	return push_manifests(set, err);
 }
 
-int registry_push(struct registry_client *c, struct store *s, const struct image_ref *ref,
-		  const struct descriptor *d, struct push_result *out, struct error *err)
+static int push_image(struct registry_client *c, struct store *s, const struct image_ref *ref,
+		      const struct descriptor *d, bool passes, struct push_result *out,
+		      struct error *err)
 {
-	AUTO(push_set) set = {.client = c, .store = s, .ref = ref};
+	AUTO(push_set) set = {.client = c, .store = s, .ref = ref, .passes = passes};
 	int rc;
 
 	pthread_mutex_init(&set.lock, NULL);
@@ -327,4 +330,16 @@ int registry_push(struct registry_client *c, struct store *s, const struct image
 	pthread_mutex_destroy(&set.lock);
 	*out = set.result;
 	return rc;
+}
+
+int registry_push(struct registry_client *c, struct store *s, const struct image_ref *ref,
+		  const struct descriptor *d, struct push_result *out, struct error *err)
+{
+	return push_image(c, s, ref, d, false, out, err);
+}
+
+int registry_hand_on(struct registry_client *c, struct store *s, const struct image_ref *ref,
+		     const struct descriptor *d, struct push_result *out, struct error *err)
+{
+	return push_image(c, s, ref, d, true, out, err);
 }

@@ -101,6 +101,9 @@ struct push_result {
 /* Blobs, then manifest (an index: children first), then the tag. d: manifest or index in the store; every blob is checked while it is sent. */
 int registry_push(struct registry_client *c, struct store *s, const struct image_ref *ref,
 		  const struct descriptor *d, struct push_result *out, struct error *err);
+/* The same; blobs that are not here, but known to be in a registry, pass through and do not stay in the store. */
+int registry_hand_on(struct registry_client *c, struct store *s, const struct image_ref *ref,
+		     const struct descriptor *d, struct push_result *out, struct error *err);
 /* One blob alone, for push while building. */
 int registry_push_blob(struct registry_client *c, struct store *s, const struct image_ref *ref,
 		       const struct descriptor *blob, int step, struct push_result *out,
@@ -114,8 +117,9 @@ int registry_place_blob(struct registry_client *c, struct store *s, const struct
 			const struct descriptor *blob, bool *placed, struct error *err);
 
 /*
- * skopeo copy, crane cp: what from names, an index with all it lists, under the name to; the digest stays. Blobs that pass
- * through remain in the store until a prune.
+ * skopeo copy, crane cp: what from names, an index with all it lists, under the name to; the digest stays. A blob is sent while it is still
+ * fetched, and does not stay in the store, which needs room for those under way; the manifests remain until a prune. What
+ * was fetched of a blob that could not be sent whole remains too, and is not fetched again by the next copy or pull.
  */
 int registry_copy(struct registry_client *c, struct store *s, const struct image_ref *from,
 		  const struct image_ref *to, struct push_result *out, struct error *err);

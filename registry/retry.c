@@ -11,6 +11,7 @@
 #define MAX_RETRIES    6
 #define BASE_MS        500
 #define MAX_DELAY_NS   (30 * NS_PER_S)
+#define MAX_NAP_NS     (NS_PER_S / 5)
 #define MAX_AFTER_S    300
 #define PROGRESS_BYTES (1ll << 20)
 #define PROGRESS_TIME  (60 * NS_PER_S)
@@ -119,6 +120,22 @@ static void say(const struct retry *r, const struct http_response *res, const st
 			   r->failures, seconds);
 }
 
+static int wait_out(const struct retry *r, int64_t delay, struct error *err)
+{
+	int64_t end = time_monotonic_ns() + delay, left;
+
+	while ((left = end - time_monotonic_ns()) > 0) {
+		if (r->stop && atomic_load(r->stop))
+			return error_set(err, ERROR_CANCELLED,
+					 "ended because another transfer failed");
+		if (r->stop && left > MAX_NAP_NS)
+			left = MAX_NAP_NS;
+		if (client_sleep(r->host->client, left, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int retry_again(struct retry *r, const struct http_response *res, const struct error *why,
 		int64_t progress, struct error *err)
 {
@@ -144,5 +161,5 @@ int retry_again(struct retry *r, const struct http_response *res, const struct e
 	say(r, res, why, delay);
 	if (res && (res->status == 429 || asked >= 0))
 		host_pause(r->host, delay);
-	return client_sleep(r->host->client, delay, err) < 0 ? -1 : 1;
+	return wait_out(r, delay, err) < 0 ? -1 : 1;
 }

@@ -14,6 +14,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "registry/client.h"
 
 struct retry {
@@ -22,12 +24,13 @@ struct retry {
 	const char *what; /* view */
 	int failures;     /* since the last progress */
 	int64_t last_break_ns;
+	const atomic_bool *stop; /* ends the wait; NULL: never. Set after retry_begin() */
 };
 
 void retry_begin(struct retry *r, struct registry_host *host, int step, const char *what);
 /*
  * After an attempt: res is its answer, or NULL when it failed with *why. progress: bytes that it moved and that need not
- * move again. 1: waited, try again; 0: this is the result; -1: cancelled while waiting.
+ * move again. 1: waited, try again; 0: this is the result; -1: cancelled or stopped while waiting.
  */
 int retry_again(struct retry *r, const struct http_response *res, const struct error *why,
 		int64_t progress, struct error *err);

@@ -11,6 +11,7 @@
 
 static void upload_release(struct upload *u)
 {
+	upload_source_close(u);
 	strlist_release(&u->scopes);
 	free(u->what);
 	if (u->fd >= 0)
@@ -106,21 +107,6 @@ static int try_mounts(const struct upload *u, bool *mounted, char **from, struct
 	return 0;
 }
 
-static int open_blob(struct upload *u, struct error *err)
-{
-	const struct blob_job *job = u->job;
-	int64_t size;
-
-	/* A layer that a build did not need here is fetched from where it is known to be. */
-	if (!store_has(job->store, &job->blob->digest, job->blob->size) &&
-	    blob_fetch_known(job, err) < 0)
-		return error_wrap(err, "%s", u->what);
-	if (store_open_blob(job->store, &job->blob->digest, job->blob->size, &u->fd, &size, err) <
-	    0)
-		return error_wrap(err, "%s", u->what);
-	return 0;
-}
-
 /* Without sending it. *session: as try_mounts() leaves it. */
 static int place(struct upload *u, enum upload_outcome *outcome, char **from, struct url *session,
 		 struct http_response *res, struct error *err)
@@ -161,8 +147,9 @@ int blob_upload(const struct blob_job *job, enum upload_outcome *outcome, char *
 		    !digest_equal(&empty, &job->blob->digest))
 			return error_set(err, ERROR_CORRUPT, "%s: an empty blob of another digest",
 					 u.what);
-		if (open_blob(&u, err) < 0 || upload_send(&u, &session, &res, err) < 0)
+		if (upload_source_open(&u, err) < 0 || upload_send(&u, &session, &res, err) < 0)
 			return -1;
+		u.sent = true;
 	}
 	sources_add(job->client, job->store, &job->blob->digest, job->repository);
 	return 0;

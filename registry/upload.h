@@ -12,8 +12,10 @@ struct upload {
 	struct registry_host *host;
 	struct strlist scopes;
 	char *what;
-	int fd;
-	struct digester digester; /* of what has been given to the connection */
+	int fd;                    /* of all bytes; -1 while they come */
+	struct incoming *incoming; /* upload_source.c */
+	bool sent;                 /* done: what passes through need not stay */
+	struct digester digester;  /* of what has been given to the connection */
 	int64_t hashed, said;
 	int64_t base; /* of the blob: where the request under way begins */
 	bool corrupt;
@@ -40,7 +42,20 @@ void upload_abandon(const struct upload *u, const struct url *session);
 /* The registry has lost the session, or will not go on with it. */
 bool upload_is_lost(const struct http_response *res);
 /* For http_request.on_progress. */
-void upload_on_progress(void *upload, int64_t sent, int64_t received);
+int upload_on_progress(void *upload, int64_t sent, int64_t received, struct error *err);
+
+/* The bytes: from the store, or as they come from where they are known to be. Waits for the first of them. */
+int upload_source_open(struct upload *u, struct error *err);
+void upload_source_close(struct upload *u);
+/* For http_request.read_body while u->incoming is set. */
+int64_t upload_source_read(void *upload, int64_t at, void *buffer, size_t room, struct error *err);
+/* Until all are here, and right: u->fd is set. */
+int upload_source_whole(struct upload *u, struct error *err);
+/*
+ * After a request that failed: -1 when the source has, which is final; 1 when wrong bytes came from it, and now the right ones are
+ * here; 0: it was not the source.
+ */
+int upload_source_judge(struct upload *u, struct error *err);
 
 /*
  * All bytes, until they are there. *session (its scheme set) is a session that a refused mount has opened; it is used up.

@@ -238,8 +238,8 @@ int upload_send_chunks(struct upload *u, struct http_response *res, bool *stuck,
 	AUTO(chunks) c = {.u = u};
 
 	/* Pieces may be sent more than once, so the whole is verified before the first. */
-	if (store_verify_blob(u->job->store, &blob->digest, blob->size, err) < 0)
-		return error_wrap(err, "%s: damaged in the store, not sent", u->what);
+	if (upload_source_whole(u, err) < 0)
+		return -1;
 	if (host_chunk_bytes(u->host) == 0) {
 		int64_t half = blob->size / 2;
 

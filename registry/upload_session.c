@@ -102,12 +102,13 @@ static int on_body(void *arg, int64_t offset, const void *data, size_t len, stru
 	return error_set(err, ERROR_CORRUPT, "the stored content has the digest %s", got.text);
 }
 
-void upload_on_progress(void *arg, int64_t sent, int64_t received)
+int upload_on_progress(void *arg, int64_t sent, int64_t received, struct error *err)
 {
 	struct upload *u = arg;
 
 	(void)received;
 	blob_progress(u->job, u->base + sent, &u->said);
+	return blob_check_stop(u->job, err);
 }
 
 static int put_bytes(struct upload *u, const struct url *session, struct http_response *res,
@@ -121,6 +122,7 @@ static int put_bytes(struct upload *u, const struct url *session, struct http_re
 	r.url = session;
 	r.http.headers = &headers;
 	r.http.body_fd = u->fd;
+	r.http.read_body = u->incoming ? upload_source_read : NULL;
 	r.http.body_len = blob->size;
 	r.http.body = blob->size ? NULL : "";
 	r.http.on_body = on_body;
@@ -154,6 +156,9 @@ int upload_check_stored(const struct upload *u, const struct http_response *res,
 
 static int corrupt_blob(const struct upload *u, struct error *err)
 {
+	if (u->incoming)
+		return error_wrap(err, "%s: what was fetched changed on its way, not sent",
+				  u->what);
 	store_quarantine(u->job->store, &u->job->blob->digest);
 	error_wrap(err, "%s: damaged in the store, not sent", u->what);
 	return error_hint(err,
@@ -193,7 +198,7 @@ static int send_whole(struct upload *u, struct url *opened, struct retry *retry,
 	AUTO(url) session = {0};
 	AUTO(url) target = {0};
 	bool present;
-	int again, rc;
+	int again, rc, source;
 
 	*opened = (struct url){0};
 	if ((!answered.scheme && upload_open(u, res, &answered, err) < 0) ||
@@ -202,6 +207,12 @@ static int send_whole(struct upload *u, struct url *opened, struct retry *retry,
 	url_copy(&target, &session);
 	upload_add_digest(u, &target);
 	rc = put_bytes(u, &target, res, &why);
+	source = rc < 0 ? upload_source_judge(u, err) : 0;
+	if (source != 0) {
+		upload_abandon(u, &session);
+		*outcome = SEND_AGAIN;
+		return source < 0 ? -1 : 0;
+	}
 	if (u->corrupt)
 		return give_up(u, &session, &why, err);
 	if (rc == 0 && res->status == 413) {

@@ -214,15 +214,6 @@ def test_file_that_grows_while_it_is_read(slipway, context, options):
         result.fails("big", "changed")
 
 
-def high_water(pid):
-    """Peak resident KiB of a running program; 0 when it has ended."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-            return next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), 0)
-    except FileNotFoundError:
-        return 0
-
-
 def make_many(folder, files):
     for number in range(files):
         if number % 1000 == 0:
@@ -231,14 +222,8 @@ def make_many(folder, files):
 
 
 def peak_of_build(slipway, top):
-    """KiB of resident memory; what wait4 tells would be the peak of the process that forked, which is pytest."""
-    process = slipway.start("build", "-q", "-t", "big:1", top, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, high_water(process.pid))
-        time.sleep(0.01)
-    assert process.returncode == 0, process.stderr.read().decode()
-    return peak
+    """KiB of resident memory."""
+    return processes.peak_memory(slipway.start("build", "-q", "-t", "big:1", top, stdout=subprocess.DEVNULL))
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ the regular expression "path"; after "skip" such requests (0), "times" times (1;
   reset_upload            the request's body is read so far, then RST
   reset_after             the request is carried out, then RST instead of the answer
   ignore_range            Range is not looked at
+  hold_at, hold           so many bytes of the answer's body, a call of hold, the rest
   corrupt                 the byte at this place of the answer's body is changed
   drip                    seconds between the bytes of the answer's body
   expire_tokens           all tokens end before the request is looked at
@@ -231,8 +232,9 @@ class Handler(Uploads, http.server.BaseHTTPRequestHandler):
                 self.wfile.flush()
                 time.sleep(rule["drip"])
         else:
-            self.wfile.write(body[:end])
-            self.wfile.flush()
+            self.wfile.write(body[:rule.get("hold_at", 0)])
+            rule.get("hold", int)()
+            self.wfile.write(body[rule.get("hold_at", 0):end])
         if "reset" in rule:
             # What was sent shall be read first: a reset takes the rest with it.
             time.sleep(0.05)

@@ -63,6 +63,25 @@ def wait_until(condition, seconds=5.0):
         time.sleep(0.02)
 
 
+def high_water(pid):
+    """Peak resident KiB of a running program; 0 when it has ended."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+            return next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), 0)
+    except FileNotFoundError:
+        return 0
+
+
+def peak_memory(process):
+    """The same of a Popen that ends well; what wait4 tells would be the peak of the process that forked, which is pytest."""
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, high_water(process.pid))
+        time.sleep(0.01)
+    assert process.returncode == 0, process.stderr.read().decode()
+    return peak
+
+
 def leftovers(folder):
     """What is still there of a test that worked in the folder, as a list of sentences."""
     wait_until(lambda: not descendants(), 2)

@@ -164,12 +164,75 @@ static void test_short_body(void **state)
 	strbuf_release(&p.text);
 }
 
+/* A body whose bytes come with pauses. */
+struct slow {
+	int pauses;  /* left */
+	int64_t end; /* where the pauses are made */
+	bool stop;
+};
+
+static int64_t read_slowly(void *arg, int64_t offset, void *buffer, size_t room, struct error *err)
+{
+	struct slow *s = arg;
+
+	(void)err;
+	if (offset >= s->end && s->pauses > 0) {
+		s->pauses--;
+		usleep(100000);
+		return 0;
+	}
+	if (offset < s->end && (int64_t)room > s->end - offset)
+		room = (size_t)(s->end - offset);
+	memset(buffer, 'x', room);
+	return (int64_t)room;
+}
+
+static int stop_it(void *arg, int64_t sent, int64_t received, struct error *err)
+{
+	const struct slow *s = arg;
+
+	(void)received;
+	return s->stop && sent > 0 ? error_set(err, ERROR_CANCELLED, "enough of it") : 0;
+}
+
+static void test_body_that_is_waited_for(void **state)
+{
+	static const struct http_options IMPATIENT = {.stall_timeout_ms = 500};
+	AUTO_PTR(http) h = client(&IMPATIENT);
+	AUTO_FREE char *url = xstrfmt("%s/x", plain.url);
+	AUTO_FREE char *arrived = NULL;
+	AUTO(http_response) res = {0};
+	struct slow s = {.pauses = 12, .end = 1500000};
+	struct http_request req = {
+		.method = "PUT",
+		.url = url,
+		.body_len = 2500000,
+		.read_body = read_slowly,
+		.on_progress = stop_it,
+		.arg = &s,
+	};
+
+	(void)state;
+	/* The pauses are longer than a connection may stall: it is not the connection. */
+	fake_rule(&plain, "{\"path\": \"^/x\", \"status\": 201}");
+	assert_ok(http_send(h, &req, &res, err));
+	assert_int_equal(res.status, 201);
+	assert_int_equal(s.pauses, 0);
+	arrived = fake_seen(&plain, "PUT", "^/x", 0, "body");
+	assert_int_equal(atol(arrived), 2500000);
+	/* While it waits it hears of the end. */
+	s = (struct slow){.pauses = 1000, .end = 300000, .stop = true};
+	fake_rule(&plain, "{\"path\": \"^/x\", \"status\": 201}");
+	assert_error(http_send(h, &req, &res, err), ERROR_CANCELLED, "enough of it");
+	assert_true(s.pauses > 900);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		http_test(test_upload),         http_test(test_no_second_sending),
 		http_test(test_body_held_back), http_test(test_expectation_refused),
-		http_test(test_short_body),
+		http_test(test_short_body),     http_test(test_body_that_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
