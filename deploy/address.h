@@ -1,0 +1,22 @@
+/* Where a task is reached. */
+#pragma once
+
+#include "base/strlist.h"
+#include "deploy/target.h"
+
+struct task_address {
+	char *public_ip;  /* NULL: none */
+	char *private_ip; /* NULL: none */
+	struct strlist
+		ports; /* "3000": TCP ports as the outside sees them, in the task definition's order */
+};
+
+void task_address_release(struct task_address *a);
+/*
+ * Of a running task: the public address of its network interface (EC2 DescribeNetworkInterfaces), else of the instance it runs on.
+ * What may not be asked stays NULL; a refusal is a warning, not an error.
+ */
+int task_address_find(struct task_address *out, const struct deploy_target *t, const json_t *task,
+		      const json_t *definition, struct error *err);
+
+CLEANUP_RELEASE(task_address)

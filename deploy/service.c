@@ -1,0 +1,366 @@
+#include "deploy/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/time.h"
+#include "deploy/task_end.h"
+
+#define ROLE_SECONDS  60
+#define DRAIN_SECONDS 300
+
+void service_rollout_release(struct service_rollout *r)
+{
+	if (!r)
+		return;
+	free(r->service);
+	free(r->deployment);
+	free(r->service_deployment);
+	free(r->definition);
+	free(r->previous);
+	free(r->seen_before);
+	*r = (struct service_rollout){0};
+}
+
+json_t *service_deployment(const json_t *service, const char *id)
+{
+	json_t *d;
+	size_t i;
+
+	json_array_foreach(json_object_get(service, "deployments"), i,
+			   d) if (strcmp(aws_text(d, "id"), id) == 0) return d;
+	return NULL;
+}
+
+json_t *service_primary(const json_t *service)
+{
+	json_t *d;
+	size_t i;
+
+	json_array_foreach(json_object_get(service, "deployments"), i,
+			   d) if (strcmp(aws_text(d, "status"), "PRIMARY") == 0) return d;
+	return NULL;
+}
+
+/* Of any state; *service NULL: there is none. */
+static int describe(const struct deploy_target *t, const char *name, json_t **service,
+		    struct error *err)
+{
+	AUTO_JSON *params = json_pack("{s:s, s:[s], s:[s]}", "cluster", t->cluster, "services",
+				      name, "include", "TAGS");
+	AUTO(aws_reply) reply = {0};
+	json_t *found;
+
+	*service = NULL;
+	if (aws_ask(t->aws,
+		    &(struct aws_question){.service = AWS_ECS,
+					   .operation = "DescribeServices",
+					   .params = params,
+					   .fine = {"ClusterNotFoundException"},
+					   .waiting = true},
+		    &reply, err) < 0)
+		return -1;
+	found = json_array_get(json_object_get(reply.json, "services"), 0);
+	if (found && strcmp(aws_text(found, "status"), "INACTIVE") != 0)
+		*service = json_incref(found);
+	return 0;
+}
+
+int service_find(const struct deploy_target *t, const char *name, json_t **service,
+		 struct error *err)
+{
+	if (describe(t, name, service, err) < 0)
+		return -1;
+	if (*service && strcmp(aws_text(*service, "status"), "ACTIVE") != 0) {
+		json_decref(*service);
+		*service = NULL;
+	}
+	return 0;
+}
+
+/* A service of that name that is being deleted stands in the way of a new one. */
+static int wait_for_drain(const struct deploy_target *t, const char *name, struct error *err)
+{
+	int64_t end = time_monotonic_ns() + (int64_t)DRAIN_SECONDS * 1000000000;
+
+	for (int i = 0;; i++) {
+		AUTO_JSON *service = NULL;
+
+		if (describe(t, name, &service, err) < 0)
+			return -1;
+		if (!service || strcmp(aws_text(service, "status"), "DRAINING") != 0)
+			return 0;
+		if (time_monotonic_ns() >= end)
+			return error_set(
+				err, ERROR_REMOTE,
+				"the service %s is being deleted (DRAINING) and does not end",
+				name);
+		if (i == 0)
+			report_log(t->reporter, LOG_INFO,
+				   "waiting for the deleted service %s to drain", name);
+		if (deploy_target_pause(t, i, err) < 0)
+			return -1;
+	}
+}
+
+static json_t *deployment_configuration(const struct service_change *c)
+{
+	json_t *breaker = json_pack("{s:b, s:b}", "enable", 1, "rollback", 1);
+
+	if (c->max_failures > 0)
+		json_object_set_new(breaker, "thresholdConfiguration",
+				    json_pack("{s:s, s:I}", "type", "COUNT", "value",
+					      (json_int_t)c->max_failures));
+	return json_pack("{s:o, s:i, s:i}", "deploymentCircuitBreaker", breaker, "maximumPercent",
+			 200, "minimumHealthyPercent", 100);
+}
+
+static void set_shared(json_t *p, const struct deploy_target *t, const struct service_change *c)
+{
+	json_object_set_new(p, "cluster", json_string(t->cluster));
+	json_object_set_new(p, "taskDefinition", json_string(c->definition));
+	json_object_set_new(p, "deploymentConfiguration", deployment_configuration(c));
+	if (c->network)
+		json_object_set(p, "networkConfiguration", c->network);
+	if (c->load_balancers)
+		json_object_set(p, "loadBalancers", c->load_balancers);
+	if (c->load_balancers && c->grace_seconds >= 0)
+		json_object_set_new(p, "healthCheckGracePeriodSeconds",
+				    json_integer(c->grace_seconds));
+	if (c->enable_exec)
+		json_object_set_new(p, "enableExecuteCommand", json_true());
+}
+
+static json_t *create_params(const struct deploy_target *t, const struct service_change *c)
+{
+	json_t *p = json_pack("{s:s, s:s, s:I, s:b, s:s, s:o}", "serviceName", c->name,
+			      "launchType", c->launch_type, "desiredCount",
+			      (json_int_t)(c->desired_count < 0 ? 1 : c->desired_count),
+			      "enableECSManagedTags", 1, "propagateTags", "SERVICE", "tags",
+			      deploy_target_tags(t, "key", "value"));
+
+	set_shared(p, t, c);
+	return p;
+}
+
+static json_t *update_params(const struct deploy_target *t, const struct service_change *c)
+{
+	json_t *p = json_pack("{s:s}", "service", c->name);
+
+	set_shared(p, t, c);
+	if (c->desired_count >= 0 && !c->scaled_by_itself)
+		json_object_set_new(p, "desiredCount", json_integer(c->desired_count));
+	if (c->force)
+		json_object_set_new(p, "forceNewDeployment", json_true());
+	return p;
+}
+
+static bool says(const struct aws_reply *reply, const char *words)
+{
+	return reply->message && strstr(reply->message, words);
+}
+
+/* Partitions that have not got the newest member of the circuit breaker yet: 1 when it was there to take off. */
+static bool drop_threshold(json_t *params)
+{
+	json_t *configuration = json_object_get(params, "deploymentConfiguration");
+	json_t *breaker = json_object_get(configuration, "deploymentCircuitBreaker");
+
+	return json_object_del(breaker, "thresholdConfiguration") == 0;
+}
+
+/* Roles made a moment ago, and whatever a second attempt of another form can mend; 1: try again. */
+static int recover(const struct deploy_target *t, const struct aws_reply *reply, json_t *params,
+		   int64_t end, int *i, struct error *err)
+{
+	if ((says(reply, "thresholdConfiguration") || says(reply, "Unknown parameter") ||
+	     aws_reply_is(reply, "SerializationException")) &&
+	    drop_threshold(params))
+		return 1;
+	if ((!says(reply, "assume the service linked role") && !says(reply, "assume the role") &&
+	     !says(reply, "assume role")) ||
+	    time_monotonic_ns() >= end)
+		return 0;
+	report_log(t->reporter, LOG_INFO, "a role is not known to ECS yet: trying again");
+	return deploy_target_pause(t, (*i)++, err) < 0 ? -1 : 1;
+}
+
+/* *again: the name is taken by a service that was not seen before. */
+static int send(const struct deploy_target *t, const char *operation, json_t *params,
+		json_t **service, bool *exists, struct error *err)
+{
+	int64_t end = time_monotonic_ns() + (int64_t)ROLE_SECONDS * 1000000000;
+	const struct aws_question q = {
+		.service = AWS_ECS, .operation = operation, .params = params};
+	int pauses = 0;
+
+	for (;;) {
+		AUTO(aws_reply) reply = {0};
+		AUTO(error) local = ERROR_INIT;
+		json_t *found;
+		int again;
+
+		if (aws_ask(t->aws, &q, &reply, &local) == 0) {
+			if (json_get_object(reply.json, "service", &found, "the answer of ECS",
+					    err) < 0)
+				return -1;
+			*service = json_incref(found);
+			return 0;
+		}
+		*exists = says(&reply, "not idempotent");
+		if (*exists)
+			return error_move(err, &local);
+		again = recover(t, &reply, params, end, &pauses, err);
+		if (again < 0)
+			return -1;
+		if (again == 0)
+			return error_move(err, &local);
+	}
+}
+
+static int create(const struct deploy_target *t, const struct service_change *c, json_t **service,
+		  struct error *err)
+{
+	AUTO_JSON *params = create_params(t, c);
+	AUTO_JSON *update = NULL;
+	AUTO(error) local = ERROR_INIT;
+	bool exists = false;
+
+	if (wait_for_drain(t, c->name, err) < 0)
+		return -1;
+	if (send(t, "CreateService", params, service, &exists, &local) == 0)
+		return 0;
+	if (!exists)
+		return error_move(err, &local);
+	/* somebody else made it meanwhile */
+	update = update_params(t, c);
+	return send(t, "UpdateService", update, service, &exists, err);
+}
+
+static void fill(struct service_rollout *out, const struct service_change *c, const json_t *current,
+		 const json_t *service)
+{
+	const json_t *before = current ? service_primary(current) : NULL;
+	const json_t *now = service_primary(service);
+	const char *old = current ? aws_text(current, "currentServiceDeployment") : "";
+	const char *arn = aws_text(service, "currentServiceDeployment");
+	const json_t *time = json_object_get(now, "createdAt");
+
+	service_rollout_release(out);
+	out->service = xstrdup(c->name);
+	out->deployment = xstrdup(aws_text(now, "id"));
+	out->definition = xstrdup(c->definition);
+	out->created = !current;
+	out->started = json_is_number(time) ? json_number_value(time) : (double)time_now();
+	if (before)
+		out->previous = xstrdup(aws_text(before, "taskDefinition"));
+	if (*old)
+		out->seen_before = xstrdup(old);
+	if (*arn && strcmp(arn, old) != 0)
+		out->service_deployment = xstrdup(arn);
+	out->unchanged = before && strcmp(aws_text(before, "id"), out->deployment) == 0;
+}
+
+int service_apply(const struct deploy_target *t, const struct service_change *c,
+		  const json_t *current, struct service_rollout *out, struct error *err)
+{
+	AUTO_JSON *service = NULL;
+	AUTO_JSON *params = NULL;
+	bool exists;
+
+	if (!current) {
+		if (create(t, c, &service, err) < 0)
+			return -1;
+	} else {
+		params = update_params(t, c);
+		if (send(t, "UpdateService", params, &service, &exists, err) < 0)
+			return -1;
+	}
+	fill(out, c, current, service);
+	return 0;
+}
+
+static int set_service(const struct deploy_target *t, json_t *params, struct error *err)
+{
+	AUTO(aws_reply) reply = {0};
+
+	return aws_ask(t->aws,
+		       &(struct aws_question){
+			       .service = AWS_ECS, .operation = "UpdateService", .params = params},
+		       &reply, err);
+}
+
+static bool stop_deployment(const struct deploy_target *t, const struct service_rollout *r)
+{
+	AUTO_JSON *params = json_pack("{s:s, s:s}", "serviceDeploymentArn", r->service_deployment,
+				      "stopType", "ROLLBACK");
+	AUTO(aws_reply) reply = {0};
+	AUTO(error) why = ERROR_INIT;
+
+	if (aws_ask(t->aws,
+		    &(struct aws_question){.service = AWS_ECS,
+					   .operation = "StopServiceDeployment",
+					   .params = params},
+		    &reply, &why) == 0)
+		return true;
+	report_log(t->reporter, LOG_DEBUG, "%s", why.message);
+	return false;
+}
+
+int service_take_back(const struct deploy_target *t, const struct service_rollout *r, char **back,
+		      struct error *err)
+{
+	AUTO_JSON *params = json_pack("{s:s, s:s}", "cluster", t->cluster, "service", r->service);
+
+	if (!r->previous) {
+		json_object_set_new(params, "desiredCount", json_integer(0));
+		if (set_service(t, params, err) < 0)
+			return error_wrap(err, "scale the service %s to 0", r->service);
+		*back = xstrfmt("the new service %s has nothing to go back to: scaled to 0",
+				r->service);
+		return 0;
+	}
+	if (!r->service_deployment || !stop_deployment(t, r)) {
+		json_object_set_new(params, "taskDefinition", json_string(r->previous));
+		if (set_service(t, params, err) < 0)
+			return error_wrap(err, "bring the service %s back to %s", r->service,
+					  arn_name(r->previous));
+	}
+	*back = xstrfmt("the service %s goes back to %s", r->service, arn_name(r->previous));
+	return 0;
+}
+
+int service_tasks(const struct deploy_target *t, const char *service, const char *desired_status,
+		  json_t **tasks, struct error *err)
+{
+	AUTO_JSON *list = json_pack("{s:s, s:s, s:s, s:i}", "cluster", t->cluster, "serviceName",
+				    service, "desiredStatus", desired_status, "maxResults", 100);
+	AUTO_JSON *params = json_pack("{s:s, s:[s]}", "cluster", t->cluster, "include", "TAGS");
+	AUTO(aws_reply) listed = {0}, described = {0};
+	json_t *arns;
+
+	if (aws_ask(t->aws,
+		    &(struct aws_question){.service = AWS_ECS,
+					   .operation = "ListTasks",
+					   .params = list,
+					   .waiting = true},
+		    &listed, err) < 0)
+		return -1;
+	arns = json_object_get(listed.json, "taskArns");
+	if (!json_array_size(arns)) {
+		*tasks = json_array();
+		return 0;
+	}
+	json_object_set(params, "tasks", arns);
+	if (aws_ask(t->aws,
+		    &(struct aws_question){.service = AWS_ECS,
+					   .operation = "DescribeTasks",
+					   .params = params,
+					   .waiting = true},
+		    &described, err) < 0)
+		return -1;
+	arns = json_object_get(described.json, "tasks");
+	*tasks = json_is_array(arns) ? json_incref(arns) : json_array();
+	return 0;
+}
