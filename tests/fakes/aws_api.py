@@ -6,26 +6,10 @@ import json
 import threading
 import urllib.parse
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from .aws_cloud import signing
 
 ACCOUNT = "123456789012"
-TIME = "%Y%m%dT%H%M%SZ"
 STS = "https://sts.amazonaws.com/doc/2011-06-15/"
-
-
-def reference_signature(method, url, headers, body, keys, region, service, when):
-    """What botocore writes into Authorization for this request."""
-    request = AWSRequest(method=method, url=url, data=body, headers=headers)
-    request.context["timestamp"] = when
-    signer = SigV4Auth(keys, service, region)
-    if keys.token:
-        del request.headers["X-Amz-Security-Token"]
-        request.headers["X-Amz-Security-Token"] = keys.token
-    canonical = signer.canonical_request(request)
-    text = signer.string_to_sign(request, canonical)
-    return signer.signature(text, request)
 
 
 class Api:
@@ -69,7 +53,7 @@ class Api:
         target = request.headers.get("X-Amz-Target")
         form = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True)) if not target else {}
         operation = target.partition(".")[2] if target else form.get("Action")
-        fault = self.check(request, body) if operation != "AssumeRoleWithWebIdentity" else None
+        fault = signing.fault(request, body, self.keys, self.now()) if operation != "AssumeRoleWithWebIdentity" else None
         parameters = json.loads(body) if target else form
         key = request.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
         self.calls.append((operation, parameters, key))
@@ -86,31 +70,6 @@ class Api:
             return status, "application/x-amz-json-1.1", json.dumps({"__type": f"com.amazonaws#{code}", "message": message}).encode()
         return status, "text/xml", (f'<ErrorResponse xmlns="{STS}"><Error><Type>Sender</Type><Code>{code}</Code>'
                                     f"<Message>{message}</Message></Error></ErrorResponse>").encode()
-
-    def check(self, request, body):
-        """None, or the error AWS would give."""
-        authorization = request.headers.get("Authorization", "")
-        if not authorization.startswith("AWS4-HMAC-SHA256 "):
-            return "MissingAuthenticationToken", "Missing Authentication Token"
-        parts = dict(p.strip().split("=", 1) for p in authorization.removeprefix("AWS4-HMAC-SHA256 ").split(","))
-        access, _, region, service, _ = parts["Credential"].split("/")
-        if access not in self.keys:
-            return "UnrecognizedClientException", "The security token included in the request is invalid."
-        secret, token = self.keys[access]
-        when = request.headers["X-Amz-Date"]
-        sent = datetime.datetime.strptime(when, TIME).replace(tzinfo=datetime.timezone.utc)
-        if abs(self.now() - sent) > datetime.timedelta(minutes=5):
-            return "InvalidSignatureException", f"Signature expired: {when} is now earlier than {self.now():{TIME}}"
-        signed = parts["SignedHeaders"].split(";")
-        assert "host" in signed and "x-amz-date" in signed
-        if token and request.headers.get("X-Amz-Security-Token") != token:
-            return "UnrecognizedClientException", "The security token included in the request is invalid."
-        headers = {name: request.headers[name] for name in signed if name != "host"}
-        expected = reference_signature("POST", f"http://{request.headers['Host']}{request.path}", headers, body,
-                                       Credentials(access, secret, token), region, service, when)
-        if expected != parts["Signature"]:
-            return "SignatureDoesNotMatch", "The request signature we calculated does not match"
-        return None
 
     def GetAuthorizationToken(self, _):
         token = base64.b64encode(f"AWS:{self.password}".encode()).decode()
