@@ -29,6 +29,7 @@ int cmd_inspect(struct app *a, int argc, char **argv, struct error *err);
 int cmd_load(struct app *a, int argc, char **argv, struct error *err);
 int cmd_login(struct app *a, int argc, char **argv, struct error *err);
 int cmd_logout(struct app *a, int argc, char **argv, struct error *err);
+int cmd_logs(struct app *a, int argc, char **argv, struct error *err);
 int cmd_prune(struct app *a, int argc, char **argv, struct error *err);
 int cmd_pull(struct app *a, int argc, char **argv, struct error *err);
 int cmd_push(struct app *a, int argc, char **argv, struct error *err);

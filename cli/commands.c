@@ -15,6 +15,7 @@ const struct command commands[] = {
 	{"load", "Load images from an archive", cmd_load},
 	{"login", "Log in to a registry", cmd_login},
 	{"logout", "Log out from a registry", cmd_logout},
+	{"logs", "Show the logs of a service or task", cmd_logs},
 	{"prune", "Remove what no image needs", cmd_prune},
 	{"pull", "Download an image from a registry", cmd_pull},
 	{"push", "Upload an image to a registry", cmd_push},

@@ -104,7 +104,6 @@ static const struct {
 	{"image", IMAGE_COMMANDS},
 	{"info", "Use 'slipway doctor', df and version."},
 	{"kill", NO_CONTAINERS},
-	{"logs", NO_CONTAINERS},
 	{"ps", NO_CONTAINERS},
 	{"restart", NO_CONTAINERS},
 	{"rm", "slipway keeps no containers; 'slipway rmi' removes images."},

@@ -6,18 +6,42 @@
 #include "base/alloc.h"
 #include "deploy/task_end.h"
 
+static void place_release(struct log_place *place)
+{
+	free(place->container);
+	free(place->group);
+	free(place->region);
+	free(place->stream);
+	free(place->prefix);
+	free(place->other);
+}
+
 void log_places_release(struct log_places *p)
 {
-	for (size_t i = 0; p && i < p->n; i++) {
-		free(p->items[i].container);
-		free(p->items[i].group);
-		free(p->items[i].region);
-		free(p->items[i].stream);
-		free(p->items[i].prefix);
-		free(p->items[i].other);
-	}
-	if (p)
-		free(p->items);
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		place_release(&p->items[i]);
+	free(p->items);
+	*p = (struct log_places){0};
+}
+
+bool log_places_keep(struct log_places *p, const char *container)
+{
+	struct log_place kept;
+	size_t at = 0;
+
+	while (at < p->n && strcmp(p->items[at].container, container) != 0)
+		at++;
+	if (at == p->n)
+		return false;
+	kept = p->items[at];
+	for (size_t i = 0; i < p->n; i++)
+		if (i != at)
+			place_release(&p->items[i]);
+	p->items[0] = kept;
+	p->n = 1;
+	return true;
 }
 
 const struct log_place *log_places_find(const struct log_places *p, const char *container)

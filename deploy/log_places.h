@@ -27,6 +27,8 @@ struct log_places {
  */
 void log_places_read(struct log_places *out, const json_t *task_definition, const json_t *task);
 void log_places_release(struct log_places *p);
+/* Leaves only that container's; false: there is none of the name, and nothing changes. */
+bool log_places_keep(struct log_places *p, const char *container);
 /* The place of a container that can be read; NULL: there is none. */
 const struct log_place *log_places_find(const struct log_places *p, const char *container);
 

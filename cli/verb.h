@@ -1,0 +1,34 @@
+/*
+ * What the commands about clusters, services and tasks share: where they ask, and their exit codes.
+ *
+ *	AUTO(verb) v = {0};
+ *	struct option options[] = {OPTION_ROWS_VERB(a, v), ...};
+ *	verb_begin(&v, a, args.items[0]); ... v.target ...; return verb_end(a, r, err);
+ */
+#pragma once
+
+#include "cli/cmd.h"
+#include "deploy/target.h"
+
+#define EXIT_NOT_PERMITTED 5
+
+struct verb {
+	const char *cluster; /* --cluster; a name or an ARN */
+	struct deploy_target target;
+	char *named; /* the cluster that an ARN of the command line names */
+};
+
+#define OPTION_ROWS_VERB(app, verb)                                                        \
+	OPTION_ROWS_AWS(app),                                                              \
+	{                                                                                  \
+		0, "cluster", OPTION_STRING, "NAME", "ECS cluster (default: \"default\")", \
+			&(verb).cluster                                                    \
+	}
+
+/* Fills the target; asks nothing yet. word: a task's or service's name, whose ARN says its cluster; NULL: there is none. */
+void verb_begin(struct verb *v, struct app *a, const char *word);
+void verb_release(struct verb *v);
+/* What the command returns for r: a refusal by AWS is printed, and is the exit code 5. */
+int verb_end(struct app *a, int r, const struct error *err);
+
+CLEANUP_RELEASE(verb)

@@ -1,0 +1,286 @@
+#include "deploy/lookup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "deploy/task_end.h"
+
+#define DESCRIBED_AT_ONCE 100
+#define NAMED_AT_MOST     10
+#define HEX               "0123456789abcdef"
+
+char *lookup_cluster_of(const char *word)
+{
+	const char *resource = str_starts(word, "arn:") ? strchr(word, '/') : NULL;
+	const char *end = resource ? strchr(resource + 1, '/') : NULL;
+
+	return end ? xstrndup(resource + 1, (size_t)(end - resource - 1)) : NULL;
+}
+
+static int ask_ecs(const struct deploy_target *t, const char *operation, json_t *params,
+		   struct aws_reply *reply, struct error *err)
+{
+	const struct aws_question q = {
+		.service = AWS_ECS, .operation = operation, .params = params, .waiting = true};
+
+	return aws_ask(t->aws, &q, reply, err);
+}
+
+static int list_ecs(const struct deploy_target *t, const char *operation, const char *key,
+		    json_t *params, json_t **out, struct error *err)
+{
+	const struct aws_question q = {
+		.service = AWS_ECS, .operation = operation, .params = params, .waiting = true};
+
+	return aws_ask_all(t->aws, &q, key, out, err);
+}
+
+/* The last parts of ARNs, at most NAMED_AT_MOST. */
+static char *join_names(const json_t *arns)
+{
+	AUTO(strlist) names = STRLIST_INIT;
+	size_t n = json_array_size(arns);
+
+	for (size_t i = 0; i < n && i < NAMED_AT_MOST; i++)
+		strlist_add(&names, arn_name(json_string_value(json_array_get(arns, i))));
+	if (n > NAMED_AT_MOST)
+		strlist_addf(&names, "... (%zu)", n);
+	return strlist_join(&names, ", ");
+}
+
+/* What was asked failed for its cluster: says which there are, as far as that may be asked. */
+static int explain_cluster(const struct deploy_target *t, struct error *err)
+{
+	AUTO_JSON *params = json_object();
+	AUTO_JSON *arns = NULL;
+	AUTO_FREE char *names = NULL;
+
+	if (!err || !err->message || !strstr(err->message, "ClusterNotFoundException"))
+		return -1;
+	error_clear(err);
+	error_set(err, ERROR_NOT_FOUND, "there is no cluster %s", t->cluster);
+	if (list_ecs(t, "ListClusters", "clusterArns", params, &arns, NULL) < 0)
+		return -1;
+	names = join_names(arns);
+	if (!*names)
+		return error_hint(err, "there is none at all; is the region the right one?");
+	return error_hint(err, "there are: %s; --cluster says which", names);
+}
+
+static int list_arns(const struct deploy_target *t, const struct task_filter *f, const char *state,
+		     json_t *all, struct error *err)
+{
+	AUTO_JSON *params = json_pack("{s:s, s:s}", "cluster", t->cluster, "desiredStatus", state);
+	AUTO_JSON *arns = NULL;
+
+	if (f->service)
+		json_object_set_new(params, "serviceName", json_string(f->service));
+	else if (f->family)
+		json_object_set_new(params, "family", json_string(f->family));
+	if (list_ecs(t, "ListTasks", "taskArns", params, &arns, err) < 0)
+		return explain_cluster(t, err);
+	json_array_extend(all, arns);
+	return 0;
+}
+
+static int describe(const struct deploy_target *t, const json_t *arns, json_t *tasks,
+		    struct error *err)
+{
+	for (size_t at = 0; at < json_array_size(arns); at += DESCRIBED_AT_ONCE) {
+		AUTO(aws_reply) reply = {0};
+		AUTO_JSON *some = json_array();
+		AUTO_JSON *params = json_pack("{s:s, s:O, s:[s]}", "cluster", t->cluster, "tasks",
+					      some, "include", "TAGS");
+
+		for (size_t i = at; i < json_array_size(arns) && i < at + DESCRIBED_AT_ONCE; i++)
+			json_array_append(some, json_array_get(arns, i));
+		if (ask_ecs(t, "DescribeTasks", params, &reply, err) < 0)
+			return explain_cluster(t, err);
+		json_array_extend(tasks, json_object_get(reply.json, "tasks"));
+	}
+	return 0;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const json_t *const *x = a, *const *y = b;
+	double s = json_number_value(json_object_get(*x, "createdAt"));
+	double u = json_number_value(json_object_get(*y, "createdAt"));
+
+	if (s == u)
+		return strcmp(aws_text(*x, "taskArn"), aws_text(*y, "taskArn"));
+	return s < u ? 1 : -1;
+}
+
+static json_t *sorted(const json_t *tasks)
+{
+	size_t n = json_array_size(tasks);
+	AUTO_FREE json_t **items = xcalloc(n + 1, sizeof(*items));
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		items[i] = json_array_get(tasks, i);
+	qsort(items, n, sizeof(*items), newest_first);
+	for (size_t i = 0; i < n; i++)
+		json_array_append(out, items[i]);
+	return out;
+}
+
+int lookup_tasks(const struct deploy_target *t, const struct task_filter *filter, json_t **tasks,
+		 struct error *err)
+{
+	AUTO_JSON *arns = json_array();
+	AUTO_JSON *found = json_array();
+
+	if ((filter->state & TASKS_RUNNING && list_arns(t, filter, "RUNNING", arns, err) < 0) ||
+	    (filter->state & TASKS_STOPPED && list_arns(t, filter, "STOPPED", arns, err) < 0) ||
+	    describe(t, arns, found, err) < 0)
+		return -1;
+	*tasks = sorted(found);
+	return 0;
+}
+
+int lookup_service(const struct deploy_target *t, const char *name, json_t **service,
+		   struct error *err)
+{
+	AUTO_JSON *params = json_pack("{s:s, s:[s], s:[s]}", "cluster", t->cluster, "services",
+				      name, "include", "TAGS");
+	AUTO(aws_reply) reply = {0};
+	json_t *found;
+
+	*service = NULL;
+	if (ask_ecs(t, "DescribeServices", params, &reply, err) < 0)
+		return explain_cluster(t, err);
+	found = json_array_get(json_object_get(reply.json, "services"), 0);
+	if (found && strcmp(aws_text(found, "status"), "INACTIVE") != 0)
+		*service = json_incref(found);
+	return 0;
+}
+
+/* "services: a, b" for a hint; "" when there are none or they may not be listed. */
+static char *name_services(const struct deploy_target *t)
+{
+	AUTO_JSON *params = json_pack("{s:s}", "cluster", t->cluster);
+	AUTO_JSON *arns = NULL;
+	AUTO_FREE char *names = NULL;
+
+	if (list_ecs(t, "ListServices", "serviceArns", params, &arns, NULL) < 0)
+		return xstrdup("");
+	names = join_names(arns);
+	return *names ? xstrfmt("services there: %s", names) : xstrdup("");
+}
+
+static int no_service(const struct deploy_target *t, const char *name, struct error *err)
+{
+	AUTO_FREE char *there = name_services(t);
+
+	error_set(err, ERROR_NOT_FOUND, "there is no service %s in the cluster %s", arn_name(name),
+		  t->cluster);
+	return error_hint(err, "%s",
+			  *there ? there : "the cluster has no services; --cluster names another");
+}
+
+int lookup_need_service(const struct deploy_target *t, const char *name, json_t **service,
+			struct error *err)
+{
+	if (lookup_service(t, name, service, err) < 0)
+		return -1;
+	return *service ? 0 : no_service(t, name, err);
+}
+
+/* Tasks as people tell them apart: "0123456789ab (web:3)". */
+static char *name_tasks(const json_t *tasks)
+{
+	AUTO(strlist) names = STRLIST_INIT;
+	json_t *task;
+	size_t i;
+
+	json_array_foreach(tasks, i, task)
+	{
+		if (i == NAMED_AT_MOST) {
+			strlist_addf(&names, "... (%zu)", json_array_size(tasks));
+			break;
+		}
+		strlist_addf(&names, "%.*s (%s)", TASK_ID_SHOWN,
+			     arn_name(aws_text(task, "taskArn")),
+			     arn_name(aws_text(task, "taskDefinitionArn")));
+	}
+	return strlist_join(&names, ", ");
+}
+
+static bool is_id(const char *word)
+{
+	return *word && !word[strspn(word, HEX)] && strlen(word) <= 32;
+}
+
+/* Those whose id begins with the word, or whose family it is. */
+static json_t *matching(const json_t *tasks, const char *word, bool by_family)
+{
+	json_t *found = json_array(), *task;
+	size_t i, n = strlen(word);
+
+	json_array_foreach(tasks, i, task)
+	{
+		const char *id = arn_name(aws_text(task, "taskArn"));
+		const char *family = arn_name(aws_text(task, "taskDefinitionArn"));
+
+		if (by_family ? strncmp(family, word, n) == 0 && (family[n] == ':' || !family[n])
+			      : strncmp(id, word, n) == 0)
+			json_array_append(found, task);
+	}
+	return found;
+}
+
+static int no_task(const struct deploy_target *t, const char *word, const json_t *tasks,
+		   struct error *err)
+{
+	AUTO_FREE char *names = name_tasks(tasks);
+	AUTO_FREE char *services = name_services(t);
+
+	error_set(err, ERROR_NOT_FOUND, "there is no task or service %s in the cluster %s",
+		  arn_name(word), t->cluster);
+	if (*services)
+		error_hint(err, "%s", services);
+	return error_hint(err, "%s%s",
+			  *names ? "tasks there: "
+				 : "no task runs there, and none stopped in the "
+				   "last hour",
+			  names);
+}
+
+int lookup_task(const struct deploy_target *t, const char *word, json_t **task, struct error *err)
+{
+	const char *id = arn_name(word);
+	AUTO_JSON *tasks = NULL;
+	AUTO_JSON *found = NULL;
+
+	*task = NULL;
+	if (lookup_tasks(t, &(struct task_filter){.state = TASKS_ALL}, &tasks, err) < 0)
+		return -1;
+	if (is_id(id))
+		found = matching(tasks, id, false);
+	if (json_array_size(found) > 1) {
+		AUTO_FREE char *names = name_tasks(found);
+
+		return error_set(err, ERROR_USAGE, "%s is the beginning of several tasks: %s", id,
+				 names);
+	}
+	if (!json_array_size(found)) {
+		json_decref(found);
+		found = matching(tasks, id, true);
+	}
+	if (!json_array_size(found))
+		return no_task(t, word, tasks, err);
+	*task = json_incref(json_array_get(found, 0));
+	return 0;
+}
+
+int lookup_any(const struct deploy_target *t, const char *word, json_t **service, json_t **task,
+	       struct error *err)
+{
+	*service = *task = NULL;
+	if (!strstr(word, ":task/") && lookup_service(t, word, service, err) < 0)
+		return -1;
+	return *service ? 0 : lookup_task(t, word, task, err);
+}
