@@ -1,6 +1,5 @@
 #include "deploy/task_compare.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -42,7 +41,7 @@ static bool has_login(const char *value)
 /* A role by its name is the role by its ARN: arn:aws:iam::ACCOUNT:role/PATH/NAME. */
 static void same_role(json_t *a, json_t *b, const char *key)
 {
-	const char *x = task_json_text(a, key), *y = task_json_text(b, key);
+	const char *x = aws_text(a, key), *y = aws_text(b, key);
 	const char *last = strrchr(y, '/');
 
 	if (*x && !strchr(x, ':') && last && strstr(y, ":role/") && strcmp(last + 1, x) == 0)
@@ -104,7 +103,7 @@ static char *label_of(const json_t *element)
 		if (json_is_string(value))
 			return xstrdup(json_string_value(value));
 		if (json_is_integer(value)) {
-			const char *protocol = task_json_text(element, "protocol");
+			const char *protocol = aws_text(element, "protocol");
 
 			return xstrfmt("%lld/%s", (long long)json_integer_value(value),
 				       *protocol ? protocol : "tcp");

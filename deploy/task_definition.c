@@ -84,7 +84,7 @@ json_t *task_definition_containers(const struct task_definition *td)
 
 const char *task_definition_family(const struct task_definition *td)
 {
-	return task_json_text(td->json, "family");
+	return aws_text(td->json, "family");
 }
 
 bool task_definition_is_fargate(const struct task_definition *td)
@@ -108,7 +108,7 @@ static json_t *container_called(const struct task_definition *td, const char *na
 	json_t *c;
 
 	json_array_foreach(task_definition_containers(td), i,
-			   c) if (strcmp(task_json_text(c, "name"), name) == 0) return c;
+			   c) if (strcmp(aws_text(c, "name"), name) == 0) return c;
 	return NULL;
 }
 
@@ -136,7 +136,7 @@ static char *names_of(const struct task_definition *td)
 	json_t *c;
 
 	json_array_foreach(task_definition_containers(td), i, c)
-		strlist_add(&names, task_json_text(c, "name"));
+		strlist_add(&names, aws_text(c, "name"));
 	return strlist_join(&names, ", ");
 }
 
@@ -185,6 +185,6 @@ int task_definition_put_image(struct task_definition *td, const char *container,
 
 void task_definition_default(struct task_definition *td, const char *field, const char *value)
 {
-	if (!*task_json_text(td->json, field))
+	if (!*aws_text(td->json, field))
 		json_object_set_new(td->json, field, json_text(value));
 }

@@ -12,7 +12,7 @@ void task_definition_ports(const struct task_definition *td, struct strlist *out
 	json_array_foreach(task_definition_containers(td), i, c)
 		json_array_foreach(json_object_get(c, "portMappings"), k, port)
 	{
-		const char *protocol = task_json_text(port, "protocol");
+		const char *protocol = aws_text(port, "protocol");
 		int64_t number = task_json_int(port, "containerPort", 0);
 		AUTO_FREE char *text = xstrfmt("%lld/%s", (long long)number,
 					       *protocol ? protocol : "tcp");
@@ -30,10 +30,9 @@ void task_definition_log_groups(const struct task_definition *td, struct strlist
 	json_array_foreach(task_definition_containers(td), i, c)
 	{
 		json_t *log = json_object_get(c, "logConfiguration");
-		const char *group = task_json_text(json_object_get(log, "options"),
-						   "awslogs-group");
+		const char *group = aws_text(json_object_get(log, "options"), "awslogs-group");
 
-		if (*group && strcmp(task_json_text(log, "logDriver"), "awslogs") == 0)
+		if (*group && strcmp(aws_text(log, "logDriver"), "awslogs") == 0)
 			task_json_add_once(out, group);
 	}
 }
@@ -43,8 +42,8 @@ static void add_values(json_t *secrets, struct strlist *out)
 	size_t i;
 	json_t *secret;
 
-	json_array_foreach(secrets, i, secret) if (*task_json_text(secret, "valueFrom"))
-		task_json_add_once(out, task_json_text(secret, "valueFrom"));
+	json_array_foreach(secrets, i, secret) if (*aws_text(secret, "valueFrom"))
+		task_json_add_once(out, aws_text(secret, "valueFrom"));
 }
 
 void task_definition_secrets(const struct task_definition *td, struct strlist *out)
@@ -59,8 +58,8 @@ void task_definition_secrets(const struct task_definition *td, struct strlist *o
 
 		add_values(json_object_get(c, "secrets"), out);
 		add_values(json_object_get(log, "secretOptions"), out);
-		if (*task_json_text(login, "credentialsParameter"))
-			task_json_add_once(out, task_json_text(login, "credentialsParameter"));
+		if (*aws_text(login, "credentialsParameter"))
+			task_json_add_once(out, aws_text(login, "credentialsParameter"));
 	}
 }
 
@@ -90,9 +89,9 @@ const char *task_definition_needs_execution_role(const struct task_definition *t
 	{
 		json_t *log = json_object_get(c, "logConfiguration");
 
-		if (is_private_ecr(task_json_text(c, "image")))
+		if (is_private_ecr(aws_text(c, "image")))
 			return "an image is at ECR";
-		if (strcmp(task_json_text(log, "logDriver"), "awslogs") == 0)
+		if (strcmp(aws_text(log, "logDriver"), "awslogs") == 0)
 			return "it logs to CloudWatch";
 	}
 	return NULL;

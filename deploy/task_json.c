@@ -10,11 +10,6 @@ const char *task_json_string(const json_t *value)
 	return text ? text : "";
 }
 
-const char *task_json_text(const json_t *object, const char *key)
-{
-	return task_json_string(json_object_get(object, key));
-}
-
 int64_t task_json_int(const json_t *object, const char *key, int64_t fallback)
 {
 	json_t *value = json_object_get(object, key);

@@ -3,12 +3,12 @@
 
 #include <stdint.h>
 
+#include "aws/ask.h"
 #include "base/json.h"
 #include "base/strlist.h"
 
-/* A view; "" when it is no text. */
+/* A view; "" when it is no text. aws_text() does the same for a member. */
 const char *task_json_string(const json_t *value);
-const char *task_json_text(const json_t *object, const char *key);
 /* The number; fallback when it is missing or none. */
 int64_t task_json_int(const json_t *object, const char *key, int64_t fallback);
 /* Appends unless it is there. */

@@ -82,7 +82,7 @@ static json_t *mapping_of(json_t *list, const struct port *p)
 
 	json_array_foreach(list, i, have)
 	{
-		const char *protocol = task_json_text(have, "protocol");
+		const char *protocol = aws_text(have, "protocol");
 
 		if (task_json_int(have, "containerPort", 0) == p->container &&
 		    strcmp(*protocol ? protocol : "tcp", p->protocol) == 0)
@@ -156,7 +156,7 @@ static void put_named(json_t *list, const char *name, const char *field, const c
 	size_t i;
 	json_t *have, *entry;
 
-	json_array_foreach(list, i, have) if (strcmp(task_json_text(have, "name"), name) == 0)
+	json_array_foreach(list, i, have) if (strcmp(aws_text(have, "name"), name) == 0)
 	{
 		json_object_set_new(have, field, json_text(value));
 		return;
@@ -185,7 +185,7 @@ static void put_logs(json_t *container, const struct task_options *o, const char
 	if (o->region)
 		json_object_set_new(options, "awslogs-region", json_text(o->region));
 	json_object_set_new(options, "awslogs-stream-prefix",
-			    json_text(o->name ? o->name : task_json_text(container, "name")));
+			    json_text(o->name ? o->name : aws_text(container, "name")));
 	json_object_set_new(log, "options", options);
 	json_object_set_new(container, "logConfiguration", log);
 }
@@ -237,8 +237,8 @@ static void put_tags(json_t *task, const struct strmap *tags)
 		json_t *have, *found = NULL;
 		size_t k;
 
-		json_array_foreach(list, k, have) if (strcmp(task_json_text(have, "key"), e->key) ==
-						      0) found = have;
+		json_array_foreach(list, k, have) if (strcmp(aws_text(have, "key"), e->key) == 0)
+			found = have;
 		if (!found) {
 			found = json_object();
 			json_object_set_new(found, "key", json_text(e->key));
@@ -252,7 +252,7 @@ static int apply_to(struct task_definition *td, json_t *container, const struct 
 		    struct error *err)
 {
 	json_t *task = td->json;
-	bool awsvpc = strcmp(task_json_text(task, "networkMode"), "awsvpc") == 0;
+	bool awsvpc = strcmp(aws_text(task, "networkMode"), "awsvpc") == 0;
 
 	if (put_sizes(task, container, o, err) < 0 || put_ports(container, o, awsvpc, err) < 0)
 		return -1;

@@ -165,7 +165,7 @@ static json_t *normal(const json_t *value, const char *field)
 /* With a network of the task's own, or the host's, the port outside is the one inside. */
 static void drop_same_ports(json_t *task)
 {
-	const char *mode = task_json_text(task, "networkMode");
+	const char *mode = aws_text(task, "networkMode");
 	size_t i, k;
 	json_t *c, *port;
 
@@ -180,7 +180,7 @@ static void drop_same_ports(json_t *task)
 
 static void plain_size(json_t *task, const char *key, int64_t (*read)(const char *))
 {
-	const char *text = task_json_text(task, key);
+	const char *text = aws_text(task, key);
 	int64_t units = read(text);
 
 	if (units > 0) {
