@@ -13,9 +13,8 @@ from helpers.ecs import KEYS, Running
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 pytest.importorskip("botocore")
-Cloud = pytest.importorskip("fakes.aws_cloud.cloud").Cloud
-faults = pytest.importorskip("fakes.aws_cloud.faults")
-scenarios = pytest.importorskip("fakes.aws_cloud.scenarios")
+from fakes.aws_cloud import faults, scenarios  # noqa: E402
+from fakes.aws_cloud.cloud import Cloud  # noqa: E402
 
 
 @pytest.fixture
