@@ -9,6 +9,8 @@ tiny, debian_base, python_slim   OCI layout folders of base images
 build          build("FROM tiny\\nRUN ...", {"a": "b"}).text("/a"); build.fails(...)
 serve          slipway registry serve, one for a file: serve.host, serve(METHOD, PATH); repository: a name there of the test's own
 context        context({"Dockerfile": "FROM scratch", "a/b": b"..."}) makes a context folder
+cloud          a scripted AWS: cloud.script({1: Crash(1)}), cloud.changes(); requests that AWS does not know fail the test
+deploying      deploying(*options) deploys an app of the test's own there: deploying.name, deploying.cloud
 count          count(small, full): how many rounds; the full number with --soak
 """
 import os
@@ -181,6 +183,28 @@ def context(folder):
 def build(slipway, context, tiny):
     """build(dockerfile, {path: content}, *options) with the base image "tiny": see helpers/building.py."""
     return Builder(slipway, context, tiny)
+
+
+@pytest.fixture
+def cloud():
+    from helpers import deploying as helper  # pylint: disable=import-outside-toplevel
+    made = helper.make_cloud()
+    yield made
+    made.finish()
+
+
+@pytest.fixture(scope="session")
+def ecr_blobs(session_folder):
+    from helpers import deploying as helper  # pylint: disable=import-outside-toplevel
+    running = helper.start_registry(session_folder / "ecr-blobs")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def deploying(slipway, cloud, ecr_blobs, folder):
+    from helpers import deploying as helper  # pylint: disable=import-outside-toplevel
+    return helper.Deploying(slipway, cloud, ecr_blobs, folder)
 
 
 @pytest.fixture

@@ -194,7 +194,7 @@ def _secret(cloud, name, role):
     own = cloud.ssm.find(name)
     if not own:
         return NeverStarts("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
-                           f"unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid parameters: {name}")
+                           f"unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid ssm parameters: {name}")
     if not cloud.iam.allows(role, "ssm:GetParameters", cloud.ssm.arn(own)):
         return NeverStarts("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
                            "unable to retrieve secrets from ssm: service call has been retried 1 time(s): AccessDeniedException: "
