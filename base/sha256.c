@@ -1,5 +1,6 @@
 #include "base/sha256.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <pthread.h>
@@ -199,4 +200,11 @@ void sha512_release(struct sha512 *h)
 {
 	if (h)
 		EVP_MD_CTX_free(h->ctx);
+}
+
+bool sha256_equal_text(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+
+	return strlen(b) == n && CRYPTO_memcmp(a, b, n) == 0;
 }

@@ -34,6 +34,9 @@ void sha256_hex(const uint8_t in[SHA256_SIZE], char out[SHA256_HEX_SIZE]);
 void sha256_hmac(const void *key, size_t key_len, const void *data, size_t len,
 		 uint8_t out[SHA256_SIZE]);
 
+/* Of secrets, in a time that tells their lengths alone. */
+bool sha256_equal_text(const char *a, const char *b);
+
 /* Length-framed input for keys: the 8-byte little-endian length, then the bytes; unambiguous whatever they hold. */
 void sha256_frame(struct sha256 *h, const void *data, size_t len);
 void sha256_frame_str(struct sha256 *h, const char *s); /* NULL differs from "" */

@@ -13,7 +13,9 @@
 
 #define DEFAULT_LISTEN "127.0.0.1:5000"
 /* What is being sent or received when the signal comes; docker gives a container 10 s. */
-#define GRACE_MS 5000
+#define GRACE_MS          5000
+#define MAX_TOKEN_SECONDS 43200 /* ECR's own */
+#define MAX_THROTTLE      1000000
 
 static const struct command_usage usage = {
 	.name = "registry",
@@ -27,7 +29,8 @@ struct serving {
 	const char *listen, *root, *htpasswd, *certificate, *key;
 	struct strlist repositories;
 	bool ecr_quirks, immutable_tags, insecure;
-	char *address; /* of listen */
+	int64_t token_seconds, throttle; /* of ECR's mode; 0: not so */
+	char *address;                   /* of listen */
 	int port;
 	struct strbuf certificate_text, key_text;
 	struct store *store;
@@ -122,6 +125,20 @@ static bool check_ecr_token(void *arg, const char *user, const char *password)
 	return strcmp(user, "AWS") == 0 && *password;
 }
 
+static int check_ecr(const struct serving *s, struct error *err)
+{
+	if ((s->token_seconds || s->throttle) && !s->ecr_quirks)
+		return error_set(err, ERROR_USAGE,
+				 "--ecr-token-seconds and --ecr-throttle need --ecr-quirks");
+	if (s->token_seconds < 0 || s->token_seconds > MAX_TOKEN_SECONDS)
+		return error_set(err, ERROR_USAGE, "invalid --ecr-token-seconds: 1 to %d",
+				 MAX_TOKEN_SECONDS);
+	/* Of every request none would be left. */
+	if (s->throttle < 0 || s->throttle == 1 || s->throttle > MAX_THROTTLE)
+		return error_set(err, ERROR_USAGE, "invalid --ecr-throttle: 2 to %d", MAX_THROTTLE);
+	return 0;
+}
+
 static int make_repositories(struct serving *s, struct error *err)
 {
 	for (size_t i = 0; i < s->repositories.n; i++) {
@@ -141,6 +158,8 @@ static int start(struct app *a, struct serving *s, struct error *err)
 		.any_host = s->htpasswd || s->certificate || !url_host_is_loopback(s->address),
 		.immutable_tags = s->immutable_tags,
 		.ecr_quirks = s->ecr_quirks,
+		.ecr_token_seconds = (int)s->token_seconds,
+		.ecr_throttle = (int)s->throttle,
 	};
 	struct server_options listen = {
 		.address = s->address,
@@ -187,6 +206,11 @@ int cmd_registry(struct app *a, int argc, char **argv, struct error *err)
 		{0, "ecr-quirks", OPTION_FLAG, NULL,
 		 "Behave as Amazon ECR does where it differs from the specification",
 		 &s.ecr_quirks},
+		{0, "ecr-token-seconds", OPTION_INT, "N",
+		 "Of --ecr-quirks: a token ends N seconds after its first use (403)",
+		 &s.token_seconds},
+		{0, "ecr-throttle", OPTION_INT, "N",
+		 "Of --ecr-quirks: refuse every Nth request as one too many (429)", &s.throttle},
 	};
 	int parsed = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 
@@ -197,8 +221,8 @@ int cmd_registry(struct app *a, int argc, char **argv, struct error *err)
 				 "'slipway registry %s' is no command; there is "
 				 "'slipway registry serve'",
 				 args.items[0]);
-	if (parse_listen(&s, err) < 0 || read_tls(&s, err) < 0 || check_exposure(a, &s, err) < 0 ||
-	    start(a, &s, err) < 0)
+	if (parse_listen(&s, err) < 0 || check_ecr(&s, err) < 0 || read_tls(&s, err) < 0 ||
+	    check_exposure(a, &s, err) < 0 || start(a, &s, err) < 0)
 		return -1;
 	printf("listening on %s://%s%s%s:%d\n", s.certificate ? "https" : "http",
 	       strchr(s.address, ':') ? "[" : "", s.address, strchr(s.address, ':') ? "]" : "",

@@ -188,6 +188,21 @@ static bool answers_early(struct server_request *r)
 	       (expect || server_request_length(r) > EARLY_LIMIT);
 }
 
+/*
+ * The query is read by whoever serves. libmicrohttpd would take it apart as well, from the same bytes, and close the connection without
+ * an answer when it has more parameters than there is memory for.
+ */
+static void cut_query(const char *target)
+{
+	union {
+		const char *from;
+		char *to;
+	} mark = {strchr(target, '?')};
+
+	if (mark.to)
+		mark.to[1] = '\0';
+}
+
 static void *note_target(void *arg, const char *target, struct MHD_Connection *connection)
 {
 	struct server_request *r = xcalloc(1, sizeof(*r));
@@ -198,6 +213,7 @@ static void *note_target(void *arg, const char *target, struct MHD_Connection *c
 	r->server = arg;
 	r->connection = connection;
 	r->target = xstrdup(target);
+	cut_query(target);
 	return r;
 }
 
@@ -427,9 +443,13 @@ static void nap(const struct cancel *cancel, int ms)
 
 void server_wait(struct server *s, const struct cancel *cancel)
 {
+	const struct server_handler *handler = &s->options.handler;
+
 	while (!cancel_requested(cancel)) {
 		nap(cancel, LOOK_MS);
 		watch_look(s);
+		if (handler->look)
+			handler->look(handler->arg);
 	}
 }
 

@@ -29,6 +29,8 @@ struct server_handler {
 	/* Not called when begin() or body() answered. Must answer. */
 	void (*end)(void *call, struct server_request *r);
 	void (*release)(void *call);
+	/* Several times a second while server_wait() waits, for what is to be done without a request. NULL: nothing is. */
+	void (*look)(void *arg);
 	void *arg;
 };
 
@@ -37,6 +39,11 @@ struct server_options {
 	int port;                      /* 0: any free one */
 	const char *certificate, *key; /* PEM text; NULL: plain HTTP */
 	size_t max_connections;        /* 0: 256 */
+	/*
+	 * Of one address (of IPv6: one /64). Its connection that waits longest goes when another one comes, or, if all are at work, the new one. 0:
+	 * half of max_connections; then loopback, where everybody behind a proxy comes from, has no limit of its own.
+	 */
+	size_t max_per_peer;
 	/*
 	 * A connection without a request in progress is closed after idle_ms (0: 60 s), the one that waits longest also when
 	 * half of the places are taken; it may be one whose answer is known and whose body still comes. A request that moves less

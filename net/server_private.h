@@ -7,11 +7,15 @@
 #include "net/server.h"
 #include "net/stall.h"
 
+#define PEER_SIZE 16
+
 /* One connection, as the watch sees it. */
 struct watched {
 	struct watched *next, *prev;
 	int fd;
-	bool busy;        /* a request is in progress */
+	uint8_t peer[PEER_SIZE]; /* its address, as far as it counts as one */
+	bool busy;               /* a request is in progress */
+	bool ended;              /* by us: its thread has not seen it yet */
 	bool working;     /* and our own code is at it: the client waits for us, not we for it */
 	int64_t since_ns; /* without a request; of work: its beginning */
 	int64_t spare_ns; /* since when nobody would miss it: without a request, or its answer known and the rest of a body still coming; 0: not so */

@@ -4,6 +4,7 @@
  */
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -56,6 +57,52 @@ static void end(struct watched *w)
 	w->busy = true;
 	w->working = true;
 	w->spare_ns = 0;
+	w->ended = true;
+}
+
+/* IPv4 as mapped into IPv6 (RFC 4291, 2.5.5.2); of IPv6 the 64 bits that a provider gives to one customer. */
+static void set_peer(uint8_t peer[PEER_SIZE], const struct sockaddr *from)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	memset(peer, 0, PEER_SIZE);
+	if (from && from->sa_family == AF_INET) {
+		memcpy(peer, mapped, sizeof(mapped));
+		memcpy(peer + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
+	} else if (from && from->sa_family == AF_INET6) {
+		const struct in6_addr *a = &((const struct sockaddr_in6 *)from)->sin6_addr;
+
+		memcpy(peer, a, IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_LOOPBACK(a) ? 16 : 8);
+	}
+}
+
+static bool is_loopback(const uint8_t peer[PEER_SIZE])
+{
+	struct in6_addr a;
+
+	memcpy(&a, peer, sizeof(a));
+	return IN6_IS_ADDR_LOOPBACK(&a) || (IN6_IS_ADDR_V4MAPPED(&a) && peer[12] == 127);
+}
+
+/* Before w is in the list: one peer does not take every place. Whoever is ended here has nothing under way. */
+static void limit_peer(struct server *s, struct watched *w)
+{
+	size_t most = s->options.max_per_peer, n = 0;
+	struct watched *longest = NULL;
+
+	if (!most && is_loopback(w->peer))
+		return;
+	if (!most)
+		most = s->options.max_connections / 2;
+	for (struct watched *o = s->first; o; o = o->next) {
+		if (o->ended || memcmp(o->peer, w->peer, PEER_SIZE) != 0)
+			continue;
+		n++;
+		if (o->spare_ns && (!longest || o->spare_ns < longest->spare_ns))
+			longest = o;
+	}
+	if (n >= most)
+		end(longest ? longest : w);
 }
 
 /*
@@ -113,6 +160,9 @@ void watch_connection(void *arg, struct MHD_Connection *connection, void **conte
 		w = xcalloc(1, sizeof(*w));
 		w->fd = info->connect_fd;
 		w->since_ns = w->spare_ns = time_monotonic_ns();
+		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+		set_peer(w->peer, info ? info->client_addr : NULL);
+		limit_peer(s, w);
 		make_room(s, w->since_ns);
 		link_watched(s, w);
 		s->n_connections++;

@@ -46,9 +46,14 @@ int mark_repositories(struct mark *m, struct store *s, const struct mark_stale *
 	for (size_t i = 0; result == 0 && i < names.n; i++) {
 		struct marking one = {
 			.all = m, .store = s, .repository = names.items[i], .stale = stale};
+		AUTO_FD int lock = -1;
 
-		result = repository_each_link(s, names.items[i], "manifests", mark_manifest_link,
-					      &one, err);
+		/* What is taken out below is there until then. */
+		if (stale)
+			result = repository_lock(s, names.items[i], &lock, err);
+		if (result == 0)
+			result = repository_each_link(s, names.items[i], "manifests",
+						      mark_manifest_link, &one, err);
 		for (size_t k = 0; k < one.own.hex.n; k++)
 			strmap_set(&m->hex, one.own.hex.entries[k].key, NULL);
 		if (result == 0)

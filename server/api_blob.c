@@ -69,14 +69,25 @@ void api_blob_get(struct call *c)
 		reply_failure(c, &err);
 }
 
+/* Under the repository's lock: a prune or fsck that has seen the link finds it still there. */
+static int delete_blob(struct call *c, struct error *err)
+{
+	AUTO_FD int lock = -1;
+
+	if (!repository_exists(call_store(c), c->route.repository))
+		return error_set(err, ERROR_NOT_FOUND, "no such repository");
+	if (repository_lock(call_store(c), c->route.repository, &lock, err) < 0)
+		return -1;
+	return repository_unlink_blob(call_store(c), c->route.repository, &c->route.digest, err);
+}
+
 void api_blob_delete(struct call *c)
 {
 	AUTO(error) err = ERROR_INIT;
 
 	if (c->server->options.ecr_quirks)
 		reply_error(c, 405, "UNSUPPORTED", "The operation is unsupported");
-	else if (repository_unlink_blob(call_store(c), c->route.repository, &c->route.digest,
-					&err) == 0)
+	else if (delete_blob(c, &err) == 0)
 		reply_empty(c, 202);
 	else if (err.kind == ERROR_NOT_FOUND)
 		unknown(c);

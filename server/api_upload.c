@@ -219,8 +219,8 @@ void api_upload_post(struct call *c)
 
 void api_upload_patch(struct call *c)
 {
-	if (take_session(c))
-		check_chunk(c);
+	if (take_session(c) && check_chunk(c))
+		ecr_takes_part_after(c, c->upload_start);
 }
 
 void api_upload_put(struct call *c)
@@ -237,7 +237,7 @@ void api_upload_put(struct call *c)
 	if (is_ecr(c) && c->chunk_length < 0 && c->upload_start > 0 &&
 	    server_request_length(c->request) != 0)
 		refuse_range(c, 0);
-	else
+	else if (server_request_length(c->request) == 0 || ecr_takes_part_after(c, c->upload_start))
 		expect(c, &d);
 }
 

@@ -16,6 +16,7 @@
 struct registry_server {
 	struct registry_server_options options;
 	struct uploads *uploads;
+	struct ecr *ecr;        /* with its quirks */
 	int serving;            /* descriptor of repository_serve() */
 	atomic_size_t buffered; /* bytes of manifests that are coming */
 	pthread_mutex_t

@@ -70,16 +70,17 @@ static bool check_login(struct call *c)
 	const char *header = server_request_header(c->request, "Authorization");
 	AUTO_FREE char *user = NULL;
 	char *password = NULL;
-	bool good;
+	bool good, fresh;
 
 	if (!o->check_login)
 		return true;
 	good = header && server_request_count_header(c->request, "Authorization") == 1 &&
 	       guard_parse_basic(header, &user, &password) &&
 	       o->check_login(o->login_arg, user, password);
+	fresh = !good || ecr_is_fresh(c, password);
 	wipe_free(password);
 	if (good)
-		return true;
+		return fresh;
 	if (o->ecr_quirks)
 		ecr_challenge(c);
 	else
@@ -92,5 +93,5 @@ static bool check_login(struct call *c)
 
 bool guard_admits(struct call *c)
 {
-	return check_host(c) && check_login(c);
+	return check_host(c) && ecr_has_room(c) && check_login(c);
 }

@@ -137,19 +137,6 @@ void htpasswd_free(struct htpasswd *h)
 	free(h);
 }
 
-/* In a time that does not tell where they differ. */
-static bool same(const char *a, const char *b)
-{
-	size_t n = strlen(a);
-	unsigned char differ = 0;
-
-	if (strlen(b) != n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		differ |= (unsigned char)(a[i] ^ b[i]);
-	return differ == 0;
-}
-
 static void keyed(const struct htpasswd *h, const char *password, char out[SHA256_HEX_SIZE])
 {
 	uint8_t raw[SHA256_SIZE];
@@ -162,7 +149,7 @@ static bool check_bcrypt(const char *password, const char *hash)
 {
 	struct crypt_data *data = xcalloc(1, sizeof(*data));
 	const char *got = crypt_r(password, hash, data);
-	bool good = got && same(got, hash);
+	bool good = got && sha256_equal_text(got, hash);
 
 	wipe(data, sizeof(*data));
 	free(data);
@@ -188,7 +175,7 @@ static void look_up(struct htpasswd *h, struct attempt *a)
 		known = strmap_get(&h->good, a->user);
 		hash = strmap_get(&h->users, a->user);
 		a->is_user = hash != NULL;
-		a->is_remembered = known && same(known, a->mark);
+		a->is_remembered = known && sha256_equal_text(known, a->mark);
 		a->hash = xstrdup(hash ? hash : h->nobody);
 		a->generation = h->generation;
 	}

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/time.h"
 #include "server/call.h"
 #include "server/ecr.h"
 #include "server/guard.h"
@@ -83,6 +84,10 @@ static bool check_route(struct call *c)
 		else
 			reply_error(c, 400, "TAG_INVALID", "\"%.200s\" is no tag",
 				    c->route.reference);
+		return false;
+	case ROUTE_TOO_LONG:
+		reply_error(c, 414, "UNSUPPORTED", "the query has more than %d parameters",
+			    ROUTE_PARAMETERS);
 		return false;
 	case ROUTE_BAD_TARGET:
 		break;
@@ -188,6 +193,13 @@ static void release_call(void *call)
 	free(c);
 }
 
+static void look(void *arg)
+{
+	struct registry_server *s = arg;
+
+	uploads_look(s->uploads, time_monotonic_ns(), time_now());
+}
+
 struct server_handler registry_server_handler(struct registry_server *s)
 {
 	return (struct server_handler){
@@ -195,6 +207,7 @@ struct server_handler registry_server_handler(struct registry_server *s)
 		.body = take_body,
 		.end = end_body,
 		.release = release_call,
+		.look = look,
 		.arg = s,
 	};
 }
@@ -205,6 +218,7 @@ int registry_server_new(struct registry_server **out, const struct registry_serv
 	AUTO_PTR(registry_server) s = xcalloc(1, sizeof(*s));
 
 	s->options = *o;
+	s->ecr = ecr_new();
 	s->serving = -1;
 	pthread_mutex_init(&s->manifest_lock, NULL);
 	if (repository_serve(o->store, &s->serving, err) < 0 ||
@@ -219,6 +233,7 @@ void registry_server_free(struct registry_server *s)
 	if (!s)
 		return;
 	uploads_free(s->uploads);
+	ecr_free(s->ecr);
 	pthread_mutex_destroy(&s->manifest_lock);
 	if (s->serving >= 0)
 		close(s->serving);

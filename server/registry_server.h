@@ -31,6 +31,8 @@ struct registry_server_options {
 	bool any_host;
 	bool immutable_tags; /* a tag is never moved */
 	bool ecr_quirks; /* what Amazon ECR does otherwise than the specification: server/ecr.h */
+	int ecr_token_seconds; /* how long a token lives; 0: for ever */
+	int ecr_throttle;      /* every so many requests one is refused with 429; 0: none */
 };
 
 /* ERROR_SYSTEM when the store cannot be written to. */

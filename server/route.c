@@ -75,9 +75,15 @@ static void add_parameter(struct route *r, const char *text, size_t len)
 
 static void parse_query(struct route *r, const char *query)
 {
+	size_t n = 0;
+
 	while (*query && *query != '#') {
 		size_t len = strcspn(query, "&#");
 
+		if (len && ++n > ROUTE_PARAMETERS) {
+			r->problem = ROUTE_TOO_LONG;
+			return;
+		}
 		if (len)
 			add_parameter(r, query, len);
 		query += len + (query[len] == '&');

@@ -22,12 +22,15 @@ enum route_kind {
 	ROUTE_REFERRERS, /* /v2/NAME/referrers/DIGEST */
 };
 
+#define ROUTE_PARAMETERS 50
+
 enum route_problem {
 	ROUTE_FINE,
 	ROUTE_BAD_TARGET,    /* no path, a bad escape, NUL or an escaped slash */
 	ROUTE_BAD_NAME,      /* the repository's */
 	ROUTE_BAD_REFERENCE, /* neither tag nor digest */
 	ROUTE_BAD_DIGEST,
+	ROUTE_TOO_LONG, /* more parameters than ROUTE_PARAMETERS */
 };
 
 struct route {

@@ -17,6 +17,7 @@
 #define MAX_PARKED  64
 #define PARK_NS     (600ll * 1000000000)
 #define SESSION_AGE (24 * 3600)
+#define SWEEP_NS    PARK_NS
 #define TAKE_TRIES  20
 #define TAKE_NAP_NS 25000000
 #define FILE_PREFIX "upload-"
@@ -27,6 +28,7 @@ struct uploads {
 	struct upload *parked[MAX_PARKED];
 	size_t n_parked;
 	size_t most;
+	int64_t swept_ns;  /* of time_monotonic_ns() */
 	size_t n_sessions; /* about: other processes on the store are counted when we look */
 };
 
@@ -63,9 +65,9 @@ static int sweep_one(void *arg, int dirfd, const char *entry, const struct stat 
 }
 
 /* Sessions that nobody went on with for a day. */
-static int sweep(struct uploads *u, struct error *err)
+static int sweep(struct uploads *u, int64_t now, struct error *err)
 {
-	struct sweeping s = {.before = time_now() - SESSION_AGE};
+	struct sweeping s = {.before = now - SESSION_AGE};
 
 	if (fs_each_entry(store_dirfd(u->store), "ingest", sweep_one, &s, err) < 0)
 		return -1;
@@ -79,8 +81,9 @@ int uploads_new(struct uploads **out, struct store *s, size_t most, struct error
 
 	u->store = s;
 	u->most = most;
+	u->swept_ns = time_monotonic_ns();
 	pthread_mutex_init(&u->lock, NULL);
-	if (sweep(u, err) < 0)
+	if (sweep(u, time_now(), err) < 0)
 		return -1;
 	*out = take_ptr(u);
 	return 0;
@@ -129,7 +132,7 @@ static int make_place(struct uploads *u, struct error *err)
 
 	pthread_mutex_lock(&u->lock);
 	if (u->n_sessions >= u->most)
-		result = sweep(u, err);
+		result = sweep(u, time_now(), err);
 	if (result == 0 && u->n_sessions >= u->most)
 		result = error_set(err, ERROR_UNSUPPORTED, "%zu uploads are open already", u->most);
 	if (result == 0)
@@ -214,10 +217,44 @@ int64_t uploads_size(struct uploads *u, const char *repository, const char *id)
 	return ingest_upload_size(u->store, name);
 }
 
+/* Those not used since before_ns, or from so many on, out of the list; with the lock held. They are only to be closed: their files stay. */
+static size_t unpark_old(struct uploads *u, int64_t before_ns, size_t most,
+			 struct upload *old[MAX_PARKED])
+{
+	size_t n = 0;
+
+	while (u->n_parked && (u->n_parked > most || u->parked[0]->used_ns < before_ns))
+		old[n++] = unpark(u, 0);
+	return n;
+}
+
+static void close_all(struct upload *list[], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		upload_free(list[i]);
+}
+
+void uploads_look(struct uploads *u, int64_t now_ns, int64_t now)
+{
+	struct upload *old[MAX_PARKED];
+	size_t n_old;
+
+	pthread_mutex_lock(&u->lock);
+	n_old = unpark_old(u, now_ns - PARK_NS, MAX_PARKED, old);
+	pthread_mutex_unlock(&u->lock);
+	close_all(old, n_old);
+	if (now_ns - u->swept_ns < SWEEP_NS)
+		return;
+	u->swept_ns = now_ns;
+	pthread_mutex_lock(&u->lock);
+	sweep(u, now, NULL);
+	pthread_mutex_unlock(&u->lock);
+}
+
 void uploads_park(struct uploads *u, struct upload *upload)
 {
 	struct upload *old[MAX_PARKED];
-	size_t n_old = 0;
+	size_t n_old;
 
 	if (!upload)
 		return;
@@ -228,14 +265,10 @@ void uploads_park(struct uploads *u, struct upload *upload)
 	}
 	upload->used_ns = time_monotonic_ns();
 	pthread_mutex_lock(&u->lock);
-	while (u->n_parked &&
-	       (u->n_parked == MAX_PARKED || upload->used_ns - u->parked[0]->used_ns > PARK_NS))
-		old[n_old++] = unpark(u, 0);
+	n_old = unpark_old(u, upload->used_ns - PARK_NS, MAX_PARKED - 1, old);
 	u->parked[u->n_parked++] = upload;
 	pthread_mutex_unlock(&u->lock);
-	/* Only closed: their files stay. */
-	for (size_t i = 0; i < n_old; i++)
-		upload_free(old[i]);
+	close_all(old, n_old);
 }
 
 void uploads_end(struct uploads *u, struct upload *upload)

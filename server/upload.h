@@ -32,6 +32,11 @@ int uploads_take(struct uploads *u, const char *repository, const char *id, stru
 int64_t uploads_size(struct uploads *u, const char *repository, const char *id);
 /* The request is over, the session goes on. */
 void uploads_park(struct uploads *u, struct upload *upload);
+/*
+ * To be called now and then: closes what nobody has gone on with for 10 minutes, and every 10 minutes removes the sessions that nobody has for a
+ * day. now_ns: of time_monotonic_ns(); now: seconds since 1970.
+ */
+void uploads_look(struct uploads *u, int64_t now_ns, int64_t now);
 /* The session is over; what it had is removed unless it was committed. */
 void uploads_end(struct uploads *u, struct upload *upload);
 

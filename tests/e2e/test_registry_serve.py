@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -171,3 +172,28 @@ def test_fsck_takes_a_damaged_referrer_off_the_list(binary, slipway, folder):
     assert [d["digest"] for d in listed] == [good["digest"]]
     own("fsck").ok()
     serve.stop()
+
+
+def test_deletion_beside_prune_and_fsck(binary, folder, slipway):
+    """Both walk over the links that are deleted meanwhile; neither fails because one is gone."""
+    serve = Serve(binary, folder / "serve")
+    blobs = [serve.blob("a", f"{i}".encode())["digest"] for i in range(100)]
+    old = time.time() - 30 * 86400
+    for link in (serve.root / "repositories/a/blobs").iterdir():
+        os.utime(link, (old, old))
+    slipway.env["SLIPWAY_ROOT"] = str(serve.root)
+    failed = []
+
+    def clean():
+        for command in (("prune", "-f"), ("fsck", "--repair"), ("fsck",)) * 2:
+            result = slipway(*command)
+            if result.code:
+                failed.append(result)
+
+    cleaner = threading.Thread(target=clean)
+    cleaner.start()
+    answers = {serve("DELETE", f"/v2/a/blobs/{digest}").status for digest in blobs}
+    cleaner.join()
+    assert not failed, failed[0]
+    assert answers <= {202, 404}
+    assert serve.stop() == 0, serve.log()

@@ -5,12 +5,17 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
 from helpers.images import read_layout
 from helpers.registry import make_certificates
 from helpers.serve import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, Serve, digest_of
+
+pytest.importorskip("botocore")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from fakes import aws_api  # noqa: E402
 
 TOKEN = {"Authorization": "Basic " + base64.b64encode(b"AWS:a-token").decode()}
 
@@ -53,13 +58,30 @@ def test_nothing_is_mounted(ecr):
     assert ecr("HEAD", f"/v2/team/other/blobs/{blob['digest']}").status == 404
 
 
+PART = 5 << 20
+
+
 def test_chunks_are_lost(ecr):
-    data = os.urandom(1000)
+    data = os.urandom(PART + 500)
     session = ecr.upload("app")
-    for first, last in ((0, 499), (500, 999)):
+    for first, last in ((0, PART - 1), (PART, PART + 499)):
         answer = ecr("PATCH", session, data[first:last + 1], Content_Range=f"{first}-{last}")
-        assert answer.status == 201 and answer.headers["Range"] == "0-499"
+        assert answer.status == 201 and answer.headers["Range"] == f"0-{PART - 1}"
     assert ecr("PUT", f"{session}?digest={digest_of(data)}").code() == "DIGEST_INVALID"
+
+
+def test_only_the_last_part_is_small(ecr):
+    """5 MiB (UploadLayerPart's limit); it shows when the next one comes, with or without Content-Range."""
+    data = os.urandom(PART - 1 + 10)
+    for method, query, headers in (("PATCH", "", {"Content_Range": f"{PART - 1}-{PART + 8}"}), ("PATCH", "", {}),
+                                   ("PUT", f"?digest={digest_of(data)}", {"Content_Range": f"{PART - 1}-{PART + 8}"})):
+        session = ecr.upload("app")
+        assert ecr("PATCH", session, data[:PART - 1], Content_Range=f"0-{PART - 2}").status == 201
+        answer = ecr(method, session + query, data[PART - 1:], **headers)
+        assert answer.status == 400 and answer.code() == "BLOB_UPLOAD_INVALID" and str(PART) in answer.body.decode()
+    session = ecr.upload("app")
+    assert ecr("PATCH", session, data[:PART - 1], Content_Range=f"0-{PART - 2}").status == 201
+    assert ecr("PUT", f"{session}?digest={digest_of(data[:PART - 1])}").status == 201
 
 
 def test_one_patch_is_kept(ecr):
@@ -170,28 +192,108 @@ def test_the_cache_of_builds(logged_in, ecr, build):
     assert read_layout(elsewhere.root, "a:1").verify().tree().text("/g") == "x"
 
 
-def test_under_ecrs_own_name(binary, slipway, build, folder):
-    """TLS, the host name, the password that AWS gives: all as in production but the address."""
-    pytest.importorskip("botocore")
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-    from fakes import aws_api
-    host = f"{aws_api.ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
-    api = aws_api.Api()
-    make_certificates(folder / "tls", [host])
-    (folder / "htpasswd").write_bytes(subprocess.run(["htpasswd", "-Bbn", "-C", "4", "AWS", api.password], check=True,
-                                                     capture_output=True).stdout)
-    serve = Serve(binary, folder / "serve", "--ecr-quirks", "--repository", "app", "--htpasswd", folder / "htpasswd",
-                  tls=folder / "tls")
-    try:
-        slipway.env.update({"SLIPWAY_CONNECT_TO": f"{host}:443:127.0.0.1:{serve.port}", "SSL_CERT_FILE": str(folder / "tls/ca.crt"),
-                            "AWS_ENDPOINT_URL": api.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "AKIDTEST",
+def test_tokens_that_end(binary, slipway, build, folder):
+    """12 hours of ECR's are a second here: counted from the first use, each for itself, and 403 instead of 401."""
+    ecr = Ecr(binary, folder / "serve", "--ecr-quirks", "--ecr-token-seconds", "1", "--repository", "app")
+    assert ecr("GET", "/v2/").status == 200
+    time.sleep(1.1)
+    other = {"Authorization": "Basic " + base64.b64encode(b"AWS:another").decode()}
+    assert ecr("GET", "/v2/", **other).status == 200
+    answer = ecr("GET", "/v2/")
+    assert answer.status == 403 and answer.code() == "DENIED" and "authorization token has expired" in answer.body.decode()
+    assert ecr("GET", "/v2/", Authorization="Basic x").status == 401
+    # A login that somebody else made cannot be renewed: the user has to know.
+    slipway.build(build.context({"Dockerfile": "FROM tiny\n"}), "-t", f"{ecr.host}/app:1", *build.options).ok()
+    slipway("login", "-u", "AWS", "--password-stdin", ecr.host, stdin="a-third").ok()
+    time.sleep(1.1)
+    slipway("push", f"{ecr.host}/app:1").fails("authorization token has expired")
+    assert ecr.stop() == 0, ecr.log()
+
+
+def test_too_many_requests(binary, slipway, build, folder):
+    ecr = Ecr(binary, folder / "serve", "--ecr-quirks", "--ecr-throttle", "7", "--repository", "app")
+    answers = [ecr("GET", "/v2/") for _ in range(14)]
+    assert [a.status for a in answers] == ([200] * 6 + [429]) * 2
+    assert answers[6].code() == "TOOMANYREQUESTS" and answers[6].headers["Retry-After"] == "1"
+    slipway("login", "-u", "AWS", "--password-stdin", ecr.host, stdin="token").ok()
+    name = f"{ecr.host}/app:1"
+    slipway.build(build.context({"Dockerfile": "FROM tiny\nRUN echo x > /x\n"}), "-t", name, *build.options).ok()
+    said = slipway("push", "--progress", "plain", name).ok()
+    assert "429 Too Many Requests: TOOMANYREQUESTS: Rate exceeded; retry 1 in 1.0 s" in said.out + said.err
+    elsewhere = slipway.other()
+    elsewhere("pull", name).ok()
+    read_layout(elsewhere.root, name).verify()
+    assert ecr.stop() == 0, ecr.log()
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--ecr-throttle", "1", "--ecr-quirks"], ["--ecr-throttle: 2 to"]), (["--ecr-throttle", "5"], ["need --ecr-quirks"]),
+    (["--ecr-token-seconds", "-1", "--ecr-quirks"], ["--ecr-token-seconds: 1 to"]),
+])
+def test_options_that_make_no_sense(slipway, options, words):
+    slipway("registry", "serve", "--listen", "127.0.0.1:0", *options).fails(*words, code=2)
+
+
+class Production:
+    """ECR under its own name: TLS, the host name, the passwords that AWS gives out, a new one each time; all but the address."""
+
+    def __init__(self, binary, folder, slipway, *options):
+        self.api = aws_api.Api()
+        self.host = f"{aws_api.ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
+        self.given = self.api.GetAuthorizationToken
+        self.api.GetAuthorizationToken = self.give
+        make_certificates(folder / "tls", [self.host])
+        self.serve = Serve(binary, folder / "serve", "--ecr-quirks", "--repository", "app", *options, tls=folder / "tls")
+        slipway.env.update({"SLIPWAY_CONNECT_TO": f"{self.host}:443:127.0.0.1:{self.serve.port}",
+                            "SSL_CERT_FILE": str(folder / "tls/ca.crt"), "AWS_ENDPOINT_URL": self.api.url,
+                            "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "AKIDTEST",
                             "AWS_SECRET_ACCESS_KEY": "secret/with+odd=characters"})
+
+    def give(self, parameters):
+        self.api.password = f"password-{self.asked()}"
+        return self.given(parameters)
+
+    def asked(self):
+        return len([c for c in self.api.calls if c[0] == "GetAuthorizationToken"])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.api.stop()
+        self.serve.stop()
+
+
+def test_a_token_that_ends_in_the_middle_of_a_push(binary, slipway, build, folder):
+    with Production(binary, folder, slipway, "--ecr-token-seconds", "1") as ecr:
+        top = build.context({"Dockerfile": "FROM tiny\nRUN echo a > /a\nRUN sleep 1.2; echo b > /b\nCMD [\"cat\", \"/a\", \"/b\"]\n"})
+        slipway.build(top, "-t", f"{ecr.host}/app:1", "--push", *build.options).ok()
+        assert ecr.asked() >= 2
+        assert slipway.other()("run", f"{ecr.host}/app:1").ok().out == "a\nb\n"
+
+
+def test_the_cache_of_builds_through_all_of_it(binary, slipway, build, folder):
+    """Tokens that end and requests that are too many, besides everything else."""
+    with Production(binary, folder, slipway, "--ecr-token-seconds", "1", "--ecr-throttle", "16") as ecr:
+        ref = f"type=registry,ref={ecr.host}/app:cache"
+        top = build.context({"Dockerfile": "FROM tiny\nRUN echo step > /step\nCOPY f /f\nRUN cat /f > /g\n", "f": "x"})
+        slipway.build(top, "-t", f"{ecr.host}/app:1", "--push", "--cache-to", f"{ref},mode=max", *build.options).ok()
+        time.sleep(1.1)
+        elsewhere = slipway.other()
+        said = elsewhere.build(top, "-t", f"{ecr.host}/app:1", "--cache-from", ref, "--push", "--progress", "plain", *build.options).ok()
+        assert said.err.count("CACHED") >= 3, said
+        assert slipway.other()("run", f"{ecr.host}/app:1", "cat", "/g").ok().out == "x"
+
+
+def test_under_ecrs_own_name(binary, slipway, build, folder):
+    """A password of a file, and a repository that is not there."""
+    (folder / "htpasswd").write_bytes(subprocess.run(["htpasswd", "-Bbn", "-C", "4", "AWS", "password-1"], check=True,
+                                                     capture_output=True).stdout)
+    with Production(binary, folder, slipway, "--htpasswd", folder / "htpasswd") as ecr:
+        ecr.api.password, ecr.api.GetAuthorizationToken = "password-1", ecr.given
         top = build.context({"Dockerfile": "FROM tiny\nRUN echo x > /x\nCMD [\"cat\", \"/x\"]\n"})
-        slipway.build(top, "-t", f"{host}/app:1", "--push", *build.options).ok()
-        assert slipway.other()("run", f"{host}/app:1").ok().out == "x\n"
-        slipway("push", f"{host}/app:1").ok()
-        slipway("tag", f"{host}/app:1", f"{host}/none:1").ok()
-        slipway("push", "--no-create-repo", f"{host}/none:1").fails("none", "does not exist")
-    finally:
-        api.stop()
-        serve.stop()
+        slipway.build(top, "-t", f"{ecr.host}/app:1", "--push", *build.options).ok()
+        assert slipway.other()("run", f"{ecr.host}/app:1").ok().out == "x\n"
+        slipway("push", f"{ecr.host}/app:1").ok()
+        slipway("tag", f"{ecr.host}/app:1", f"{ecr.host}/none:1").ok()
+        slipway("push", "--no-create-repo", f"{ecr.host}/none:1").fails("none", "does not exist")

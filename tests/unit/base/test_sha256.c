@@ -123,6 +123,17 @@ static void sha512_known_answers(void **state)
 			    "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e");
 }
 
+static void secrets_are_compared_whole(void **state)
+{
+	(void)state;
+	assert_true(sha256_equal_text("", ""));
+	assert_true(sha256_equal_text("secret", "secret"));
+	assert_false(sha256_equal_text("secret", "secreT"));
+	assert_false(sha256_equal_text("Secret", "secret"));
+	assert_false(sha256_equal_text("secret", "secrets"));
+	assert_false(sha256_equal_text("secrets", "secret"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +143,7 @@ int main(void)
 		cmocka_unit_test(a_copy_goes_its_own_way),
 		cmocka_unit_test(frames_are_lengths_and_bytes),
 		cmocka_unit_test(sha512_known_answers),
+		cmocka_unit_test(secrets_are_compared_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,18 +81,24 @@ static void on_release(void *call)
 	free(c);
 }
 
-static struct ground *start(size_t places, int idle_ms)
+static struct ground *start_limited(size_t places, size_t per_peer, int idle_ms)
 {
 	struct ground *g = xcalloc(1, sizeof(*g));
 	struct server_options o = {
 		.address = "127.0.0.1",
 		.max_connections = places,
+		.max_per_peer = per_peer,
 		.idle_ms = idle_ms,
-		.handler = {on_begin, on_body, on_end, on_release, g},
+		.handler = {on_begin, on_body, on_end, on_release, NULL, g},
 	};
 
 	assert_ok(server_listen(&g->server, &o, err));
 	return g;
+}
+
+static struct ground *start(size_t places, int idle_ms)
+{
+	return start_limited(places, 0, idle_ms);
 }
 
 static void stop(struct ground *g)
@@ -102,17 +108,25 @@ static void stop(struct ground *g)
 	free(g);
 }
 
-static int dial(struct ground *g)
+static int dial_from(struct ground *g, const char *address)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET,
 				 .sin_port = htons((uint16_t)server_port(g->server))};
 	struct timeval limit = {.tv_sec = 5};
+	struct sockaddr_in from = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	assert_int_equal(inet_pton(AF_INET, address, &from.sin_addr), 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	return fd;
+}
+
+static int dial(struct ground *g)
+{
+	return dial_from(g, "127.0.0.1");
 }
 
 static void say(int fd, const char *text)
@@ -266,6 +280,61 @@ static void test_places(void **state)
 	stop(g);
 }
 
+/* Nothing more comes: the server has closed it. Else it waits for us. */
+static bool is_closed(int fd)
+{
+	struct timeval soon = {.tv_usec = 300000};
+	char c;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
+	return recv(fd, &c, 1, 0) == 0;
+}
+
+/* One address has four places; another is not in its way. */
+static void test_places_of_one_peer(void **state)
+{
+	static const char request[] = "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n";
+	static const char half[] = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx";
+	struct ground *g = start_limited(64, 4, 0);
+	int idle[4], busy[4], late, other;
+	char answer[1024];
+
+	(void)state;
+	other = dial_from(g, "127.0.0.2");
+	say(other, half);
+	for (size_t i = 0; i < 4; i++) {
+		idle[i] = dial(g);
+		say(idle[i], request);
+		assert_true(recv(idle[i], answer, sizeof(answer), 0) > 0);
+		/* The server notes the end of a request after its answer. */
+		cancel_sleep(NULL, 50000000, NULL);
+	}
+	/* Each that comes takes the place of the one that waits longest. */
+	for (size_t i = 0; i < 4; i++) {
+		busy[i] = dial(g);
+		say(busy[i], half);
+		assert_true(is_closed(idle[i]));
+		for (int tries = 0; tries < 5000 && g->begun < 6 + (int)i; tries++)
+			cancel_sleep(NULL, 1000000, NULL);
+	}
+	/* And when all are at work it has to go itself. */
+	late = dial(g);
+	say(late, request);
+	assert_true(is_closed(late));
+	assert_false(is_closed(busy[0]));
+	say(busy[0], "12345678");
+	assert_true(recv(busy[0], answer, sizeof(answer), 0) > 0);
+	say(other, "12345678");
+	assert_true(recv(other, answer, sizeof(answer), 0) > 0);
+	for (size_t i = 0; i < 4; i++) {
+		close(idle[i]);
+		close(busy[i]);
+	}
+	close(late);
+	close(other);
+	stop(g);
+}
+
 static void *ask_slowly(void *arg)
 {
 	AUTO(strbuf) got = STRBUF_INIT;
@@ -331,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_two_requests_on_a_connection),
 		cmocka_unit_test(test_slow_clients),
 		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_places_of_one_peer),
 		cmocka_unit_test(test_stopping_waits_for_requests),
 		cmocka_unit_test(test_stopping_gives_up),
 		cmocka_unit_test(test_refused_addresses),

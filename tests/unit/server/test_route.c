@@ -1,5 +1,6 @@
 #include "server/route.h"
 
+#include "base/strbuf.h"
 #include "tests/unit/base/testing.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -86,11 +87,28 @@ static void test_query(void **state)
 	assert_string_equal(r.tags.items[1], "b");
 }
 
+static void test_too_many_parameters(void **state)
+{
+	(void)state;
+	for (int n = ROUTE_PARAMETERS; n <= ROUTE_PARAMETERS + 1; n++) {
+		AUTO(route) r = {0};
+		AUTO(strbuf) target = STRBUF_INIT;
+
+		strbuf_puts(&target, "/v2/a/manifests/x?");
+		for (int i = 0; i < n; i++)
+			strbuf_puts(&target, "tag=t&");
+		route_parse(&r, target.buf);
+		assert_int_equal(r.problem, n > ROUTE_PARAMETERS ? ROUTE_TOO_LONG : ROUTE_FINE);
+		assert_int_equal(r.tags.n, ROUTE_PARAMETERS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_query),
+		cmocka_unit_test(test_too_many_parameters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

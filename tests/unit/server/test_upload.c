@@ -2,7 +2,9 @@
 
 #include <errno.h>
 
+#include "base/alloc.h"
 #include "base/sink.h"
+#include "base/time.h"
 #include "tests/unit/oci/store_fixture.h"
 
 static void put(struct fixture *f, struct upload *u, const char *text)
@@ -122,6 +124,36 @@ static void test_limit_and_age(void **state)
 	uploads_end(all, u);
 }
 
+/* Without another upload: what is parked is closed, and after a day ended. */
+static void test_old_sessions_end_by_themselves(void **state)
+{
+	const int64_t minute = 60000000000ll;
+	struct fixture *f = *state;
+	AUTO_PTR(uploads) all = NULL;
+	struct upload *u = NULL, *busy = NULL;
+	int64_t begin;
+
+	assert_ok(f, uploads_new(&all, f->store, 100, &f->err));
+	begin = time_monotonic_ns();
+	assert_ok(f, uploads_begin(all, "r", &u, &f->err));
+	assert_ok(f, uploads_begin(all, "r", &busy, &f->err));
+	AUTO_FREE char *id = xstrdup(u->id);
+
+	put(f, u, "x");
+	uploads_park(all, u);
+	/* Looked at a day later for the first time: it is closed, and goes. Who is at work is left alone. */
+	uploads_look(all, begin + 5 * minute, time_now() + 25 * 3600);
+	assert_int_equal(uploads_size(all, "r", id), 1);
+	uploads_look(all, begin + 11 * minute, time_now() + 23 * 3600);
+	assert_int_equal(uploads_size(all, "r", id), 1);
+	uploads_look(all, begin + 12 * minute, time_now() + 25 * 3600);
+	assert_int_equal(uploads_size(all, "r", id), 1);
+	uploads_look(all, begin + 23 * minute, time_now() + 25 * 3600);
+	assert_int_equal(uploads_size(all, "r", id), -1);
+	assert_int_equal(uploads_size(all, "r", busy->id), 0);
+	uploads_end(all, busy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +161,7 @@ int main(void)
 		store_test(test_many_and_a_restart),
 		store_test(test_other_algorithm_and_cut),
 		store_test(test_limit_and_age),
+		store_test(test_old_sessions_end_by_themselves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
