@@ -46,6 +46,8 @@ static const struct {
 	{{"failed to validate logger args"},
 	 "The log driver could not start: check the log group, its region and the execution role's logs:* "
 	 "permissions."},
+	{{"ResourceInitializationError", "ecr:GetAuthorizationToken"},
+	 "The execution role may not log in at ECR: attach AmazonECSTaskExecutionRolePolicy to it."},
 	{{"ResourceInitializationError", "secret", "AccessDenied"},
 	 "The execution role may not read the secret: allow secretsmanager:GetSecretValue or "
 	 "ssm:GetParameters on it, and kms:Decrypt on a key of your own."},

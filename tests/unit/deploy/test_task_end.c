@@ -107,6 +107,11 @@ static void test_hints(void **state)
 		{"ResourceInitializationError: unable to pull secrets or registry auth: execution resource "
 		 "retrieval failed: unable to retrieve secret from asm: AccessDeniedException",
 		 NULL, "secretsmanager:GetSecretValue", -1},
+		{"ResourceInitializationError: unable to pull secrets or registry auth: execution resource "
+		 "retrieval failed: unable to retrieve ecr registry auth: service call has been retried 1 "
+		 "time(s): AccessDeniedException: User: x is not authorized to perform: "
+		 "ecr:GetAuthorizationToken on resource: *",
+		 NULL, "AmazonECSTaskExecutionRolePolicy", -1},
 		{"ResourceInitializationError: unable to pull secrets or registry auth: command failed: "
 		 "context deadline exceeded",
 		 NULL, "endpoints", -1},
