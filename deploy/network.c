@@ -212,7 +212,7 @@ static int find_group(const struct deploy_target *t, const struct network_wanted
 		strlist_copy(&n->security_groups, w->security_groups);
 		return n->vpc ? security_group_check(t, n->vpc, &n->security_groups, err) : 0;
 	}
-	if (security_group_find(t, n->vpc, w->ports, &n->group, err) < 0)
+	if (security_group_find(t, NULL, n->vpc, w->ports, &n->group, err) < 0)
 		return -1;
 	if (n->group.found)
 		strlist_add(&n->security_groups, n->group.id);

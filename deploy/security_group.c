@@ -119,10 +119,16 @@ int security_group_missing(const json_t *rules, const struct strlist *ports, jso
 	return 0;
 }
 
-int security_group_find(const struct deploy_target *t, const char *vpc, const struct strlist *ports,
-			struct security_group *out, struct error *err)
+char *security_group_name(const struct deploy_target *t, const char *suffix)
 {
-	AUTO_FREE char *name = xstrfmt("slipway-%s", t->app);
+	/* no app's name has a dot */
+	return xstrfmt("slipway-%s%s%s", t->app, suffix ? "." : "", suffix ? suffix : "");
+}
+
+int security_group_find(const struct deploy_target *t, const char *suffix, const char *vpc,
+			const struct strlist *ports, struct security_group *out, struct error *err)
+{
+	AUTO_FREE char *name = security_group_name(t, suffix);
 	AUTO_JSON *params = NULL;
 	AUTO_JSON *groups = NULL;
 	struct aws_question q = {.service = AWS_EC2, .operation = "DescribeSecurityGroups"};

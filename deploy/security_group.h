@@ -12,9 +12,11 @@ struct security_group {
 };
 
 void security_group_release(struct security_group *g);
-/* The app's own in the VPC. A missing one is no error. ports: "3000/tcp". */
-int security_group_find(const struct deploy_target *t, const char *vpc, const struct strlist *ports,
-			struct security_group *out, struct error *err);
+/* "slipway-APP", or with the suffix "lb" "slipway-APP.lb"; NULL: without one. free() */
+char *security_group_name(const struct deploy_target *t, const char *suffix);
+/* The app's own of that suffix in the VPC. A missing one is no error. ports: "3000/tcp". */
+int security_group_find(const struct deploy_target *t, const char *suffix, const char *vpc,
+			const struct strlist *ports, struct security_group *out, struct error *err);
 /* Makes the group in the VPC, and the rules that it lacks. */
 int security_group_make(const struct deploy_target *t, const char *vpc, struct security_group *g,
 			struct error *err);
