@@ -39,6 +39,7 @@ int cmd_run(struct app *a, int argc, char **argv, struct error *err);
 int cmd_save(struct app *a, int argc, char **argv, struct error *err);
 int cmd_tag(struct app *a, int argc, char **argv, struct error *err);
 int cmd_tags(struct app *a, int argc, char **argv, struct error *err);
+int cmd_task_definition(struct app *a, int argc, char **argv, struct error *err);
 int cmd_version(struct app *a, int argc, char **argv, struct error *err);
 
 /* Rows of the option tables that several commands have. */

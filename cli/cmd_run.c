@@ -4,10 +4,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/fs.h"
-#include "base/limits.h"
 #include "base/path.h"
 #include "cli/cmd.h"
+#include "cli/env_options.h"
 #include "cli/step_options.h"
 #include "oci/image_tree.h"
 #include "oci/layout.h"
@@ -156,50 +155,6 @@ static int add_volume(struct run_plan *p, const char *text, struct error *err)
 	return 0;
 }
 
-static int check_variable(const char *what, const char *text, struct error *err)
-{
-	size_t len = strcspn(text, "=");
-
-	if (len == 0 || strcspn(text, " \t") < len)
-		return error_set(err, ERROR_USAGE, "%s: \"%s\" is not NAME[=VALUE]", what, text);
-	return 0;
-}
-
-/* Lines as -e takes them, nothing unquoted; # begins a comment line. They come before what -e says. */
-static int add_env_files(struct run_options *o, struct error *err)
-{
-	AUTO(strlist) all = STRLIST_INIT;
-
-	for (size_t i = 0; i < o->env.n; i++)
-		if (check_variable("-e", o->env.items[i], err) < 0)
-			return -1;
-	for (size_t i = 0; i < o->env_files.n; i++) {
-		AUTO(strbuf) text = STRBUF_INIT;
-		AUTO(strlist) lines = STRLIST_INIT;
-		const char *path = o->env_files.items[i];
-
-		if (fs_read_file(path, &text, LIMIT_ENV_FILE, err) < 0)
-			return error_wrap(err, "--env-file");
-		strlist_split(&lines, text.buf, '\n');
-		for (size_t k = 0; k < lines.n; k++) {
-			char *line = lines.items[k] + strspn(lines.items[k], " \t");
-
-			line[strcspn(line, "\r")] = '\0';
-			if (!*line || *line == '#')
-				continue;
-			if (check_variable(path, line, err) < 0)
-				return -1;
-			strlist_add(&all, line);
-		}
-	}
-	for (size_t i = 0; i < o->env.n; i++)
-		strlist_add(&all, o->env.items[i]);
-	strlist_release(&o->env);
-	o->env = all;
-	all = (struct strlist)STRLIST_INIT;
-	return 0;
-}
-
 /* Image environment, then -e in order; "-e NAME" takes the value from here. */
 static void make_env(struct app *a, struct run_plan *p, const struct image_config *config,
 		     const struct run_options *o)
@@ -212,16 +167,7 @@ static void make_env(struct app *a, struct run_plan *p, const struct image_confi
 			   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	if (o->tty && !strmap_has(&env, "TERM"))
 		strmap_set(&env, "TERM", "xterm");
-	for (size_t i = 0; i < o->env.n; i++) {
-		const char *text = o->env.items[i];
-		const char *equals = strchr(text, '=');
-		AUTO_FREE char *key = xstrndup(text,
-					       equals ? (size_t)(equals - text) : strlen(text));
-		const char *value = equals ? equals + 1 : environment_get(&a->env, key);
-
-		if (value)
-			strmap_set(&env, key, value);
-	}
+	env_options_set(&env, &o->env, &a->env);
 	strmap_to_env(&env, &p->env);
 }
 
@@ -389,7 +335,7 @@ static int prepare(struct app *a, struct run_options *o, const struct strlist *a
 
 	if (o->platform && platform_parse(&platform, o->platform, err) < 0)
 		return -1;
-	if (add_env_files(o, err) < 0)
+	if (env_options_read(&o->env, &o->env_files, err) < 0)
 		return -1;
 	p->ports = xcalloc(o->publish.n + 1, sizeof(*p->ports));
 	p->mounts = xcalloc(o->volumes.n + 1, sizeof(*p->mounts));

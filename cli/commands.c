@@ -25,6 +25,8 @@ const struct command commands[] = {
 	{"save", "Write images to an archive", cmd_save},
 	{"tag", "Give an image a further name", cmd_tag},
 	{"tags", "List the tags of a repository in its registry", cmd_tags},
+	{"task-definition", "Make, check, compare and register task definitions",
+	 cmd_task_definition},
 	{"version", "Show the version", cmd_version},
 	{NULL, NULL, NULL},
 };

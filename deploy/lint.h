@@ -36,6 +36,9 @@ void lint_definition(const struct task_definition *td, const struct lint_options
 /* The image against the container that runs it (of td, as task_definition_choose() finds it). */
 void lint_image(const struct task_definition *td, const json_t *container,
 		const struct image_facts *facts, struct lint_findings *out);
+/* The same, looking at the image in the store itself; what the container definition says counts before the image. */
+int lint_image_in(const struct task_definition *td, const json_t *container, struct store *s,
+		  const struct image *image, struct lint_findings *out, struct error *err);
 /* "task.json:12: error: PLACE: MESSAGE [rule]"; free() */
 char *lint_format(const struct lint_finding *f, const struct task_definition *td);
 void lint_findings_release(struct lint_findings *f);

@@ -105,7 +105,7 @@ static void storage(struct lint *l)
 	const struct lint_place *at = LINT_AT(&lint_top, "ephemeralStorage");
 
 	if (storage && !l->fargate)
-		lint_say(l, at, "only Fargate has ephemeral storage to choose");
+		lint_say_as(l, LINT_WARNING, at, "only Fargate has ephemeral storage to choose");
 	else if (size < 21 || size > 200)
 		lint_say(l, LINT_AT(at, "sizeInGiB"),
 			 "%lld: Fargate takes 21 to 200 GiB (20 without this field)",

@@ -6,8 +6,8 @@
 #include "base/typo.h"
 
 /*
- * ECS's service model, RegisterTaskDefinitionRequest and every shape below it, in its order; tests/e2e/test_task_definition.py holds it
- * against botocore's.
+ * ECS's service model in botocore 1.44.5: RegisterTaskDefinitionRequest and every shape below it, in its order.
+ * tests/e2e/test_task_definition.py holds it against the model of the machine and tells which rows are missing.
  */
 static const struct lint_field fields[] = {
 	{"", "family", FIELD_TEXT, true, NULL},
@@ -29,6 +29,7 @@ static const struct lint_field fields[] = {
 	{"", "ephemeralStorage", FIELD_OBJECT, false, "EphemeralStorage"},
 	{"", "runtimePlatform", FIELD_OBJECT, false, "RuntimePlatform"},
 	{"", "enableFaultInjection", FIELD_FLAG, false, NULL},
+	{"", "trustedExecutionConfiguration", FIELD_OBJECT, false, "TrustedExecutionConfiguration"},
 	{"ContainerDefinition", "name", FIELD_TEXT, false, NULL},
 	{"ContainerDefinition", "image", FIELD_TEXT, false, NULL},
 	{"ContainerDefinition", "repositoryCredentials", FIELD_OBJECT, false,
@@ -129,8 +130,12 @@ static const struct lint_field fields[] = {
 	{"HealthCheck", "startPeriod", FIELD_NUMBER, false, NULL},
 	{"SystemControl", "namespace", FIELD_TEXT, false, NULL},
 	{"SystemControl", "value", FIELD_TEXT, false, NULL},
-	{"ResourceRequirement", "value", FIELD_TEXT, true, NULL},
-	{"ResourceRequirement", "type", FIELD_TEXT, true, "GPU InferenceAccelerator"},
+	{"ResourceRequirement", "value", FIELD_TEXT, false, NULL},
+	{"ResourceRequirement", "type", FIELD_TEXT, true, "GPU InferenceAccelerator NeuronDevice"},
+	{"ResourceRequirement", "sharingStrategy", FIELD_OBJECT, false, "SharingStrategy"},
+	{"SharingStrategy", "nvidiaMps", FIELD_OBJECT, false, "NvidiaMpsAllocation"},
+	{"NvidiaMpsAllocation", "memory", FIELD_NUMBER, true, NULL},
+	{"NvidiaMpsAllocation", "maxComputePercent", FIELD_NUMBER, false, NULL},
 	{"FirelensConfiguration", "type", FIELD_TEXT, true, "fluentd fluentbit"},
 	{"FirelensConfiguration", "options", FIELD_MAP, false, NULL},
 	{"Volume", "name", FIELD_TEXT, false, NULL},
@@ -178,6 +183,9 @@ static const struct lint_field fields[] = {
 	{"RuntimePlatform", "cpuArchitecture", FIELD_TEXT, false, "X86_64 ARM64"},
 	{"RuntimePlatform", "operatingSystemFamily", FIELD_TEXT, false,
 	 "WINDOWS_SERVER_2019_FULL WINDOWS_SERVER_2019_CORE WINDOWS_SERVER_2016_FULL WINDOWS_SERVER_2004_CORE WINDOWS_SERVER_2022_CORE WINDOWS_SERVER_2022_FULL WINDOWS_SERVER_2025_CORE WINDOWS_SERVER_2025_FULL WINDOWS_SERVER_20H2_CORE LINUX"},
+	{"TrustedExecutionConfiguration", "isolationMode", FIELD_TEXT, true,
+	 "SHARED ISOLATED_SANDBOX CONFIDENTIAL_SANDBOX"},
+	{"TrustedExecutionConfiguration", "attestationPolicy", FIELD_TEXT, false, NULL},
 };
 
 const struct lint_field *lint_field_find(const char *shape, const char *name)

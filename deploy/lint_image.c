@@ -182,3 +182,43 @@ void lint_image(const struct task_definition *td, const json_t *container,
 			rules[i].check(&k);
 	}
 }
+
+static const struct strlist *words_of(const json_t *container, const char *key, struct strlist *out)
+{
+	json_t *list = json_object_get(container, key), *word;
+	size_t i;
+
+	json_array_foreach(list, i, word) strlist_add(out, task_json_string(word));
+	return out->n ? out : NULL;
+}
+
+static const char *given(const json_t *container, const char *key)
+{
+	const char *text = aws_text(container, key);
+
+	return *text ? text : NULL;
+}
+
+int lint_image_in(const struct task_definition *td, const json_t *container, struct store *s,
+		  const struct image *image, struct lint_findings *out, struct error *err)
+{
+	AUTO(strlist) entrypoint = STRLIST_INIT;
+	AUTO(strlist) command = STRLIST_INIT;
+	AUTO(image_facts) facts = {.config = NULL};
+	struct image_overrides instead = {
+		.entrypoint = words_of(container, "entryPoint", &entrypoint),
+		.command = words_of(container, "command", &command),
+		.user = given(container, "user"),
+		.working_dir = given(container, "workingDirectory"),
+	};
+	json_t *variable;
+	size_t i;
+
+	json_array_foreach(json_object_get(container, "environment"), i,
+			   variable) if (strcmp(aws_text(variable, "name"), "PATH") == 0)
+		instead.path = given(variable, "value");
+	if (image_facts_read(&facts, s, image, &instead, err) < 0)
+		return error_wrap(err, "look into the image");
+	lint_image(td, container, &facts, out);
+	return 0;
+}

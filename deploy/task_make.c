@@ -10,6 +10,8 @@
 
 #define DEFAULT_CPU    "256"
 #define DEFAULT_MEMORY "512"
+/* ECS takes 255 letters; a name also becomes part of others'. */
+#define LONGEST_NAME 200
 
 struct port {
 	int64_t host, container; /* host -1: not given */
@@ -25,6 +27,21 @@ void task_options_release(struct task_options *o)
 	strlist_release(&o->command);
 	strmap_release(&o->tags);
 	*o = (struct task_options){.name = NULL};
+}
+
+char *task_name_valid(const char *text)
+{
+	struct strbuf name = STRBUF_LIMIT(LONGEST_NAME);
+
+	for (; *text; text++) {
+		if (isalnum((unsigned char)*text) || *text == '_')
+			strbuf_putc(&name, *text);
+		else if (name.len && name.buf[name.len - 1] != '-')
+			strbuf_putc(&name, '-');
+	}
+	while (name.len && name.buf[name.len - 1] == '-')
+		strbuf_truncate(&name, name.len - 1);
+	return name.len ? strbuf_detach(&name, NULL) : xstrdup("app");
 }
 
 /* 1 to 65535; 0: it is no port. */

@@ -38,6 +38,11 @@ int task_definition_make(struct task_definition *out, const struct task_options 
 int task_definition_apply(struct task_definition *td, const char *container,
 			  const struct task_options *o, struct error *err);
 /*
+ * A name for family, container and what hangs on them, from a folder's or a repository's: what is no letter, digit, - or _ becomes
+ * "-", at both ends nothing; "app" when nothing is left. free()
+ */
+char *task_name_valid(const char *text);
+/*
  * HEALTHCHECK as ECS has it, json_decref(); NULL when the image has none. NONE becomes command ["NONE"]. Times are
  * whole seconds within ECS's ranges; what had to be changed is a note.
  */
