@@ -7,8 +7,8 @@
 
 /* The members that tell elements of a list apart, by which they are paired. */
 static const char *const labels[] = {
-	"name",     "containerName", "containerPort", "containerPath", "sourceContainer",
-	"hostname", "namespace",     "hostPath",      "deviceName",    "expression",
+	"containerPort", "name",      "containerName", "containerPath", "sourceContainer",
+	"hostname",      "namespace", "hostPath",      "deviceName",    "expression",
 };
 /* Maps of names to values that people fill. */
 static const char *const maps[] = {"options", "dockerLabels", "driverOpts", "labels"};
