@@ -70,6 +70,16 @@ void cancel_note(struct cancel *c, int signal)
 		__atomic_store_n(&c->signal, signal, __ATOMIC_RELEASE);
 }
 
+void cancel_forget(struct cancel *c)
+{
+	char drop[16];
+
+	while (c->wake_fd >= 0 && read(c->wake_fd, drop, sizeof(drop)) > 0)
+		continue;
+	__atomic_store_n(&c->signal, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->count, 0, __ATOMIC_RELAXED);
+}
+
 bool cancel_requested(const struct cancel *c)
 {
 	for (; c; c = c->parent)

@@ -62,6 +62,8 @@ struct cancel {
 };
 /* Notes that a signal came (> 0); async-signal-safe. Waking the reader of wake_fd is the caller's part. */
 void cancel_note(struct cancel *c, int signal);
+/* For a program that asks what to do instead of ending: as if no signal had come. */
+void cancel_forget(struct cancel *c);
 bool cancel_requested(const struct cancel *c); /* by a signal; NULL: never */
 /* ERROR_CANCELLED: "cancelled" when requested, "out of time" after the deadline. */
 int cancel_check(const struct cancel *c, struct error *err);

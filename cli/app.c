@@ -1,7 +1,9 @@
 #include "cli/app.h"
 
+#include "cli/cmd.h"
 #include "cli/mirroring.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -194,6 +196,13 @@ void app_print_error(struct app *a, const struct error *err)
 	terminal_finish(a->terminal);
 	strbuf_add_printable(&text, err->message, strlen(err->message), true);
 	fprintf(stderr, "slipway: %s\n", text.buf);
+}
+
+int error_exit_code(const struct error *err, const struct cancel *c)
+{
+	if (err->kind == ERROR_CANCELLED)
+		return 128 + (c->signal ? c->signal : SIGINT);
+	return err->kind == ERROR_USAGE ? 2 : 1;
 }
 
 int app_load_image(struct app *a, const char *name, const char *platform, struct descriptor *top,

@@ -18,6 +18,7 @@ extern const struct command commands[]; /* sorted by name; ends with a NULL name
 int cmd_build(struct app *a, int argc, char **argv, struct error *err);
 int cmd_copy(struct app *a, int argc, char **argv, struct error *err);
 int cmd_delete(struct app *a, int argc, char **argv, struct error *err);
+int cmd_deploy(struct app *a, int argc, char **argv, struct error *err);
 int cmd_df(struct app *a, int argc, char **argv, struct error *err);
 int cmd_doctor(struct app *a, int argc, char **argv, struct error *err);
 int cmd_fsck(struct app *a, int argc, char **argv, struct error *err);

@@ -4,6 +4,7 @@ const struct command commands[] = {
 	{"build", "Build an image from a Dockerfile", cmd_build},
 	{"copy", "Copy an image from registry to registry", cmd_copy},
 	{"delete", "Delete tags or images in their registry", cmd_delete},
+	{"deploy", "Build an image, push it and run it on ECS", cmd_deploy},
 	{"df", "Show what the state folder holds", cmd_df},
 	{"doctor", "Show what this machine allows, and the sandbox in use", cmd_doctor},
 	{"fsck", "Verify every blob and reference of the store", cmd_fsck},

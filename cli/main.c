@@ -133,13 +133,6 @@ static int unknown_command(const char *name)
 	return 2;
 }
 
-int error_exit_code(const struct error *err, const struct cancel *c)
-{
-	if (err->kind == ERROR_CANCELLED)
-		return 128 + (c->signal ? c->signal : SIGINT);
-	return err->kind == ERROR_USAGE ? 2 : 1;
-}
-
 static int run_command(const struct command *command, int argc, char **argv)
 {
 	AUTO(error) err = ERROR_INIT;

@@ -1,0 +1,198 @@
+/* slipway deploy: from a Dockerfile to what runs on ECS. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cli/cmd.h"
+#include "cli/deploy_job.h"
+#include "deploy/task_end.h"
+
+/* Beside docker's 1 and 2; README and docs/deploy.md list them. */
+enum { EXIT_ROLLED_BACK = 3, EXIT_TIMED_OUT = 4, EXIT_DENIED = 5, EXIT_SLIPWAY = 125 };
+
+static const char *outcome_name(enum deploy_outcome outcome)
+{
+	static const char *const names[] = {
+		[DEPLOY_RUNNING] = "running",
+		[DEPLOY_UNCHANGED] = "unchanged",
+		[DEPLOY_ENDED] = "ended",
+		[DEPLOY_FAILED] = "failed",
+		[DEPLOY_ROLLED_BACK] = "rolled back",
+		[DEPLOY_TIMED_OUT] = "timed out",
+	};
+
+	return names[outcome];
+}
+
+static int exit_code(const struct deploy_job *j)
+{
+	switch (j->outcome) {
+	case DEPLOY_RUNNING:
+	case DEPLOY_UNCHANGED:
+	case DEPLOY_ENDED:
+		return 0;
+	case DEPLOY_ROLLED_BACK:
+		return EXIT_ROLLED_BACK;
+	case DEPLOY_TIMED_OUT:
+		return EXIT_TIMED_OUT;
+	case DEPLOY_FAILED:
+		break;
+	}
+	if (!j->flags->wait || j->service_name)
+		return 1;
+	return j->exit_code > 0 ? j->exit_code : EXIT_SLIPWAY;
+}
+
+static void print_field(const char *name, const char *value)
+{
+	if (value && *value)
+		printf("%-16s %s\n", name, value);
+}
+
+static json_t *text_or_nothing(const char *text)
+{
+	return text && *text ? json_text(text) : json_null();
+}
+
+static void print_json(const struct deploy_job *j, int code)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+	AUTO_JSON *out = json_pack(
+		"{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:i}", "app", j->name, "image",
+		j->image_name, "digest", json_text(j->image.descriptor.digest.text), "cluster",
+		j->target.cluster, "taskDefinitionArn", text_or_nothing(j->definition_arn),
+		"service", text_or_nothing(j->service_name), "taskArn",
+		text_or_nothing(j->task ? aws_text(j->task, "taskArn") : NULL), "urls",
+		json_from_strlist(&j->addresses), "outcome", outcome_name(j->outcome), "exitCode",
+		code);
+
+	json_write_pretty(out, &text);
+	fputs(text.buf, stdout);
+}
+
+static void print_result(const struct deploy_job *j, int code)
+{
+	if (j->flags->json) {
+		print_json(j, code);
+		return;
+	}
+	print_field("image", j->image_name);
+	print_field("task definition", j->definition_arn);
+	print_field("service", j->service_name);
+	print_field("task", j->task ? aws_text(j->task, "taskArn") : NULL);
+	for (size_t i = 0; i < j->addresses.n; i++)
+		print_field("address", j->addresses.items[i]);
+}
+
+static void print_plan(const struct deploy_job *j, FILE *out)
+{
+	AUTO(strlist) lines = STRLIST_INIT;
+
+	deploy_job_plan(j, &lines);
+	terminal_finish(j->app->terminal);
+	for (size_t i = 0; i < lines.n; i++) {
+		AUTO(strbuf) line = STRBUF_INIT;
+
+		strbuf_add_printable(&line, lines.items[i], strlen(lines.items[i]), false);
+		fprintf(out, "%s\n", line.buf ? line.buf : "");
+	}
+	fflush(out);
+}
+
+/* Ctrl-C at a terminal: what of the deployment that is under way? True: it is to be taken back. */
+static bool asks_to_take_back(struct deploy_job *j)
+{
+	char answer[16] = "";
+
+	if (!j->rollout.deployment || j->rollout.unchanged || !isatty(STDIN_FILENO) ||
+	    !isatty(STDERR_FILENO))
+		return false;
+	terminal_finish(j->app->terminal);
+	fprintf(stderr, "The deployment goes on. Leave it running, or roll it back? [L/r] ");
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	return answer[0] == 'r' || answer[0] == 'R';
+}
+
+static int interrupted(struct deploy_job *j, struct error *why, struct error *err)
+{
+	AUTO_FREE char *back = NULL;
+	int signal = j->app->cancel->signal;
+
+	cancel_forget(j->app->cancel);
+	if (asks_to_take_back(j)) {
+		if (service_take_back(&j->target, &j->rollout, &back, err) < 0)
+			return -1;
+		fprintf(stderr, "%s\n", back);
+		return EXIT_ROLLED_BACK;
+	}
+	cancel_note(j->app->cancel, signal);
+	if (j->rollout.deployment)
+		error_hint(why,
+			   "the deployment of the service %s goes on; 'slipway ps %s' shows it, "
+			   "'slipway rollback %s' takes it back",
+			   j->service_name, j->name, j->service_name);
+	else if (j->task)
+		error_hint(why, "the task runs on: 'slipway stop %s' ends it",
+			   arn_name(aws_text(j->task, "taskArn")));
+	return error_move(err, why);
+}
+
+static int wait_for_it(struct deploy_job *j, struct error *err)
+{
+	AUTO(error) local = ERROR_INIT;
+
+	if (j->flags->detach) {
+		j->outcome = DEPLOY_RUNNING;
+		return 0;
+	}
+	if (deploy_job_wait(j, &local) == 0)
+		return 0;
+	if (local.kind != ERROR_CANCELLED)
+		return error_move(err, &local);
+	return interrupted(j, &local, err);
+}
+
+static int deploy(struct deploy_job *j, const char *argument, struct error *err)
+{
+	int code;
+
+	if (deploy_job_prepare(j, argument, err) < 0)
+		return -1;
+	print_plan(j, j->flags->dry_run ? stdout : stderr);
+	if (j->flags->dry_run)
+		return 0;
+	if (deploy_job_apply(j, err) < 0 || deploy_job_start(j, err) < 0)
+		return -1;
+	code = wait_for_it(j, err);
+	if (code != 0)
+		return code;
+	terminal_finish(j->app->terminal);
+	code = exit_code(j);
+	if (j->summary && code != 0)
+		fprintf(stderr, "slipway: %s", j->summary);
+	print_result(j, code);
+	return code;
+}
+
+int cmd_deploy(struct app *a, int argc, char **argv, struct error *err)
+{
+	AUTO(strlist) args = STRLIST_INIT;
+	AUTO(deploy_flags) flags = {0};
+	int result = deploy_flags_parse(&flags, a, argc, argv, &args, err);
+
+	if (result != 0)
+		return result < 0 ? -1 : 0;
+	if (app_progress(a, flags.build.progress, false, err) < 0)
+		return -1;
+	AUTO(deploy_job) job;
+
+	deploy_job_init(&job, a, &flags);
+	result = deploy(&job, args.items[0], err);
+	if (result < 0 && err->kind == ERROR_DENIED) {
+		app_print_error(a, err);
+		return EXIT_DENIED;
+	}
+	return result;
+}

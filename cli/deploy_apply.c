@@ -1,0 +1,229 @@
+/* The second half of a deploy: make what is missing, push, register, run, wait. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/time.h"
+#include "cli/deploy_job.h"
+#include "deploy/address.h"
+#include "deploy/explain.h"
+#include "deploy/task_compare.h"
+#include "deploy/task_run.h"
+
+static void add_plan_of_image(const struct deploy_job *j, struct strlist *lines)
+{
+	const struct image *image = j->image.image;
+	AUTO_FREE char *platform = platform_format(&image->config.platform);
+	int64_t size = 0;
+
+	for (size_t i = 0; i < image->manifest.n_layers; i++)
+		size += image->manifest.layers[i].size;
+	strlist_addf(lines, "%c image %s (%s, %lld MB)", j->image.remote ? '=' : '+', j->image_name,
+		     platform, (long long)(size + 999999) / 1000000);
+}
+
+static void add_plan_of_definition(const struct deploy_job *j, struct strlist *lines)
+{
+	AUTO(strlist) changes = STRLIST_INIT;
+
+	if (j->definition_arn) {
+		strlist_addf(lines, "= task definition %s", arn_name(j->definition_arn));
+	} else {
+		strlist_addf(lines, "+ register task definition %s",
+			     task_definition_family(&j->definition));
+	}
+	if (!j->running.json ||
+	    (j->definition_arn && strcmp(j->definition_arn, j->running_arn) == 0))
+		return;
+	task_definition_diff(&j->running, &j->definition, &changes);
+	if (changes.n)
+		strlist_addf(lines, "  what changes from %s:", arn_name(j->running_arn));
+	for (size_t i = 0; i < changes.n; i++)
+		strlist_addf(lines, "    %s", changes.items[i]);
+}
+
+void deploy_job_plan(const struct deploy_job *j, struct strlist *lines)
+{
+	add_plan_of_image(j, lines);
+	resources_plan(&j->resources, &j->wanted, lines);
+	add_plan_of_definition(j, lines);
+	if (!j->service_name)
+		strlist_addf(lines, "+ run a task on cluster %s", j->target.cluster);
+	else
+		strlist_addf(lines, "%c %s service %s", j->service ? '~' : '+',
+			     j->service ? "update" : "create", j->service_name);
+}
+
+static int register_definition(struct deploy_job *j, struct error *err)
+{
+	AUTO_JSON *params = json_copy(j->definition.json);
+	AUTO(aws_reply) reply = {0};
+	json_t *found;
+	const char *arn;
+
+	if (!json_object_get(params, "tags"))
+		json_object_set_new(params, "tags", deploy_target_tags(&j->target, "key", "value"));
+	if (aws_ask(j->target.aws,
+		    &(struct aws_question){.service = AWS_ECS,
+					   .operation = "RegisterTaskDefinition",
+					   .params = params},
+		    &reply, err) < 0)
+		return -1;
+	if (json_get_object(reply.json, "taskDefinition", &found,
+			    "the answer of RegisterTaskDefinition", err) < 0 ||
+	    json_get_string(found, "taskDefinitionArn", &arn,
+			    "the answer of RegisterTaskDefinition", err) < 0)
+		return -1;
+	j->definition_arn = xstrdup(arn);
+	report_log(j->app->reporter, LOG_INFO, "registered %s", arn_name(arn));
+	return 0;
+}
+
+int deploy_job_apply(struct deploy_job *j, struct error *err)
+{
+	AUTO_FREE char *pushed = NULL;
+
+	if (j->flags->no_create && resources_refuse_missing(&j->resources, &j->wanted, err) < 0)
+		return -1;
+	if (resources_make(&j->target, &j->wanted, &j->resources, err) < 0 ||
+	    deploy_image_push(&j->image, j->app, j->resources.repository.uri, j->flags->tag,
+			      &pushed, err) < 0)
+		return -1;
+	return j->definition_arn ? 0 : register_definition(j, err);
+}
+
+/* NULL: the task has no network of its own. */
+static json_t *network_configuration(const struct deploy_job *j)
+{
+	const struct network *n = &j->resources.network;
+
+	if (j->wanted.no_network)
+		return NULL;
+	return json_pack("{s:{s:o, s:o, s:s}}", "awsvpcConfiguration", "subnets",
+			 json_from_strlist(&n->subnets), "securityGroups",
+			 json_from_strlist(&n->security_groups), "assignPublicIp",
+			 n->public_ip ? "ENABLED" : "DISABLED");
+}
+
+static int start_service(struct deploy_job *j, json_t *network, struct error *err)
+{
+	const struct deploy_flags *f = j->flags;
+	const struct service_change change = {
+		.name = j->service_name,
+		.definition = j->definition_arn,
+		.launch_type = f->launch_type,
+		.network = network,
+		.desired_count = f->desired_count,
+		.grace_seconds = -1,
+		.max_failures = f->max_failures,
+		.enable_exec = f->enable_exec,
+		.force = f->force,
+	};
+
+	if (service_apply(&j->target, &change, j->service, &j->rollout, err) < 0)
+		return error_wrap(err, "%s the service %s", j->service ? "update" : "create",
+				  j->service_name);
+	return 0;
+}
+
+static int start_task(struct deploy_job *j, json_t *network, struct error *err)
+{
+	const struct task_run run = {
+		.definition = j->definition_arn,
+		.launch_type = j->flags->launch_type,
+		.network = network,
+		.enable_exec = j->flags->enable_exec,
+	};
+
+	return task_run(&j->target, &run, &j->task, err);
+}
+
+int deploy_job_start(struct deploy_job *j, struct error *err)
+{
+	AUTO_JSON *network = network_configuration(j);
+
+	j->deadline = time_monotonic_ns() + j->flags->timeout_ns;
+	return j->service_name ? start_service(j, network, err) : start_task(j, network, err);
+}
+
+static int find_addresses(struct deploy_job *j, struct error *err)
+{
+	AUTO(task_address) address = {0};
+
+	if (!j->task)
+		return 0;
+	if (task_address_find(&address, &j->target, j->task, j->definition.json, err) < 0)
+		return -1;
+	for (size_t i = 0; i < address.ports.n; i++) {
+		const char *port = address.ports.items[i];
+		const char *host = address.public_ip ? address.public_ip : address.private_ip;
+		bool tls = strcmp(port, "443") == 0;
+
+		if (!host)
+			continue;
+		if (tls || strcmp(port, "80") == 0)
+			strlist_addf(&j->addresses, "%s://%s", tls ? "https" : "http", host);
+		else
+			strlist_addf(&j->addresses, "http://%s:%s", host, port);
+	}
+	return 0;
+}
+
+static int wait_for_service(struct deploy_job *j, struct error *err)
+{
+	const struct follow_options o = {.deadline = j->deadline,
+					 .max_failures = j->flags->max_failures};
+
+	if (service_follow(&j->target, &j->rollout, &o, &j->outcome, &j->summary, err) < 0)
+		return -1;
+	if (j->outcome != DEPLOY_RUNNING)
+		return 0;
+	if (j->rollout.unchanged)
+		j->outcome = DEPLOY_UNCHANGED;
+	return service_running_task(&j->target, &j->rollout, &j->task, err);
+}
+
+/* The report of a task that stopped, and the code that its container gave. */
+static int explain_end(struct deploy_job *j, struct error *err)
+{
+	AUTO(strbuf) report = STRBUF_INIT;
+	AUTO(task_end) end = {.exit_code = -1};
+
+	task_end_read(&end, j->task, j->definition.json);
+	j->exit_code = end.exit_code;
+	if (j->outcome != DEPLOY_FAILED)
+		return 0;
+	if (explain_task(&j->target, j->task, NULL, NULL, &report, err) < 0)
+		return -1;
+	j->summary = strbuf_detach(&report, NULL);
+	return 0;
+}
+
+static int wait_for_task(struct deploy_job *j, struct error *err)
+{
+	AUTO_FREE char *arn = xstrdup(aws_text(j->task, "taskArn"));
+	enum task_until until = j->flags->wait ? TASK_UNTIL_STOPPED : TASK_UNTIL_RUNNING;
+	json_t *last;
+
+	if (task_wait(&j->target, arn, until, j->deadline, NULL, &last, &j->outcome, err) < 0)
+		return -1;
+	if (last) {
+		json_decref(j->task);
+		j->task = last;
+	}
+	if (j->outcome == DEPLOY_TIMED_OUT) {
+		j->summary = xstrfmt("the task %s is not done in time: it is %s\n", arn_name(arn),
+				     last ? aws_text(last, "lastStatus") : "not listed");
+		return 0;
+	}
+	return task_is_stopped(j->task) ? explain_end(j, err) : 0;
+}
+
+int deploy_job_wait(struct deploy_job *j, struct error *err)
+{
+	if ((j->service_name ? wait_for_service(j, err) : wait_for_task(j, err)) < 0)
+		return -1;
+	if (j->outcome == DEPLOY_RUNNING || j->outcome == DEPLOY_UNCHANGED)
+		return find_addresses(j, err);
+	return 0;
+}

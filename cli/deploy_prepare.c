@@ -1,0 +1,366 @@
+/* The first half of a deploy: what is asked for, what is there, and whether it can work. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "cli/deploy_job.h"
+#include "deploy/image_facts.h"
+#include "deploy/lint.h"
+#include "deploy/task_compare.h"
+#include "deploy/task_end.h"
+
+#define NO_DIGEST "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+void deploy_job_init(struct deploy_job *j, struct app *a, const struct deploy_flags *f)
+{
+	*j = (struct deploy_job){.app = a, .flags = f, .exit_code = -1};
+	deploy_image_init(&j->image);
+	j->target = (struct deploy_target){
+		.aws = aws_login_aws(a->aws),
+		.reporter = a->reporter,
+		.cancel = a->cancel,
+		.cluster = f->cluster,
+		.poll_ms = a->env.poll_ms,
+	};
+}
+
+void deploy_job_release(struct deploy_job *j)
+{
+	struct strlist *const lists[] = {&j->notes,           &j->ports,          &j->secrets,
+					 &j->service_subnets, &j->service_groups, &j->addresses};
+	char *const texts[] = {j->name,        j->image_name,   j->log_group, j->definition_arn,
+			       j->running_arn, j->service_name, j->summary};
+
+	deploy_target_release(&j->target);
+	deploy_image_release(&j->image);
+	task_definition_release(&j->definition);
+	task_definition_release(&j->running);
+	resources_release(&j->resources);
+	service_rollout_release(&j->rollout);
+	json_decref(j->service);
+	json_decref(j->task);
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		strlist_release(lists[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		free(texts[i]);
+}
+
+static int read_file(struct deploy_job *j, struct error *err)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+
+	if (fs_read_file(j->flags->task_definition, &text, LIMIT_TASK_DEFINITION_BYTES, err) < 0)
+		return error_wrap(err, "--task-definition");
+	return task_definition_read(&j->definition, text.buf, text.len, j->flags->task_definition,
+				    err);
+}
+
+static int find_name(struct deploy_job *j, const char *argument, struct error *err)
+{
+	const char *family = j->definition.json ? task_definition_family(&j->definition) : "";
+
+	if (j->flags->name)
+		j->name = xstrdup(j->flags->name);
+	else if (*family)
+		j->name = xstrdup(family);
+	else
+		j->name = deploy_image_name(argument);
+	if (!j->name)
+		return error_set(err, ERROR_USAGE, "%s suggests no name for the app: give --name",
+				 argument);
+	j->target.app = j->name;
+	return 0;
+}
+
+/* The definition with this image; config NULL: the image is not known yet. */
+static int make_definition(struct deploy_job *j, const struct image_config *config,
+			   const char *image, struct error *err)
+{
+	const struct deploy_flags *f = j->flags;
+	struct task_options options = f->options; /* its lists stay the flags' */
+
+	options.name = j->name;
+	options.region = j->target.region;
+	options.task_role = options.execution_role = NULL;
+	strlist_release(&j->notes);
+	j->notes = (struct strlist)STRLIST_INIT;
+	if (!f->task_definition) {
+		task_definition_release(&j->definition);
+		j->definition = (struct task_definition){0};
+		return task_definition_make(&j->definition, &options, config, image, &j->notes,
+					    err);
+	}
+	if (task_definition_apply(&j->definition, f->container, &options, err) < 0)
+		return -1;
+	return task_definition_put_image(&j->definition, f->container, j->name, image, err);
+}
+
+static int tell_findings(struct deploy_job *j, const struct lint_findings *found, struct error *err)
+{
+	for (size_t i = 0; i < found->n; i++) {
+		AUTO_FREE char *line = lint_format(&found->items[i], &j->definition);
+
+		report_log(j->app->reporter, LOG_WARNING, "%s", line);
+	}
+	return lint_fail(found, &j->definition, err);
+}
+
+/* Where the image goes, before ECR was asked. */
+static char *likely_repository(const struct deploy_job *j)
+{
+	return xstrfmt("%s.dkr.ecr.%s.%s/%s", j->target.account, j->target.region,
+		       aws_region_suffix(j->target.region),
+		       j->flags->repository ? j->flags->repository : j->name);
+}
+
+/* What can be judged before the build. */
+static int lint_offline(struct deploy_job *j, struct error *err)
+{
+	AUTO(lint_findings) found = {0};
+	AUTO_FREE char *repository = likely_repository(j);
+	AUTO_FREE char *image = xstrfmt("%s@" NO_DIGEST, repository);
+
+	if (make_definition(j, NULL, image, err) < 0)
+		return -1;
+	lint_definition(&j->definition, &(struct lint_options){.role_follows = true}, &found);
+	return tell_findings(j, &found, err);
+}
+
+static void take_words(const json_t *container, const char *key, struct strlist *out)
+{
+	json_t *word;
+	size_t i;
+
+	json_array_foreach(json_object_get(container, key), i, word) if (json_is_string(word))
+		strlist_add(out, json_string_value(word));
+}
+
+static const char *text_or_null(const json_t *container, const char *key)
+{
+	const char *text = aws_text(container, key);
+
+	return *text ? text : NULL;
+}
+
+static const char *variable(const json_t *container, const char *name)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(container, "environment"), i,
+			   one) if (strcmp(aws_text(one, "name"), name) ==
+				    0) return aws_text(one, "value");
+	return NULL;
+}
+
+/* The image against the container that runs it, and the definition again, now that nothing is missing. */
+static int lint_with_image(struct deploy_job *j, struct error *err)
+{
+	AUTO(lint_findings) found = {0};
+	AUTO(image_facts) facts = {0};
+	AUTO(strlist) entrypoint = STRLIST_INIT, command = STRLIST_INIT;
+	struct image_overrides instead = {0};
+	json_t *container;
+
+	if (task_definition_choose(&j->definition, j->flags->container, j->name, &container, err) <
+	    0)
+		return -1;
+	take_words(container, "entryPoint", &entrypoint);
+	take_words(container, "command", &command);
+	instead.entrypoint = entrypoint.n ? &entrypoint : NULL;
+	instead.command = command.n ? &command : NULL;
+	instead.path = variable(container, "PATH");
+	instead.user = text_or_null(container, "user");
+	instead.working_dir = text_or_null(container, "workingDirectory");
+	if (image_facts_read(&facts, j->app->store, j->image.image, &instead, err) < 0)
+		return -1;
+	lint_image(&j->definition, container, &facts, &found);
+	return tell_findings(j, &found, err);
+}
+
+/* --service, or what only a service can have, or one of that name that is there. */
+static int find_service(struct deploy_job *j, struct error *err)
+{
+	const struct deploy_flags *f = j->flags;
+	const char *name = f->service ? f->service : j->name;
+	bool wanted = f->service || f->scale || f->lb || f->express || f->desired_count >= 0 ||
+		      f->force;
+
+	if (f->task)
+		return 0;
+	if (service_find(&j->target, name, &j->service, err) < 0)
+		return -1;
+	if (wanted || j->service)
+		j->service_name = xstrdup(name);
+	return 0;
+}
+
+static json_t *awsvpc_of(const json_t *service)
+{
+	return json_object_get(json_object_get(service, "networkConfiguration"),
+			       "awsvpcConfiguration");
+}
+
+/* A service keeps its network unless flags say otherwise. */
+static void keep_network(struct deploy_job *j)
+{
+	const struct deploy_flags *f = j->flags;
+	struct network_wanted *n = &j->wanted.network;
+	json_t *current = awsvpc_of(j->service);
+
+	if (!current)
+		return;
+	take_words(current, "subnets", &j->service_subnets);
+	take_words(current, "securityGroups", &j->service_groups);
+	if (!f->subnets.n)
+		n->subnets = &j->service_subnets;
+	if (!f->public_ip_text && !f->subnets.n)
+		n->public_ip = strcmp(aws_text(current, "assignPublicIp"), "ENABLED") == 0
+				       ? PUBLIC_IP_ENABLED
+				       : PUBLIC_IP_DISABLED;
+}
+
+static void want_resources(struct deploy_job *j)
+{
+	const struct deploy_flags *f = j->flags;
+	AUTO(strlist) groups = STRLIST_INIT;
+	const char *role = text_or_null(j->definition.json, "executionRoleArn");
+	const char *task_role = text_or_null(j->definition.json, "taskRoleArn");
+
+	task_definition_ports(&j->definition, &j->ports);
+	task_definition_secrets(&j->definition, &j->secrets);
+	task_definition_log_groups(&j->definition, &groups);
+	if (groups.n)
+		j->log_group = xstrdup(groups.items[0]);
+	j->wanted = (struct resources_wanted){
+		.repository = j->image.remote ? NULL
+			      : f->repository ? f->repository
+					      : j->name,
+		.log_group = j->log_group,
+		.retention_days = f->log_retention,
+		.insights = f->insights,
+		.on_instances = f->on_instances,
+		.no_execution_role = !f->execution_role && !role &&
+				     !task_definition_needs_execution_role(&j->definition),
+		.execution_role = f->execution_role ? f->execution_role : role,
+		.task_role = f->task_role ? f->task_role : task_role,
+		.task_policies = &f->task_policies,
+		.secrets = &j->secrets,
+		.no_network = strcmp(aws_text(j->definition.json, "networkMode"), "awsvpc") != 0,
+		.network =
+			{
+				.subnets = &f->subnets,
+				.security_groups = &f->security_groups,
+				.ports = &j->ports,
+				.public_ip = f->public_ip,
+				.create_default_vpc = f->create_default_vpc,
+			},
+	};
+	keep_network(j);
+}
+
+static int find_resources(struct deploy_job *j, struct error *err)
+{
+	struct network_wanted *n = &j->wanted.network;
+	const struct network *found = &j->resources.network;
+
+	want_resources(j);
+	if (resources_find(&j->target, &j->wanted, &j->resources, err) < 0)
+		return -1;
+	if (!j->service_groups.n || n->security_groups->n ||
+	    (found->group.found && strlist_has(&j->service_groups, found->group.id)))
+		return 0;
+	/* The service has groups of others: they stay. */
+	n->security_groups = &j->service_groups;
+	resources_release(&j->resources);
+	j->resources = (struct resources){0};
+	return resources_find(&j->target, &j->wanted, &j->resources, err);
+}
+
+static void set_role(struct deploy_job *j, const char *field, const char *flag, const char *arn)
+{
+	if (flag && arn)
+		json_object_set_new(j->definition.json, field, json_string(arn));
+	else if (arn)
+		task_definition_default(&j->definition, field, arn);
+}
+
+/* The revision of that ARN or family when it is the same as ours: nothing is registered then. */
+static int compare(struct deploy_job *j, const char *name, bool keep, struct error *err)
+{
+	AUTO_JSON *params = json_pack("{s:s}", "taskDefinition", name);
+	AUTO(aws_reply) reply = {0};
+	AUTO(task_definition) there = {0};
+	json_t *found;
+
+	if (aws_ask(j->target.aws,
+		    &(struct aws_question){.service = AWS_ECS,
+					   .operation = "DescribeTaskDefinition",
+					   .params = params,
+					   .fine = {"ClientException"}},
+		    &reply, err) < 0)
+		return -1;
+	found = json_object_get(reply.json, "taskDefinition");
+	if (!found)
+		return 0;
+	task_definition_from_json(&there, found);
+	if (!j->definition_arn && task_definition_equal(&there, &j->definition) &&
+	    strcmp(aws_text(found, "status"), "INACTIVE") != 0)
+		j->definition_arn = xstrdup(aws_text(found, "taskDefinitionArn"));
+	if (keep && !j->running.json) {
+		j->running = there;
+		there = (struct task_definition){0};
+		j->running_arn = xstrdup(aws_text(found, "taskDefinitionArn"));
+	}
+	return 0;
+}
+
+static int find_running(struct deploy_job *j, struct error *err)
+{
+	const char *of_service = j->service ? aws_text(j->service, "taskDefinition") : "";
+
+	if (*of_service && compare(j, of_service, true, err) < 0)
+		return -1;
+	return j->definition_arn ? 0
+				 : compare(j, task_definition_family(&j->definition), true, err);
+}
+
+static int finish_definition(struct deploy_job *j, struct error *err)
+{
+	const struct deploy_flags *f = j->flags;
+	const struct resources *r = &j->resources;
+	AUTO(lint_findings) found = {0};
+
+	j->image_name = deploy_image_reference(&j->image, r->repository.uri);
+	if (make_definition(j, &j->image.image->config, j->image_name, err) < 0)
+		return -1;
+	set_role(j, "executionRoleArn", f->execution_role, r->execution_role.arn);
+	set_role(j, "taskRoleArn", f->task_role, r->task_role.arn);
+	lint_definition(&j->definition, &(struct lint_options){0}, &found);
+	return found.n_errors ? tell_findings(j, &found, err) : 0;
+}
+
+int deploy_job_prepare(struct deploy_job *j, const char *argument, struct error *err)
+{
+	AUTO_FREE char *repository = NULL, *image = NULL;
+
+	if (deploy_target_identify(&j->target, err) < 0)
+		return -1;
+	report_log(j->app->reporter, LOG_INFO, "account %s in %s, as %s", j->target.account,
+		   j->target.region, arn_name(j->target.caller));
+	if (j->flags->task_definition && read_file(j, err) < 0)
+		return -1;
+	if (find_name(j, argument, err) < 0 || lint_offline(j, err) < 0 ||
+	    deploy_image_get(&j->image, j->app, j->flags, argument, err) < 0)
+		return -1;
+	repository = likely_repository(j);
+	image = deploy_image_reference(&j->image, repository);
+	if (make_definition(j, &j->image.image->config, image, err) < 0 ||
+	    lint_with_image(j, err) < 0 || find_service(j, err) < 0 || find_resources(j, err) < 0 ||
+	    finish_definition(j, err) < 0)
+		return -1;
+	for (size_t i = 0; i < j->notes.n; i++)
+		report_log(j->app->reporter, LOG_INFO, "%s", j->notes.items[i]);
+	return find_running(j, err);
+}
