@@ -8,6 +8,7 @@
 #include "deploy/address.h"
 #include "deploy/explain.h"
 #include "deploy/task_compare.h"
+#include "deploy/task_register.h"
 #include "deploy/task_run.h"
 
 static void add_plan_of_image(const struct deploy_job *j, struct strlist *lines)
@@ -54,28 +55,20 @@ void deploy_job_plan(const struct deploy_job *j, struct strlist *lines)
 			     j->service ? "update" : "create", j->service_name);
 }
 
+/* It carries the app's tags unless it has tags of its own. */
 static int register_definition(struct deploy_job *j, struct error *err)
 {
-	AUTO_JSON *params = json_copy(j->definition.json);
-	AUTO(aws_reply) reply = {0};
-	json_t *found;
-	const char *arn;
+	bool made;
 
-	if (!json_object_get(params, "tags"))
-		json_object_set_new(params, "tags", deploy_target_tags(&j->target, "key", "value"));
-	if (aws_ask(j->target.aws,
-		    &(struct aws_question){.service = AWS_ECS,
-					   .operation = "RegisterTaskDefinition",
-					   .params = params},
-		    &reply, err) < 0)
+	if (!json_object_get(j->definition.json, "tags"))
+		json_object_set_new(j->definition.json, "tags",
+				    deploy_target_tags(&j->target, "key", "value"));
+	if (task_definition_register(&j->target, &j->definition, &j->definition_arn, &made, err) <
+	    0)
 		return -1;
-	if (json_get_object(reply.json, "taskDefinition", &found,
-			    "the answer of RegisterTaskDefinition", err) < 0 ||
-	    json_get_string(found, "taskDefinitionArn", &arn,
-			    "the answer of RegisterTaskDefinition", err) < 0)
-		return -1;
-	j->definition_arn = xstrdup(arn);
-	report_log(j->app->reporter, LOG_INFO, "registered %s", arn_name(arn));
+	if (made)
+		report_log(j->app->reporter, LOG_INFO, "registered %s",
+			   arn_name(j->definition_arn));
 	return 0;
 }
 
@@ -111,7 +104,7 @@ static int start_service(struct deploy_job *j, json_t *network, struct error *er
 	const struct service_change change = {
 		.name = j->service_name,
 		.definition = j->definition_arn,
-		.launch_type = f->launch_type,
+		.launch_type = f->on_instances ? "EC2" : "FARGATE",
 		.network = network,
 		.desired_count = f->desired_count,
 		.grace_seconds = -1,
@@ -130,7 +123,7 @@ static int start_task(struct deploy_job *j, json_t *network, struct error *err)
 {
 	const struct task_run run = {
 		.definition = j->definition_arn,
-		.launch_type = j->flags->launch_type,
+		.launch_type = j->flags->on_instances ? "EC2" : "FARGATE",
 		.network = network,
 		.enable_exec = j->flags->enable_exec,
 	};

@@ -6,9 +6,7 @@
 #include "base/time.h"
 #include "cli/cmd.h"
 #include "cli/deploy_config.h"
-#include "cli/env_options.h"
 #include "deploy/log_group.h"
-#include "dockerfile/value.h"
 
 #define DEFAULT_TIMEOUT   "15m"
 #define DEFAULT_RETENTION 30
@@ -24,15 +22,13 @@ static const struct command_usage usage = {
 
 void deploy_flags_release(struct deploy_flags *f)
 {
-	struct strlist *const lists[] = {
-		&f->ports,         &f->env,     &f->env_files,       &f->secrets,
-		&f->task_policies, &f->subnets, &f->security_groups, &f->config,
-	};
+	struct strlist *const lists[] = {&f->task_policies, &f->subnets, &f->security_groups,
+					 &f->config};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		strlist_release(lists[i]);
 	build_flags_release(&f->build);
-	task_options_release(&f->options);
+	task_flags_release(&f->task_flags);
 }
 
 #define MAX_MORE_ROWS 24
@@ -102,56 +98,28 @@ static int parse(struct deploy_flags *f, struct app *a, int argc, char **argv, s
 		 struct error *err)
 {
 	const struct option options[] = {
+		OPTION_ROWS_TASK(f->task_flags),
 		{0, "assign-public-ip", OPTION_STRING, "auto|enabled|disabled",
 		 "Give tasks a public address (default: what the subnets' routes need)",
 		 &f->public_ip_text},
 		{0, "cluster", OPTION_STRING, "NAME",
 		 "Cluster (default \"default\"); made when missing", &f->cluster},
-		{0, "command", OPTION_STRING, "JSON|TEXT", "Instead of the image's CMD",
-		 &f->command},
-		{0, "container", OPTION_STRING, "NAME",
-		 "Which container of --task-definition gets the image", &f->container},
 		{0, "container-insights", OPTION_FLAG, NULL,
 		 "Turn on CloudWatch Container Insights in a cluster that is made", &f->insights},
-		{0, "cpu", OPTION_STRING, "UNITS", "CPU units, or \"1 vCPU\" (default 256)",
-		 &f->cpu},
 		{0, "create-default-vpc", OPTION_FLAG, NULL,
 		 "Make the region's default VPC when it has none", &f->create_default_vpc},
 		{0, "detach", OPTION_FLAG, NULL, "Do not wait for it to run", &f->detach},
 		{0, "dry-run", OPTION_FLAG, NULL,
 		 "Build and show the plan; push and change nothing", &f->dry_run},
 		{0, "enable-execute-command", OPTION_FLAG, NULL, "Allow ECS Exec", &f->enable_exec},
-		{0, "entrypoint", OPTION_STRING, "JSON|TEXT", "Instead of the image's ENTRYPOINT",
-		 &f->entrypoint},
-		{'e', "env", OPTION_LIST, "NAME[=VALUE]", "Set an environment variable", &f->env},
-		{0, "env-file", OPTION_LIST, "FILE", "Set environment variables from a file",
-		 &f->env_files},
-		{0, "ephemeral-storage", OPTION_INT, "GIB", "Disk of a task (21 to 200)",
-		 &f->ephemeral_storage},
-		{0, "execution-role", OPTION_STRING, "ARN|NAME",
-		 "Role that pulls the image and writes logs (default: found or made)",
-		 &f->execution_role},
 		{0, "json", OPTION_FLAG, NULL, "Print the result as a JSON object", &f->json},
-		{0, "launch-type", OPTION_STRING, "FARGATE|EC2", "Where it runs (default FARGATE)",
-		 &f->launch_type},
-		{0, "log-group", OPTION_STRING, "NAME", "CloudWatch log group (default /ecs/NAME)",
-		 &f->log_group},
 		{0, "log-retention", OPTION_INT, "DAYS",
 		 "Of a log group that is made (default 30; 0: for ever)", &f->log_retention},
-		{0, "memory", OPTION_STRING, "MIB", "Memory, or \"1 GB\" (default 512)",
-		 &f->memory},
-		{0, "name", OPTION_STRING, "NAME",
-		 "Name of family, container, repository and log group (default: the folder's)",
-		 &f->name},
 		{0, "no-create", OPTION_FLAG, NULL, "Make nothing that is missing at AWS",
 		 &f->no_create},
-		{'p', "port", OPTION_LIST, "PORT[/tcp|udp]",
-		 "A port of the container (default: what the image exposes)", &f->ports},
 		OPTION_ROWS_AWS(a),
 		{0, "repository", OPTION_STRING, "NAME",
 		 "ECR repository (default: the name); made when missing", &f->repository},
-		{0, "secret", OPTION_LIST, "NAME=ARN",
-		 "An environment variable from Secrets Manager or SSM", &f->secrets},
 		{0, "security-groups", OPTION_LIST, "ID[,ID]",
 		 "Security groups (default: one is made that opens the ports)",
 		 &f->security_groups},
@@ -161,13 +129,9 @@ static int parse(struct deploy_flags *f, struct app *a, int argc, char **argv, s
 		 "Tag in the repository (default: sha- and the digest's beginning)", &f->tag},
 		{0, "task", OPTION_FLAG, NULL,
 		 "Run one task (the default unless a service of the name exists)", &f->task},
-		{0, "task-definition", OPTION_STRING, "FILE",
-		 "Task definition in AWS's JSON, into which the image is put", &f->task_definition},
 		{0, "task-policy", OPTION_LIST, "ARN|FILE",
 		 "Policy for the app's own calls to AWS: a task role is made with it",
 		 &f->task_policies},
-		{0, "task-role", OPTION_STRING, "ARN|NAME", "Role for the app's own calls to AWS",
-		 &f->task_role},
 		{0, "timeout", OPTION_STRING, "DURATION",
 		 "How long to wait (default " DEFAULT_TIMEOUT ")", &f->timeout},
 		{0, "wait", OPTION_FLAG, NULL,
@@ -238,90 +202,6 @@ static int read_public_ip(struct deploy_flags *f, struct error *err)
 	return 0;
 }
 
-static int read_launch_type(struct deploy_flags *f, struct error *err)
-{
-	if (f->launch_type && strcasecmp(f->launch_type, "EC2") == 0)
-		f->on_instances = true;
-	else if (f->launch_type && strcasecmp(f->launch_type, "FARGATE") != 0)
-		return error_set(err, ERROR_USAGE, "--launch-type %s: FARGATE or EC2",
-				 f->launch_type);
-	f->launch_type = f->on_instances ? "EC2" : "FARGATE";
-	return 0;
-}
-
-/* JSON list of words, or one text, which is split at blanks as a shell without quotes would. */
-static int read_words(const char *flag, const char *text, struct strlist *out, struct error *err)
-{
-	AUTO_JSON *j = NULL;
-	json_t *word;
-	size_t i;
-
-	if (text[strspn(text, " ")] != '[') {
-		AUTO(strlist) words = STRLIST_INIT;
-
-		strlist_split(&words, text, ' ');
-		for (i = 0; i < words.n; i++)
-			if (*words.items[i])
-				strlist_add(out, words.items[i]);
-		return 0;
-	}
-	if (json_parse(&j, text, strlen(text), flag, err) < 0)
-		return -1;
-	json_array_foreach(j, i, word)
-	{
-		if (!json_is_string(word))
-			return error_set(err, ERROR_USAGE, "--%s: a list of strings is expected",
-					 flag);
-		strlist_add(out, json_string_value(word));
-	}
-	return 0;
-}
-
-/* NAME=ARN */
-static int read_secrets(const struct deploy_flags *f, struct strmap *out, struct error *err)
-{
-	for (size_t i = 0; i < f->secrets.n; i++) {
-		const char *text = f->secrets.items[i], *equals = strchr(text, '=');
-		AUTO_FREE char *name = NULL;
-
-		if (str_starts(text, "id="))
-			return error_set(err, ERROR_USAGE,
-					 "--secret %s: a secret of the build is --build-secret %s",
-					 text, text);
-		if (!equals || equals == text || !equals[1])
-			return error_set(
-				err, ERROR_USAGE,
-				"invalid --secret: NAME=ARN is expected, with the ARN of a secret or "
-				"SSM parameter, never the secret itself");
-		name = xstrndup(text, (size_t)(equals - text));
-		strmap_set(out, name, equals + 1);
-	}
-	return 0;
-}
-
-static int read_task_options(struct deploy_flags *f, struct app *a, struct error *err)
-{
-	struct task_options *o = &f->options;
-
-	o->launch = f->on_instances ? TASK_EC2 : TASK_FARGATE;
-	o->cpu = f->cpu;
-	o->memory = f->memory;
-	o->task_role = f->task_role;
-	o->execution_role = f->execution_role;
-	o->log_group = f->log_group;
-	o->ephemeral_storage = f->ephemeral_storage;
-	for (size_t i = 0; i < f->ports.n; i++)
-		strlist_split(&o->ports, f->ports.items[i], ',');
-	o->has_entrypoint = f->entrypoint != NULL;
-	o->has_command = f->command != NULL;
-	if ((f->entrypoint && read_words("entrypoint", f->entrypoint, &o->entrypoint, err) < 0) ||
-	    (f->command && read_words("command", f->command, &o->command, err) < 0) ||
-	    env_options_read(&f->env, &f->env_files, err) < 0)
-		return -1;
-	env_options_set(&o->env, &f->env, &a->env);
-	return read_secrets(f, &o->secrets, err);
-}
-
 /* Flags that contradict each other. */
 static int check_together(const struct deploy_flags *f, struct error *err)
 {
@@ -338,9 +218,10 @@ static int check_together(const struct deploy_flags *f, struct error *err)
 		{f->lb && f->express, "--lb and --express exclude each other"},
 		{f->wait && f->detach, "--wait and --detach exclude each other"},
 		{f->express && f->on_instances, "--express runs on Fargate alone"},
-		{f->express && f->task_definition,
+		{f->express && f->task_flags.file,
 		 "--express makes its own task definition: --task-definition does not go with it"},
-		{f->container && !f->task_definition, "--container needs --task-definition"},
+		{f->task_flags.container && !f->task_flags.file,
+		 "--container needs --task-definition"},
 		{f->certificate && !f->lb, "--certificate needs --lb"},
 		{f->cpu_target && !f->scale && !f->express, "--cpu-target needs --scale"},
 		{f->cpu_target < 0 || f->cpu_target > 100,
@@ -356,6 +237,20 @@ static int check_together(const struct deploy_flags *f, struct error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].both)
 			return error_set(err, ERROR_USAGE, "%s", rows[i].text);
+	return 0;
+}
+
+/* What a build calls --secret is --build-secret here. */
+static int check_secrets(const struct deploy_flags *f, struct error *err)
+{
+	for (size_t i = 0; i < f->task_flags.secrets.n; i++) {
+		const char *text = f->task_flags.secrets.items[i];
+
+		if (str_starts(text, "id="))
+			return error_set(err, ERROR_USAGE,
+					 "--secret %s: a secret of the build is --build-secret %s",
+					 text, text);
+	}
 	return 0;
 }
 
@@ -414,10 +309,11 @@ int deploy_flags_parse(struct deploy_flags *f, struct app *a, int argc, char **a
 		return parsed;
 	if (!f->cluster)
 		f->cluster = "default";
-	if (read_launch_type(f, err) < 0 || read_public_ip(f, err) < 0 ||
-	    check_together(f, err) < 0 || read_numbers(f, err) < 0 ||
-	    split_ids(&f->subnets, "subnets", "subnet-", err) < 0 ||
-	    split_ids(&f->security_groups, "security-groups", "sg-", err) < 0)
+	if (check_secrets(f, err) < 0 || task_flags_read(&f->task_flags, a, err) < 0)
 		return -1;
-	return read_task_options(f, a, err);
+	f->on_instances = f->task_flags.options.launch == TASK_EC2;
+	if (read_public_ip(f, err) < 0 || check_together(f, err) < 0 || read_numbers(f, err) < 0 ||
+	    split_ids(&f->subnets, "subnets", "subnet-", err) < 0)
+		return -1;
+	return split_ids(&f->security_groups, "security-groups", "sg-", err);
 }

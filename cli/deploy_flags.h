@@ -2,18 +2,16 @@
 #pragma once
 
 #include "cli/build_flags.h"
+#include "cli/task_flags.h"
 #include "deploy/network.h"
-#include "deploy/task_make.h"
 
 struct deploy_flags {
 	struct build_flags build; /* its secrets are --build-secret */
-	const char *cluster, *service, *name, *repository, *tag;
-	const char *task_definition, *container;
-	const char *cpu, *memory, *entrypoint, *command, *task_role, *execution_role;
-	const char *launch_type, *scale, *health_path, *certificate;
-	const char *public_ip_text, *timeout, *log_group;
-	struct strlist ports, env, env_files, secrets, task_policies, subnets, security_groups;
-	int64_t desired_count, cpu_target, log_retention, ephemeral_storage, max_failures;
+	struct task_flags task_flags;
+	const char *cluster, *service, *repository, *tag;
+	const char *scale, *health_path, *certificate, *public_ip_text, *timeout;
+	struct strlist task_policies, subnets, security_groups;
+	int64_t desired_count, cpu_target, log_retention, max_failures;
 	bool task, lb, express, insights, wait, detach, dry_run, no_create, json, enable_exec,
 		force;
 	bool create_default_vpc;
@@ -22,9 +20,7 @@ struct deploy_flags {
 	int64_t timeout_ns;
 	int64_t scale_min, scale_max; /* 0: no --scale */
 	bool on_instances;            /* launch type EC2 */
-	struct task_options
-		options; /* of the task definition; name and region are the caller's to set */
-	/* slipway.json beside the Dockerfile: its flags, as words of a command line */
+	/* slipway.json in the context: its flags, as words of a command line */
 	struct strlist config;
 };
 

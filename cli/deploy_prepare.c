@@ -3,12 +3,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/fs.h"
 #include "cli/deploy_job.h"
 #include "deploy/image_facts.h"
 #include "deploy/lint.h"
 #include "deploy/task_compare.h"
 #include "deploy/task_end.h"
+#include "deploy/task_register.h"
 
 #define NO_DIGEST "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
@@ -46,22 +46,12 @@ void deploy_job_release(struct deploy_job *j)
 		free(texts[i]);
 }
 
-static int read_file(struct deploy_job *j, struct error *err)
-{
-	AUTO(strbuf) text = STRBUF_INIT;
-
-	if (fs_read_file(j->flags->task_definition, &text, LIMIT_TASK_DEFINITION_BYTES, err) < 0)
-		return error_wrap(err, "--task-definition");
-	return task_definition_read(&j->definition, text.buf, text.len, j->flags->task_definition,
-				    err);
-}
-
 static int find_name(struct deploy_job *j, const char *argument, struct error *err)
 {
 	const char *family = j->definition.json ? task_definition_family(&j->definition) : "";
 
-	if (j->flags->name)
-		j->name = xstrdup(j->flags->name);
+	if (j->flags->task_flags.options.name)
+		j->name = xstrdup(j->flags->task_flags.options.name);
 	else if (*family)
 		j->name = xstrdup(family);
 	else
@@ -78,22 +68,23 @@ static int make_definition(struct deploy_job *j, const struct image_config *conf
 			   const char *image, struct error *err)
 {
 	const struct deploy_flags *f = j->flags;
-	struct task_options options = f->options; /* its lists stay the flags' */
+	struct task_options options = f->task_flags.options; /* its lists stay the flags' */
 
 	options.name = j->name;
 	options.region = j->target.region;
 	options.task_role = options.execution_role = NULL;
 	strlist_release(&j->notes);
 	j->notes = (struct strlist)STRLIST_INIT;
-	if (!f->task_definition) {
+	if (!f->task_flags.file) {
 		task_definition_release(&j->definition);
 		j->definition = (struct task_definition){0};
 		return task_definition_make(&j->definition, &options, config, image, &j->notes,
 					    err);
 	}
-	if (task_definition_apply(&j->definition, f->container, &options, err) < 0)
+	if (task_definition_apply(&j->definition, f->task_flags.container, &options, err) < 0)
 		return -1;
-	return task_definition_put_image(&j->definition, f->container, j->name, image, err);
+	return task_definition_put_image(&j->definition, f->task_flags.container, j->name, image,
+					 err);
 }
 
 static int tell_findings(struct deploy_job *j, const struct lint_findings *found, struct error *err)
@@ -163,8 +154,8 @@ static int lint_with_image(struct deploy_job *j, struct error *err)
 	struct image_overrides instead = {0};
 	json_t *container;
 
-	if (task_definition_choose(&j->definition, j->flags->container, j->name, &container, err) <
-	    0)
+	if (task_definition_choose(&j->definition, j->flags->task_flags.container, j->name,
+				   &container, err) < 0)
 		return -1;
 	take_words(container, "entryPoint", &entrypoint);
 	take_words(container, "command", &command);
@@ -224,6 +215,7 @@ static void keep_network(struct deploy_job *j)
 static void want_resources(struct deploy_job *j)
 {
 	const struct deploy_flags *f = j->flags;
+	const struct task_options *o = &f->task_flags.options;
 	AUTO(strlist) groups = STRLIST_INIT;
 	const char *role = text_or_null(j->definition.json, "executionRoleArn");
 	const char *task_role = text_or_null(j->definition.json, "taskRoleArn");
@@ -241,10 +233,10 @@ static void want_resources(struct deploy_job *j)
 		.retention_days = f->log_retention,
 		.insights = f->insights,
 		.on_instances = f->on_instances,
-		.no_execution_role = !f->execution_role && !role &&
+		.no_execution_role = !o->execution_role && !role &&
 				     !task_definition_needs_execution_role(&j->definition),
-		.execution_role = f->execution_role ? f->execution_role : role,
-		.task_role = f->task_role ? f->task_role : task_role,
+		.execution_role = o->execution_role ? o->execution_role : role,
+		.task_role = o->task_role ? o->task_role : task_role,
 		.task_policies = &f->task_policies,
 		.secrets = &j->secrets,
 		.no_network = strcmp(aws_text(j->definition.json, "networkMode"), "awsvpc") != 0,
@@ -286,57 +278,47 @@ static void set_role(struct deploy_job *j, const char *field, const char *flag, 
 		task_definition_default(&j->definition, field, arn);
 }
 
-/* The revision of that ARN or family when it is the same as ours: nothing is registered then. */
-static int compare(struct deploy_job *j, const char *name, bool keep, struct error *err)
+/* A revision that is the same as ours is not registered again. */
+static int compare(struct deploy_job *j, const char *name, struct error *err)
 {
-	AUTO_JSON *params = json_pack("{s:s}", "taskDefinition", name);
-	AUTO(aws_reply) reply = {0};
-	AUTO(task_definition) there = {0};
-	json_t *found;
+	AUTO(task_definition) there = {.json = NULL};
+	AUTO_FREE char *arn = NULL;
 
-	if (aws_ask(j->target.aws,
-		    &(struct aws_question){.service = AWS_ECS,
-					   .operation = "DescribeTaskDefinition",
-					   .params = params,
-					   .fine = {"ClientException"}},
-		    &reply, err) < 0)
+	if (task_definition_describe(&j->target, name, &there, &arn, err) < 0)
 		return -1;
-	found = json_object_get(reply.json, "taskDefinition");
-	if (!found)
+	if (!there.json)
 		return 0;
-	task_definition_from_json(&there, found);
-	if (!j->definition_arn && task_definition_equal(&there, &j->definition) &&
-	    strcmp(aws_text(found, "status"), "INACTIVE") != 0)
-		j->definition_arn = xstrdup(aws_text(found, "taskDefinitionArn"));
-	if (keep && !j->running.json) {
+	if (!j->definition_arn && task_definition_equal(&there, &j->definition))
+		j->definition_arn = xstrdup(arn);
+	if (!j->running.json) {
 		j->running = there;
-		there = (struct task_definition){0};
-		j->running_arn = xstrdup(aws_text(found, "taskDefinitionArn"));
+		there = (struct task_definition){.json = NULL};
+		j->running_arn = take_ptr(arn);
 	}
 	return 0;
 }
 
+/* What the service runs; then the newest of the family, which a rollback may have left behind. */
 static int find_running(struct deploy_job *j, struct error *err)
 {
 	const char *of_service = j->service ? aws_text(j->service, "taskDefinition") : "";
 
-	if (*of_service && compare(j, of_service, true, err) < 0)
+	if (*of_service && compare(j, of_service, err) < 0)
 		return -1;
-	return j->definition_arn ? 0
-				 : compare(j, task_definition_family(&j->definition), true, err);
+	return j->definition_arn ? 0 : compare(j, task_definition_family(&j->definition), err);
 }
 
 static int finish_definition(struct deploy_job *j, struct error *err)
 {
-	const struct deploy_flags *f = j->flags;
+	const struct task_options *o = &j->flags->task_flags.options;
 	const struct resources *r = &j->resources;
 	AUTO(lint_findings) found = {0};
 
 	j->image_name = deploy_image_reference(&j->image, r->repository.uri);
 	if (make_definition(j, &j->image.image->config, j->image_name, err) < 0)
 		return -1;
-	set_role(j, "executionRoleArn", f->execution_role, r->execution_role.arn);
-	set_role(j, "taskRoleArn", f->task_role, r->task_role.arn);
+	set_role(j, "executionRoleArn", o->execution_role, r->execution_role.arn);
+	set_role(j, "taskRoleArn", o->task_role, r->task_role.arn);
 	lint_definition(&j->definition, &(struct lint_options){0}, &found);
 	return found.n_errors ? tell_findings(j, &found, err) : 0;
 }
@@ -349,7 +331,8 @@ int deploy_job_prepare(struct deploy_job *j, const char *argument, struct error 
 		return -1;
 	report_log(j->app->reporter, LOG_INFO, "account %s in %s, as %s", j->target.account,
 		   j->target.region, arn_name(j->target.caller));
-	if (j->flags->task_definition && read_file(j, err) < 0)
+	if (j->flags->task_flags.file &&
+	    task_read_file(&j->definition, j->flags->task_flags.file, err) < 0)
 		return -1;
 	if (find_name(j, argument, err) < 0 || lint_offline(j, err) < 0 ||
 	    deploy_image_get(&j->image, j->app, j->flags, argument, err) < 0)
