@@ -134,7 +134,7 @@ static int find(struct app *a, struct logs *l, const char *word, struct error *e
 	AUTO_JSON *definition = NULL;
 	const char *name;
 
-	if (lookup_any(t, word, &l->service, &l->task, err) < 0)
+	if (lookup_any(t, word, TASKS_ALL, &l->service, &l->task, err) < 0)
 		return -1;
 	name = l->task ? aws_text(l->task, "taskDefinitionArn")
 		       : aws_text(l->service, "taskDefinition");

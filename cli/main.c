@@ -104,11 +104,9 @@ static const struct {
 	{"image", IMAGE_COMMANDS},
 	{"info", "Use 'slipway doctor', df and version."},
 	{"kill", NO_CONTAINERS},
-	{"ps", NO_CONTAINERS},
 	{"restart", NO_CONTAINERS},
 	{"rm", "slipway keeps no containers; 'slipway rmi' removes images."},
 	{"start", NO_CONTAINERS},
-	{"stop", NO_CONTAINERS},
 	{"system", "Use 'slipway df' and 'slipway prune -a'."},
 };
 

@@ -1,7 +1,10 @@
 #include "cli/verb.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/time.h"
 #include "deploy/lookup.h"
 
 void verb_begin(struct verb *v, struct app *a, const char *word)
@@ -22,6 +25,7 @@ void verb_release(struct verb *v)
 {
 	deploy_target_release(&v->target);
 	free(v->named);
+	v->named = NULL;
 }
 
 int verb_end(struct app *a, int r, const struct error *err)
@@ -30,4 +34,33 @@ int verb_end(struct app *a, int r, const struct error *err)
 		return r;
 	app_print_error(a, err);
 	return EXIT_NOT_PERMITTED;
+}
+
+const char *verb_app_of(const json_t *service, const char *name)
+{
+	const json_t *tag;
+	size_t i;
+
+	json_array_foreach(json_object_get(service, "tags"), i, tag)
+	{
+		if (strcmp(aws_text(tag, "key"), TAG_APP) == 0)
+			return aws_text(tag, "value");
+	}
+	return name;
+}
+
+int verb_parse_timeout(const char *text, int64_t *ns, struct error *err)
+{
+	if (time_parse_duration(text, ns, NULL) < 0 || *ns <= 0)
+		return error_set(err, ERROR_USAGE,
+				 "invalid --timeout \"%s\": a duration such as 90s or 15m", text);
+	return 0;
+}
+
+void verb_print_json(const json_t *json)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+
+	json_write_pretty(json, &text);
+	fputs(text.buf, stdout);
 }

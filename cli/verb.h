@@ -10,6 +10,8 @@
 #include "cli/cmd.h"
 #include "deploy/target.h"
 
+#define EXIT_ROLLED_BACK   3
+#define EXIT_TIMED_OUT     4
 #define EXIT_NOT_PERMITTED 5
 
 struct verb {
@@ -25,10 +27,23 @@ struct verb {
 			&(verb).cluster                                                    \
 	}
 
+#define OPTION_ROW_TIMEOUT(text, preset)                                                     \
+	{                                                                                    \
+		0, "timeout", OPTION_STRING, "DURATION",                                     \
+			"How long to wait, such as 90s or 15m (default " preset ")", &(text) \
+	}
+
 /* Fills the target; asks nothing yet. word: a task's or service's name, whose ARN says its cluster; NULL: there is none. */
 void verb_begin(struct verb *v, struct app *a, const char *word);
 void verb_release(struct verb *v);
 /* What the command returns for r: a refusal by AWS is printed, and is the exit code 5. */
 int verb_end(struct app *a, int r, const struct error *err);
+
+/* The app that a service was made for, by its tags, else its name; a view into either. */
+const char *verb_app_of(const json_t *service, const char *name);
+/* A duration above 0, in nanoseconds: ERROR_USAGE. */
+int verb_parse_timeout(const char *text, int64_t *ns, struct error *err);
+/* To standard output, indented. */
+void verb_print_json(const json_t *json);
 
 CLEANUP_RELEASE(verb)

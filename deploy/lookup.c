@@ -214,6 +214,14 @@ static bool is_id(const char *word)
 	return *word && !word[strspn(word, HEX)] && strlen(word) <= 32;
 }
 
+static bool is_of_family(const json_t *task, const char *word)
+{
+	const char *family = arn_name(aws_text(task, "taskDefinitionArn"));
+	size_t n = strlen(word);
+
+	return strncmp(family, word, n) == 0 && (family[n] == ':' || !family[n]);
+}
+
 /* Those whose id begins with the word, or whose family it is. */
 static json_t *matching(const json_t *tasks, const char *word, bool by_family)
 {
@@ -222,65 +230,77 @@ static json_t *matching(const json_t *tasks, const char *word, bool by_family)
 
 	json_array_foreach(tasks, i, task)
 	{
-		const char *id = arn_name(aws_text(task, "taskArn"));
-		const char *family = arn_name(aws_text(task, "taskDefinitionArn"));
-
-		if (by_family ? strncmp(family, word, n) == 0 && (family[n] == ':' || !family[n])
-			      : strncmp(id, word, n) == 0)
+		if (by_family ? is_of_family(task, word)
+			      : strncmp(lookup_task_id(task), word, n) == 0)
 			json_array_append(found, task);
 	}
 	return found;
 }
 
-static int no_task(const struct deploy_target *t, const char *word, const json_t *tasks,
-		   struct error *err)
+static int no_task(const struct deploy_target *t, const char *word, enum task_state state,
+		   const json_t *tasks, struct error *err)
 {
 	AUTO_FREE char *names = name_tasks(tasks);
 	AUTO_FREE char *services = name_services(t);
 
-	error_set(err, ERROR_NOT_FOUND, "there is no task or service %s in the cluster %s",
-		  arn_name(word), t->cluster);
+	error_set(err, ERROR_NOT_FOUND, "there is no %stask or service %s in the cluster %s",
+		  state == TASKS_RUNNING ? "running " : "", arn_name(word), t->cluster);
 	if (*services)
 		error_hint(err, "%s", services);
-	return error_hint(err, "%s%s",
-			  *names ? "tasks there: "
-				 : "no task runs there, and none stopped in the "
-				   "last hour",
-			  names);
+	if (*names)
+		return error_hint(err, "tasks there: %s", names);
+	return error_hint(err, "no task runs there%s",
+			  state == TASKS_RUNNING ? "" : ", and none stopped in the last hour");
 }
 
-int lookup_task(const struct deploy_target *t, const char *word, json_t **task, struct error *err)
+static int ambiguous(const char *word, const char *why, const json_t *found, struct error *err)
+{
+	AUTO_FREE char *names = name_tasks(found);
+
+	return error_set(err, ERROR_USAGE, "%s %s: %s", word, why, names);
+}
+
+int lookup_task(const struct deploy_target *t, const char *word, enum task_state state,
+		json_t **task, struct error *err)
 {
 	const char *id = arn_name(word);
 	AUTO_JSON *tasks = NULL;
 	AUTO_JSON *found = NULL;
 
 	*task = NULL;
-	if (lookup_tasks(t, &(struct task_filter){.state = TASKS_ALL}, &tasks, err) < 0)
+	if (lookup_tasks(t, &(struct task_filter){.state = state}, &tasks, err) < 0)
 		return -1;
 	if (is_id(id))
 		found = matching(tasks, id, false);
-	if (json_array_size(found) > 1) {
-		AUTO_FREE char *names = name_tasks(found);
-
-		return error_set(err, ERROR_USAGE, "%s is the beginning of several tasks: %s", id,
-				 names);
-	}
+	if (json_array_size(found) > 1)
+		return ambiguous(id, "is the beginning of several tasks", found, err);
 	if (!json_array_size(found)) {
 		json_decref(found);
 		found = matching(tasks, id, true);
 	}
 	if (!json_array_size(found))
-		return no_task(t, word, tasks, err);
+		return no_task(t, word, state, tasks, err);
+	if (json_array_size(found) > 1 && state == TASKS_RUNNING)
+		return ambiguous(id, "is the family of several tasks", found, err);
 	*task = json_incref(json_array_get(found, 0));
 	return 0;
 }
 
-int lookup_any(const struct deploy_target *t, const char *word, json_t **service, json_t **task,
-	       struct error *err)
+int lookup_any(const struct deploy_target *t, const char *word, enum task_state state,
+	       json_t **service, json_t **task, struct error *err)
 {
 	*service = *task = NULL;
 	if (!strstr(word, ":task/") && lookup_service(t, word, service, err) < 0)
 		return -1;
-	return *service ? 0 : lookup_task(t, word, task, err);
+	return *service ? 0 : lookup_task(t, word, state, task, err);
+}
+
+bool lookup_is_family(const json_t *task, const char *word)
+{
+	return task && is_of_family(task, word);
+}
+
+const char *lookup_task_id(const json_t *task)
+{
+	return arn_name(aws_text(task, "taskArn"));
 }

@@ -29,10 +29,18 @@ int lookup_service(const struct deploy_target *t, const char *name, json_t **ser
 /* As lookup_service(); ERROR_NOT_FOUND that names the services there are. */
 int lookup_need_service(const struct deploy_target *t, const char *name, json_t **service,
 			struct error *err);
-/* A task, by family the newest. ERROR_NOT_FOUND, or ERROR_USAGE when the beginning of an id is that of several. */
-int lookup_task(const struct deploy_target *t, const char *word, json_t **task, struct error *err);
+/*
+ * A task in that state; TASKS_ALL: by family the newest. ERROR_NOT_FOUND, or ERROR_USAGE when the beginning of an id is that of several,
+ * or several of the family run.
+ */
+int lookup_task(const struct deploy_target *t, const char *word, enum task_state state,
+		json_t **task, struct error *err);
 /* A service, else a task: one of them is set. Errors as both. */
-int lookup_any(const struct deploy_target *t, const char *word, json_t **service, json_t **task,
-	       struct error *err);
+int lookup_any(const struct deploy_target *t, const char *word, enum task_state state,
+	       json_t **service, json_t **task, struct error *err);
+/* Was the task found by its family's name? */
+bool lookup_is_family(const json_t *task, const char *word);
+/* A view; "" for none. */
+const char *lookup_task_id(const json_t *task);
 /* The cluster that a task's or service's ARN names; NULL: it names none. free(). */
 char *lookup_cluster_of(const char *word);

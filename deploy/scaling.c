@@ -209,12 +209,23 @@ static int is_ours(const struct deploy_target *t, const json_t *target, bool *ou
 	return 0;
 }
 
+int scaling_remove(const struct deploy_target *t, const char *service, bool *removed,
+		   struct error *err)
+{
+	AUTO_JSON *params = about(t, service);
+	AUTO(aws_reply) reply = {0};
+
+	/* its policies go with it */
+	if (ask(t, "DeregisterScalableTarget", params, &reply, err) < 0)
+		return error_wrap(err, "end the scaling of %s", service);
+	*removed = !reply.code;
+	return 0;
+}
+
 int scaling_destroy(const struct deploy_target *t, const char *service, bool *removed,
 		    struct error *err)
 {
-	AUTO_JSON *params = about(t, service);
 	AUTO_JSON *target = NULL;
-	AUTO(aws_reply) reply = {0};
 	bool ours;
 
 	*removed = false;
@@ -224,11 +235,5 @@ int scaling_destroy(const struct deploy_target *t, const char *service, bool *re
 		return 0;
 	if (is_ours(t, target, &ours, err) < 0)
 		return -1;
-	if (!ours)
-		return 0;
-	/* its policies go with it */
-	if (ask(t, "DeregisterScalableTarget", params, &reply, err) < 0)
-		return error_wrap(err, "end the scaling of %s", service);
-	*removed = !reply.code;
-	return 0;
+	return ours ? scaling_remove(t, service, removed, err) : 0;
 }

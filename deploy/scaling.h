@@ -26,6 +26,9 @@ int scaling_find(const struct deploy_target *t, const char *service, bool *found
 /* After the service was made; again: changes what differs. A cpu_percent of 0 means SCALING_CPU_DEFAULT. */
 int scaling_apply(const struct deploy_target *t, const char *service, const struct scaling *s,
 		  struct error *err);
+/* Removes the target with its policies, whoever made it: the count is the caller's again. */
+int scaling_remove(const struct deploy_target *t, const char *service, bool *removed,
+		   struct error *err);
 /* Removes the target with its policies, when it carries the app's tags. Before the service is deleted. */
 int scaling_destroy(const struct deploy_target *t, const char *service, bool *removed,
 		    struct error *err);

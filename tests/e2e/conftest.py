@@ -208,6 +208,14 @@ def deploying(slipway, cloud, ecr_blobs, folder):
 
 
 @pytest.fixture
+def running(slipway, cloud):
+    """A cluster in which tests start tasks and services behind slipway's back."""
+    from helpers import ecs  # pylint: disable=import-outside-toplevel
+    slipway.env.update(ecs.KEYS, AWS_ENDPOINT_URL=cloud.url)
+    return ecs.Running(cloud)
+
+
+@pytest.fixture
 def count(request):
     return lambda small, full: full if request.config.getoption("--soak") else small
 

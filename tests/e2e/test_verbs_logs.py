@@ -9,80 +9,59 @@ import time
 
 import pytest
 
-from helpers.ecs import KEYS, Running
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 pytest.importorskip("botocore")
 from fakes.aws_cloud import faults, scenarios  # noqa: E402
-from fakes.aws_cloud.cloud import Cloud  # noqa: E402
 
 
-@pytest.fixture
-def cloud():
-    made = Cloud()
-    yield made
-    made.finish()
-
-
-@pytest.fixture
-def running(cloud):
-    return Running(cloud)
-
-
-@pytest.fixture
-def place(slipway, cloud):
-    slipway.env.update(KEYS, AWS_ENDPOINT_URL=cloud.url)
-    return slipway
-
-
-def test_of_a_task_by_its_ways_to_be_named(place, running):
+def test_of_a_task_by_its_ways_to_be_named(slipway, running):
     running.define()
     task = running.run()
     running.write(task, "second", "third\twith a tab")
     arn = next(iter(running.tasks()))
     for word in (task, task[:12], task[:1], arn, "web"):
-        assert place("logs", word).ok().out == "listening on port 3000\nsecond\nthird\twith a tab\n"
+        assert slipway("logs", word).ok().out == "listening on port 3000\nsecond\nthird\twith a tab\n"
 
 
-def test_group_and_stream_come_from_the_task_definition(place, cloud, running):
+def test_group_and_stream_come_from_the_task_definition(slipway, cloud, running):
     cloud.logs.create_log_group({"logGroupName": "elsewhere"})
     container = running.container()
     container["logConfiguration"]["options"].update({"awslogs-group": "elsewhere", "awslogs-stream-prefix": "odd/prefix"})
     running.define("web", container)
     task = running.run()
-    assert place("logs", task).ok().out == "listening on port 3000\n"
+    assert slipway("logs", task).ok().out == "listening on port 3000\n"
     assert cloud.of("GetLogEvents")[0]["logGroupName"] == "elsewhere"
     assert cloud.of("GetLogEvents")[0]["logStreamName"] == f"odd/prefix/web/{task}"
 
 
-def test_several_containers_are_told_apart_and_in_the_order_of_time(place, cloud, running):
+def test_several_containers_are_told_apart_and_in_the_order_of_time(slipway, cloud, running):
     running.define("web", running.container(), running.container("sidecar", essential=False))
     task = running.run()
     cloud.clock.advance(5)
     running.write(task, "from beside", container="sidecar")
     cloud.clock.advance(5)
     running.write(task, "two\nlines")
-    assert place("logs", task).ok().out == ("web     | listening on port 3000\nsidecar | from beside\n"
+    assert slipway("logs", task).ok().out == ("web     | listening on port 3000\nsidecar | from beside\n"
                                             "web     | two\nweb     | lines\n")
-    assert place("logs", "--container", "sidecar", task).ok().out == "from beside\n"
-    assert place("logs", "--no-log-prefix", task).ok().out.splitlines()[0] == "listening on port 3000"
-    place("logs", "--container", "other", task).fails("web, sidecar", code=2)
+    assert slipway("logs", "--container", "sidecar", task).ok().out == "from beside\n"
+    assert slipway("logs", "--no-log-prefix", task).ok().out.splitlines()[0] == "listening on port 3000"
+    slipway("logs", "--container", "other", task).fails("web, sidecar", code=2)
 
 
-def test_of_a_service_are_those_of_all_its_tasks(place, cloud, running):
+def test_of_a_service_are_those_of_all_its_tasks(slipway, cloud, running):
     running.define()
     tasks = running.service(count=2)
     for task in tasks:
         running.write(task, f"hello of {task[-4:]}")
-    out = place("logs", "--since", "24h", "web").ok().out
+    out = slipway("logs", "--since", "24h", "web").ok().out
     assert len(out.splitlines()) == 4
     for task in tasks:
         assert f"web/{task.rpartition('/')[2][:12]} | hello of {task[-4:]}\n" in out
     assert cloud.of("FilterLogEvents")[0]["logStreamNamePrefix"] == "run/web/"
-    assert re.fullmatch(r"(web/\w{12} \| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*Z .*\n){4}", place("logs", "-t", "web").ok().out)
+    assert re.fullmatch(r"(web/\w{12} \| \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*Z .*\n){4}", slipway("logs", "-t", "web").ok().out)
 
 
-def test_pages_empty_ones_and_more_than_one(place, cloud, running, monkeypatch):
+def test_pages_empty_ones_and_more_than_one(slipway, cloud, running, monkeypatch):
     """GetLogEvents gives pages that are empty in the middle of a stream; its end is a token that repeats."""
     running.define()
     task = running.run()
@@ -100,50 +79,50 @@ def test_pages_empty_ones_and_more_than_one(place, cloud, running, monkeypatch):
         return answer if token.startswith("f/") or not token else {**answer, "events": []}
 
     monkeypatch.setattr(cloud.logs, "get_log_events", lambda p: paged(p))
-    assert place("logs", task).ok().out.splitlines() == ["listening on port 3000"] + [f"line {i}" for i in range(7)]
+    assert slipway("logs", task).ok().out.splitlines() == ["listening on port 3000"] + [f"line {i}" for i in range(7)]
 
 
-def test_tail(place, cloud, running):
+def test_tail(slipway, cloud, running):
     running.define()
     task = running.run()
     running.write(task, *[f"line {i}" for i in range(30)])
-    assert place("logs", "--tail", "3", task).ok().out == "line 27\nline 28\nline 29\n"
-    assert len(place("logs", "-n", "500", task).ok().out.splitlines()) == 31
-    assert len(place("logs", "--tail", "all", task).ok().out.splitlines()) == 31
+    assert slipway("logs", "--tail", "3", task).ok().out == "line 27\nline 28\nline 29\n"
+    assert len(slipway("logs", "-n", "500", task).ok().out.splitlines()) == 31
+    assert len(slipway("logs", "--tail", "all", task).ok().out.splitlines()) == 31
     for wrong in ("0", "-1", "many", "10001"):
-        place("logs", f"--tail={wrong}", task).fails("--tail", code=2)
+        slipway("logs", f"--tail={wrong}", task).fails("--tail", code=2)
     assert cloud.of("GetLogEvents")[0]["limit"] == 3
 
 
-def test_since(place, cloud, running):
+def test_since(slipway, cloud, running):
     running.define()
     task = running.run()
     cloud.clock.advance(7200)
     running.write(task, "late")
     since = int(cloud.clock.now().timestamp()) - 60
-    assert place("logs", "--since", str(since), task).ok().out == "late\n"
+    assert slipway("logs", "--since", str(since), task).ok().out == "late\n"
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
-    assert place("logs", "--since", stamp, task).ok().out == "late\n"
-    place("logs", "--since", "yesterday", task).fails("--since", code=2)
+    assert slipway("logs", "--since", stamp, task).ok().out == "late\n"
+    slipway("logs", "--since", "yesterday", task).fails("--since", code=2)
 
 
-def test_follow_a_task_to_its_end(place, cloud, running):
+def test_follow_a_task_to_its_end(slipway, cloud, running):
     cloud.ecs.script({1: scenarios.Done(after=40)})
     running.define()
     task = running.run(seconds=8)
     cloud.on("GetLogEvents", lambda: running.write(task, "another line"), after=3)
-    result = place("logs", "-f", task).ok()
+    result = slipway("logs", "-f", task).ok()
     assert result.out == "migrated 3 tables\nanother line\n"
     assert cloud.ecs.tasks[cloud.arn("ecs", f"task/default/{task}")].data["lastStatus"] == "STOPPED"
 
 
-def test_follow_a_service_tells_nothing_twice(place, cloud, running):
+def test_follow_a_service_tells_nothing_twice(slipway, cloud, running):
     """Lines of the last 10 s are asked for again, since streams arrive out of order."""
     running.define()
     task = running.service()[0]
     for i in range(40):
         cloud.on("FilterLogEvents", lambda i=i: running.write(task, f"line {i}"), after=i)
-    process = place.start("logs", "-f", "--no-log-prefix", "web")
+    process = slipway.start("logs", "-f", "--no-log-prefix", "web")
     lines = [process.stdout.readline().decode().strip() for _ in range(41)]
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
@@ -151,41 +130,41 @@ def test_follow_a_service_tells_nothing_twice(place, cloud, running):
     assert (process.returncode, out, err) == (130, b"", b"")
 
 
-def test_follow_outlives_throttling_and_lost_answers(place, cloud, running):
+def test_follow_outlives_throttling_and_lost_answers(slipway, cloud, running):
     cloud.ecs.script({1: scenarios.Done(after=40)})
     running.define()
     task = running.run(seconds=8)
     cloud.fault("GetLogEvents", faults.throttled(), times=3)
     cloud.fault("DescribeTasks", faults.Lost(), times=1, after=1)
-    assert place("logs", "-f", task).ok().out == "migrated 3 tables\n"
+    assert slipway("logs", "-f", task).ok().out == "migrated 3 tables\n"
 
 
-def test_what_is_not_there(place, cloud, running):
+def test_what_is_not_there(slipway, cloud, running):
     running.define()
     running.service("shop")
     task = running.run()
-    place("logs", "blog").fails("there is no task or service blog", "services there: shop", f"{task[:12]} (web:1)")
-    place("logs", "--cluster", "test", "shop").fails("no cluster test", "there are: default")
+    slipway("logs", "blog").fails("there is no task or service blog", "services there: shop", f"{task[:12]} (web:1)")
+    slipway("logs", "--cluster", "test", "shop").fails("no cluster test", "there are: default")
     silent = running.run()
     cloud.logs.groups.clear()
-    assert place("logs", silent).ok().out == ""
-    assert "the log group /ecs/web does not exist" in place("logs", "shop").ok().err
+    assert slipway("logs", silent).ok().out == ""
+    assert "the log group /ecs/web does not exist" in slipway("logs", "shop").ok().err
     first = {t.rpartition("/")[2][0] for t in running.tasks()}
     if len(first) < len(running.tasks()):
         double = max(first, key=[t.rpartition("/")[2][0] for t in running.tasks()].count)
-        place("logs", double).fails("the beginning of several tasks", code=2)
+        slipway("logs", double).fails("the beginning of several tasks", code=2)
 
 
-def test_other_log_drivers_are_said(place, running):
+def test_other_log_drivers_are_said(slipway, running):
     running.define("web", running.container(logConfiguration={"logDriver": "awsfirelens"}))
-    place("logs", running.run()).fails("awsfirelens", "awslogs")
+    slipway("logs", running.run()).fails("awsfirelens", "awslogs")
 
 
-def test_not_permitted_is_5(place, cloud, running):
+def test_not_permitted_is_5(slipway, cloud, running):
     running.define()
     task = running.run()
     cloud.deny("logs:GetLogEvents")
-    place("logs", task).fails("logs:GetLogEvents", "/ecs/web", code=5)
+    slipway("logs", task).fails("logs:GetLogEvents", "/ecs/web", code=5)
 
 
 @pytest.mark.parametrize("line, shown", [
@@ -198,14 +177,14 @@ def test_not_permitted_is_5(place, cloud, running):
     ("\x9b31m", r"\xc2\x9b31m"),
     ("\x1b[", r"\x1b["),
 ])
-def test_a_terminal_is_safe_from_lines(place, cloud, running, line, shown):
+def test_a_terminal_is_safe_from_lines(slipway, cloud, running, line, shown):
     cloud.ecs.script({1: scenarios.Fine(logs=())})
     running.define()
     task = running.run()
     running.write(task, line)
-    assert place("logs", task).ok().raw == line.encode() + b"\n"
+    assert slipway("logs", task).ok().raw == line.encode() + b"\n"
     master, slave = pty.openpty()
-    process = place.start("logs", task, stdout=slave)
+    process = slipway.start("logs", task, stdout=slave)
     assert process.wait(20) == 0
     os.close(slave)
     out = os.read(master, 4096).decode().replace("\r\n", "\n")

@@ -208,4 +208,5 @@ class Ec2:
     def describe_network_interfaces(self, p):
         found = self._named(self.interfaces, p.get("NetworkInterfaceIds"), "InvalidNetworkInterfaceID.NotFound", "networkInterface ID")
         return {"NetworkInterfaces": self._filtered(found, p, lambda i: {
-            "subnet-id": i["SubnetId"], "group-id": [g["GroupId"] for g in i["Groups"]], "vpc-id": i["VpcId"]})}
+            "subnet-id": i["SubnetId"], "group-id": [g["GroupId"] for g in i["Groups"]], "vpc-id": i["VpcId"],
+            "network-interface-id": i["NetworkInterfaceId"]})}
