@@ -213,3 +213,17 @@ void strbuf_add_printable(struct strbuf *sb, const char *s, size_t len, bool kee
 			strbuf_printf(sb, "\\x%02x", (unsigned char)s[i]);
 	}
 }
+
+void strbuf_add_size(struct strbuf *sb, int64_t bytes)
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1000.0 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		value /= 1000.0;
+		unit++;
+	}
+	/* four significant digits without trailing zeros, as docker's go-units */
+	strbuf_printf(sb, "%.4g%s", value, units[unit]);
+}

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 
@@ -52,5 +53,7 @@ bool str_in(const char *s, const char *const *list, size_t n);
 bool str_ends(const char *s, const char *suffix);
 /* Appends s with control characters (C0, DEL, C1, ESC) shown as \xNN; newline and tab kept when keep_lines. */
 void strbuf_add_printable(struct strbuf *sb, const char *s, size_t len, bool keep_lines);
+/* "1.5kB" as docker prints sizes: powers of 1000, up to four digits. */
+void strbuf_add_size(struct strbuf *sb, int64_t bytes);
 
 CLEANUP_RELEASE(strbuf)

@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "cli/cmd.h"
-#include "cli/terminal_view.h"
 
 static const struct command_usage usage = {
 	.name = "copy",
@@ -38,7 +37,7 @@ int cmd_copy(struct app *a, int argc, char **argv, struct error *err)
 	if (registry_copy(a->registry, a->store, &from, &to, &result, err) < 0)
 		return error_wrap(err, "copy %s to %s", args.items[0], args.items[1]);
 	terminal_finish(a->terminal);
-	format_size(&size, (int64_t)result.bytes);
+	strbuf_add_size(&size, (int64_t)result.bytes);
 	if (quiet)
 		printf("%s\n", result.digest.text);
 	else

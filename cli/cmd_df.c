@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "cli/cmd.h"
-#include "cli/terminal_view.h"
 #include "oci/prune.h"
 
 static const struct command_usage usage = {
@@ -16,7 +15,7 @@ static void print_row(const char *name, uint64_t count, uint64_t bytes)
 {
 	AUTO(strbuf) size = STRBUF_INIT;
 
-	format_size(&size, (int64_t)bytes);
+	strbuf_add_size(&size, (int64_t)bytes);
 	printf("%-20s %8" PRIu64 "   %s\n", name, count, size.buf);
 }
 
@@ -37,7 +36,7 @@ int cmd_df(struct app *a, int argc, char **argv, struct error *err)
 	print_row("Extracted layers", usage_now.layers, usage_now.layer_bytes);
 	print_row("Build cache", usage_now.cache_entries, usage_now.cache_bytes);
 	print_row("Unfinished", usage_now.unfinished, usage_now.ingest_bytes);
-	format_size(&reclaimable, (int64_t)usage_now.reclaimable_bytes);
+	strbuf_add_size(&reclaimable, (int64_t)usage_now.reclaimable_bytes);
 	printf("\n%s can be freed by 'slipway prune -a'. State folder: %s\n", reclaimable.buf,
 	       store_root(a->store));
 	return 0;

@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "cli/cmd.h"
-#include "cli/terminal_view.h"
 #include "oci/prune.h"
 
 static const struct command_usage usage = {
@@ -29,7 +28,7 @@ int cmd_fsck(struct app *a, int argc, char **argv, struct error *err)
 		return parsed < 0 ? -1 : 0;
 	if (app_store(a, err) < 0 || store_fsck(a->store, repair, a->reporter, &result, err) < 0)
 		return -1;
-	format_size(&size, (int64_t)result.bytes);
+	strbuf_add_size(&size, (int64_t)result.bytes);
 	printf("%" PRIu64 " blobs checked (%s), %" PRIu64 " problems", result.checked, size.buf,
 	       result.problems);
 	if (repair)

@@ -5,7 +5,6 @@
 #include "base/time.h"
 #include "cli/cmd.h"
 #include "cli/table.h"
-#include "cli/terminal_view.h"
 
 static const struct command_usage usage = {
 	.name = "history",
@@ -38,7 +37,7 @@ static void add_row(struct table *t, const struct history *h, const char *id, in
 	}
 	if (h->created && time_parse(h->created, &when, NULL) == 0)
 		time_format_ago(time_now() - when, ago);
-	format_size(&size_text, size);
+	strbuf_add_size(&size_text, size);
 	table_add(t, (const char *[]){shown, ago, text.buf, size_text.buf,
 				      h->comment ? h->comment : ""});
 }

@@ -6,7 +6,6 @@
 #include "base/time.h"
 #include "cli/cmd.h"
 #include "cli/table.h"
-#include "cli/terminal_view.h"
 #include "oci/layout.h"
 
 static const struct command_usage usage = {
@@ -95,7 +94,7 @@ static void print_table(const struct row *rows, size_t n, bool digests, bool no_
 		AUTO_FREE char *id = short_id(&r->id, no_trunc);
 		char ago[TIME_TEXT_SIZE] = "N/A";
 
-		format_size(&size, r->size);
+		strbuf_add_size(&size, r->size);
 		if (r->created)
 			time_format_ago(time_now() - r->created, ago);
 		if (digests)

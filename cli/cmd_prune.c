@@ -6,7 +6,6 @@
 #include "base/alloc.h"
 #include "base/time.h"
 #include "cli/cmd.h"
-#include "cli/terminal_view.h"
 #include "oci/prune.h"
 
 static const struct command_usage usage = {
@@ -78,7 +77,7 @@ int cmd_prune(struct app *a, int argc, char **argv, struct error *err)
 	a->lease = NULL;
 	if (store_prune(a->store, &o, &result, err) < 0)
 		return -1;
-	format_size(&size, (int64_t)result.bytes);
+	strbuf_add_size(&size, (int64_t)result.bytes);
 	printf("Deleted %" PRIu64 " images without a name, %" PRIu64 " blobs, %" PRIu64
 	       " cache records, %" PRIu64 " extracted layers\n",
 	       result.images, result.blobs, result.records, result.layers);

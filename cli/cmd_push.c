@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "cli/cmd.h"
-#include "cli/terminal_view.h"
 #include "oci/layout.h"
 
 static const struct command_usage usage = {
@@ -25,7 +24,7 @@ int push_image(struct app *a, const struct image_ref *ref, const struct descript
 		return -1;
 	if (registry_push(a->registry, a->store, ref, d, &result, err) < 0)
 		return error_wrap(err, "push %s", name);
-	format_size(&size, (int64_t)result.bytes);
+	strbuf_add_size(&size, (int64_t)result.bytes);
 	terminal_finish(a->terminal);
 	if (quiet)
 		printf("%s\n", name);

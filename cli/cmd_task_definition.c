@@ -8,11 +8,14 @@
 #include "cli/subcommand.h"
 #include "cli/task_flags.h"
 #include "cli/verb.h"
+#include "deploy/image_diff.h"
 #include "deploy/task_compare.h"
 #include "deploy/task_register.h"
 
 /* As diff(1) and kubectl diff end when there is a difference. */
 #define EXIT_DIFFERS 1
+/* Files, or folders, of an image that are listed at most. */
+#define DIFF_LINES 20
 
 struct making {
 	struct verb verb;
@@ -166,6 +169,46 @@ static int read_other(struct app *a, struct making *m, const char *word,
 	return 0;
 }
 
+/* What differs between the images of a container on both sides, when both are in the store; else nothing. */
+static int print_image_diff(struct app *a, const char *container, const char *old, const char *now,
+			    struct error *err)
+{
+	AUTO_PTR(image) before = NULL;
+	AUTO_PTR(image) after = NULL;
+	AUTO(image_diff) diff = {.same = false};
+	AUTO(strlist) lines = STRLIST_INIT;
+
+	if (!*old || !*now || strcmp(old, now) == 0 ||
+	    app_load_image(a, old, NULL, NULL, &before, NULL) < 0 ||
+	    app_load_image(a, now, NULL, NULL, &after, NULL) < 0)
+		return 0;
+	if (image_diff_read(&diff, a->store, before, after, DIFF_LINES, err) < 0)
+		return error_wrap(err, "compare %s with %s", old, now);
+	image_diff_lines(&diff, &lines);
+	for (size_t i = 0; i < lines.n; i++)
+		printf("  image of %s: %s\n", container, lines.items[i]);
+	return 0;
+}
+
+static int print_image_diffs(struct app *a, const struct task_definition *old,
+			     const struct task_definition *now, struct error *err)
+{
+	json_t *before, *after;
+	size_t i, k;
+
+	json_array_foreach(task_definition_containers(now), i, after)
+		json_array_foreach(task_definition_containers(old), k, before)
+	{
+		const char *name = aws_text(after, "name");
+
+		if (strcmp(name, aws_text(before, "name")) == 0 &&
+		    print_image_diff(a, name, aws_text(before, "image"), aws_text(after, "image"),
+				     err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int run_diff(struct app *a, int argc, char **argv, struct error *err)
 {
 	static const struct command_usage usage = {
@@ -191,6 +234,8 @@ static int run_diff(struct app *a, int argc, char **argv, struct error *err)
 	task_definition_diff(&other, &m.td, &lines);
 	for (size_t i = 0; i < lines.n; i++)
 		puts(lines.items[i]);
+	if (print_image_diffs(a, &other, &m.td, err) < 0)
+		return -1;
 	return lines.n ? EXIT_DIFFERS : 0;
 }
 

@@ -116,33 +116,19 @@ void live_view_clear(struct live_view *v, struct strbuf *out)
 	v->drawn = 0;
 }
 
-void format_size(struct strbuf *out, int64_t bytes)
-{
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-	double value = (double)bytes;
-	size_t unit = 0;
-
-	while (value >= 1000.0 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-		value /= 1000.0;
-		unit++;
-	}
-	/* four significant digits without trailing zeros, as docker's go-units */
-	strbuf_printf(out, "%.4g%s", value, units[unit]);
-}
-
 void live_view_bytes(struct strbuf *out, int64_t done, int64_t total, int64_t elapsed_ns)
 {
 	double seconds = (double)elapsed_ns / 1e9;
 	double rate = seconds > 0.1 ? (double)done / seconds : 0;
 
-	format_size(out, done);
+	strbuf_add_size(out, done);
 	if (total >= 0) {
 		strbuf_puts(out, " / ");
-		format_size(out, total);
+		strbuf_add_size(out, total);
 	}
 	if (rate >= 1) {
 		strbuf_putc(out, ' ');
-		format_size(out, (int64_t)rate);
+		strbuf_add_size(out, (int64_t)rate);
 		strbuf_puts(out, "/s");
 		if (total > done)
 			strbuf_printf(out, " eta %.0fs", (double)(total - done) / rate);

@@ -32,5 +32,3 @@ void live_view_end(struct live_view *v, struct strbuf *out, bool color);
 void live_view_clear(struct live_view *v, struct strbuf *out);
 /* "12.3MB / 40.1MB 3.2MB/s eta 9s": also for logs. */
 void live_view_bytes(struct strbuf *out, int64_t done, int64_t total, int64_t elapsed_ns);
-/* "1.5kB" as docker prints sizes: powers of 1000, up to four digits. */
-void format_size(struct strbuf *out, int64_t bytes);

@@ -38,6 +38,11 @@ static bool has_login(const char *value)
 	return at && colon && colon < at && at < host + strcspn(host, "/ ");
 }
 
+bool task_value_is_secret(const char *name, const char *value)
+{
+	return task_name_is_secret(name) || (value && has_login(value));
+}
+
 /* A role by its name is the role by its ARN: arn:aws:iam::ACCOUNT:role/PATH/NAME. */
 static void same_role(json_t *a, json_t *b, const char *key)
 {
@@ -81,7 +86,7 @@ static void add_line(struct strlist *out, char sign, const struct place *p, cons
 	const char *text = json_string_value(value);
 
 	strbuf_printf(&line, "%c %s: ", sign, p->path);
-	if (p->filled && (task_name_is_secret(p->name) || (text && has_login(text)))) {
+	if (p->filled && task_value_is_secret(p->name, text)) {
 		strbuf_puts(&line, "(hidden)");
 	} else {
 		AUTO_FREE char *shown = json_dumps(value, JSON_ENCODE_ANY);

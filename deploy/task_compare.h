@@ -16,5 +16,7 @@ void task_definition_diff(const struct task_definition *a, const struct task_def
 			  struct strlist *out);
 /* Whether values of that name are not to be shown. */
 bool task_name_is_secret(const char *name);
+/* The same, or the value (NULL: none) holds a login: SCHEME://USER:PASSWORD@HOST. */
+bool task_value_is_secret(const char *name, const char *value);
 /* The common form: defaults filled in or left out, lists without order sorted by their key. json_decref(). */
 json_t *task_definition_normal(const struct task_definition *td);

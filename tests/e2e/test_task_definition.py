@@ -357,6 +357,31 @@ def test_diff_of_two_files(slipway, folder):
     assert slipway("task-definition", "diff", folder / "old.json", folder / "old.json").ok().out == ""
 
 
+def test_diff_shows_what_changed_in_the_image(build, folder):
+    build("FROM tiny\nCOPY a /app/\nENV PORT=80 TOKEN=hunter2\nCMD [\"/app/a\"]", {"a": "1", "c": "same"})
+    build("FROM tiny\nCOPY a b c /app/\nENV PORT=81 TOKEN=hunter3\nCMD [\"/app/a\"]", {"a": "2", "b": "3", "c": "4"})
+    old, new = (write(folder, minimal(container={"image": name}), f"{name}.json") for name in ("t1", "t2"))
+    done = build.slipway("task-definition", "diff", new, old)
+    assert done.code == 1 and done.out.splitlines()[:8] == [
+        '- containerDefinitions[web].image: "t1"', '+ containerDefinitions[web].image: "t2"',
+        "  image of web: - env PORT: 80", "  image of web: + env PORT: 81",
+        "  image of web: - env TOKEN: (hidden)", "  image of web: + env TOKEN: (hidden)",
+        "  image of web: ~ app/a", "  image of web: + app/b"]
+    assert "image of web: files: 2 added, 0 removed, 1 changed" in done.out and "hunter" not in str(done)
+
+
+def test_diff_shows_packages(build, python_slim, folder):
+    """By apt's list of the image; the one removed leaves its configuration, as dpkg has it."""
+    build.options = ["--build-context", f"tiny=oci-layout:{python_slim}"]
+    build("FROM tiny\nCMD [\"python3\"]", {})
+    build("FROM tiny\nRUN sed -i '/^Package: sed$/,/^Version:/s/^Version: .*/Version: 99/' /var/lib/dpkg/status && mkdir -p /x/flask-3.0.dist-info\n"
+          "CMD [\"python3\"]", {})
+    old, new = (write(folder, minimal(container={"image": name}), f"{name}.json") for name in ("t1", "t2"))
+    out = build.slipway("task-definition", "diff", new, old).out
+    assert re.search(r"image of web: ~ sed \S+ -> 99$", out, re.M) and "image of web: + python:flask 3.0\n" in out
+    assert "image of web: ~ var/lib/dpkg/status\n" in out
+
+
 # At ECS
 
 @pytest.fixture

@@ -170,14 +170,38 @@ static void controls_are_escaped(void **state)
 	}
 }
 
+/* docker's go-units, HumanSize. */
+static void sizes_read_as_docker_writes_them(void **state)
+{
+	static const struct {
+		int64_t bytes;
+		const char *text;
+	} rows[] = {{0, "0B"},           {999, "999B"},         {1000, "1kB"},
+		    {1500, "1.5kB"},     {1234567, "1.235MB"},  {12500000, "12.5MB"},
+		    {1000000000, "1GB"}, {INT64_MAX, "9.223EB"}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO(strbuf) sb = STRBUF_INIT;
+
+		strbuf_add_size(&sb, rows[i].bytes);
+		assert_string_equal(sb.buf, rows[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(appends_and_cuts),       cmocka_unit_test(a_zeroed_struct_works),
-		cmocka_unit_test(long_formats_are_whole), cmocka_unit_test(inserts_and_removes),
-		cmocka_unit_test(the_limit_holds),        cmocka_unit_test(detach_gives_the_string),
-		cmocka_unit_test(trims_both_ends),        cmocka_unit_test(compares_ends),
+		cmocka_unit_test(appends_and_cuts),
+		cmocka_unit_test(a_zeroed_struct_works),
+		cmocka_unit_test(long_formats_are_whole),
+		cmocka_unit_test(inserts_and_removes),
+		cmocka_unit_test(the_limit_holds),
+		cmocka_unit_test(detach_gives_the_string),
+		cmocka_unit_test(trims_both_ends),
+		cmocka_unit_test(compares_ends),
 		cmocka_unit_test(controls_are_escaped),
+		cmocka_unit_test(sizes_read_as_docker_writes_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
