@@ -55,6 +55,11 @@ static json_t *text_or_nothing(const char *text)
 	return text && *text ? json_text(text) : json_null();
 }
 
+static const char *service_arn(const struct deploy_job *j)
+{
+	return j->express.arn ? j->express.arn : j->rollout.arn;
+}
+
 static void print_json(const struct deploy_job *j, int code)
 {
 	AUTO(strbuf) text = STRBUF_INIT;
@@ -62,7 +67,7 @@ static void print_json(const struct deploy_job *j, int code)
 		"{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:i}", "app", j->name, "image",
 		j->image_name, "digest", json_text(j->image.descriptor.digest.text), "cluster",
 		j->target.cluster, "taskDefinitionArn", text_or_nothing(j->definition_arn),
-		"service", text_or_nothing(j->service_name), "taskArn",
+		"serviceArn", text_or_nothing(service_arn(j)), "taskArn",
 		text_or_nothing(j->task ? aws_text(j->task, "taskArn") : NULL), "urls",
 		json_from_strlist(&j->addresses), "outcome", outcome_name(j->outcome), "exitCode",
 		code);
@@ -79,7 +84,7 @@ static void print_result(const struct deploy_job *j, int code)
 	}
 	print_field("image", j->image_name);
 	print_field("task definition", j->definition_arn);
-	print_field("service", j->service_name);
+	print_field("service", service_arn(j));
 	print_field("task", j->task ? aws_text(j->task, "taskArn") : NULL);
 	for (size_t i = 0; i < j->addresses.n; i++)
 		print_field("address", j->addresses.items[i]);
@@ -171,7 +176,8 @@ static int deploy(struct deploy_job *j, const char *argument, struct error *err)
 	terminal_finish(j->app->terminal);
 	code = exit_code(j);
 	if (j->summary && code != 0)
-		fprintf(stderr, "slipway: %s", j->summary);
+		fprintf(stderr, "slipway: %s%s", j->summary,
+			j->summary[strlen(j->summary) - 1] == '\n' ? "" : "\n");
 	print_result(j, code);
 	return code;
 }

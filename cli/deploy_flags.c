@@ -149,22 +149,6 @@ static int parse(struct deploy_flags *f, struct app *a, int argc, char **argv, s
 	return options_parse(&usage, all, n, argc, argv, args, err);
 }
 
-/* "1..10" */
-static int read_scale(struct deploy_flags *f, struct error *err)
-{
-	const char *dots = strstr(f->scale, "..");
-	char *end = NULL;
-
-	f->scale_min = strtoll(f->scale, &end, 10);
-	if (dots && end == dots)
-		f->scale_max = strtoll(dots + 2, &end, 10);
-	if (!dots || *end || end == dots + 2 || f->scale_min < 0 || f->scale_max < 1 ||
-	    f->scale_max < f->scale_min || f->scale_max > 10000)
-		return error_set(err, ERROR_USAGE, "invalid --scale \"%s\": MIN..MAX, as in 1..10",
-				 f->scale);
-	return 0;
-}
-
 static int split_ids(struct strlist *list, const char *flag, const char *prefix, struct error *err)
 {
 	AUTO(strlist) all = STRLIST_INIT;
@@ -267,7 +251,12 @@ static int read_numbers(struct deploy_flags *f, struct error *err)
 		return error_wrap(err, "--log-retention");
 	if (f->max_failures < 0)
 		f->max_failures = DEFAULT_FAILURES;
-	return f->scale ? read_scale(f, err) : 0;
+	if (f->scale && scaling_parse(f->scale, &f->scaling, err) < 0)
+		return error_wrap(err, "--scale");
+	f->scaling.cpu_percent = f->cpu_target ? f->cpu_target : SCALING_CPU_DEFAULT;
+	if (scaling_check_cpu(f->scaling.cpu_percent, err) < 0)
+		return error_wrap(err, "--cpu-target");
+	return 0;
 }
 
 /* What slipway.json says stands in front of the command line: the last one wins. */

@@ -4,6 +4,7 @@
 #include "cli/build_flags.h"
 #include "cli/task_flags.h"
 #include "deploy/network.h"
+#include "deploy/scaling.h"
 
 struct deploy_flags {
 	struct build_flags build; /* its secrets are --build-secret */
@@ -18,8 +19,8 @@ struct deploy_flags {
 	/* read from the texts above */
 	enum public_ip public_ip;
 	int64_t timeout_ns;
-	int64_t scale_min, scale_max; /* 0: no --scale */
-	bool on_instances;            /* launch type EC2 */
+	struct scaling scaling; /* of --scale and --cpu-target */
+	bool on_instances;      /* launch type EC2 */
 	/* slipway.json in the context: its flags, as words of a command line */
 	struct strlist config;
 };

@@ -158,6 +158,13 @@ static int find_remote(struct deploy_image *out, struct app *a, const char *name
 	return 0;
 }
 
+static bool is_at_ecr(const char *name)
+{
+	AUTO(image_ref) ref = {0};
+
+	return image_ref_parse(&ref, name, NULL) == 0 && aws_login_is_for(ref.host);
+}
+
 int deploy_image_get(struct deploy_image *out, struct app *a, const struct deploy_flags *f,
 		     const char *argument, struct error *err)
 {
@@ -168,7 +175,9 @@ int deploy_image_get(struct deploy_image *out, struct app *a, const struct deplo
 		return build_context(out, a, f, argument, err);
 	if (wanted_platform(f, &platform, &given, err) < 0 || app_store(a, err) < 0)
 		return -1;
-	if (layout_find_text(a->store, argument, &out->descriptor, NULL) < 0) {
+	/* What is at ECR is deployed from there, also when slipway's store has it. */
+	if (is_at_ecr(argument) ||
+	    layout_find_text(a->store, argument, &out->descriptor, NULL) < 0) {
 		if (find_remote(out, a, argument, given ? &platform : NULL, err) < 0)
 			return -1;
 	} else if ((given ? image_load(&out->loaded, a->store, &out->descriptor, &platform, err)

@@ -12,7 +12,9 @@
 #pragma once
 
 #include "cli/deploy_image.h"
+#include "deploy/express.h"
 #include "deploy/follow.h"
+#include "deploy/load_balancer.h"
 #include "deploy/resources.h"
 
 struct deploy_job {
@@ -36,6 +38,10 @@ struct deploy_job {
 	struct strlist service_subnets, service_groups; /* of the service that is there */
 	json_t *service;                                /* that is there; NULL: none */
 	char *service_name;                             /* NULL: a task is run */
+	bool scales;                                    /* its count follows its CPU */
+	bool has_lb; /* it stands behind slipway's load balancer, or is going to */
+	struct load_balancer lb;
+	struct express express; /* with --express */
 	struct service_rollout rollout;
 
 	json_t *task; /* that was started, or one of the service's */
@@ -53,6 +59,7 @@ int deploy_job_prepare(struct deploy_job *j, const char *argument, struct error 
 /* Lines "+ made", "~ changed", "= there", for people. */
 void deploy_job_plan(const struct deploy_job *j, struct strlist *lines);
 int deploy_job_apply(struct deploy_job *j, struct error *err);
+/* Creates or updates the service with what stands before it, or starts the task. */
 int deploy_job_start(struct deploy_job *j, struct error *err);
 /* ERROR_CANCELLED: what was started runs on. */
 int deploy_job_wait(struct deploy_job *j, struct error *err);

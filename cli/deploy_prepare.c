@@ -37,6 +37,8 @@ void deploy_job_release(struct deploy_job *j)
 	task_definition_release(&j->definition);
 	task_definition_release(&j->running);
 	resources_release(&j->resources);
+	load_balancer_release(&j->lb);
+	express_release(&j->express);
 	service_rollout_release(&j->rollout);
 	json_decref(j->service);
 	json_decref(j->task);
@@ -170,6 +172,14 @@ static int lint_with_image(struct deploy_job *j, struct error *err)
 	return tell_findings(j, &found, err);
 }
 
+/* With --lb, and of a service that has it already. */
+static int find_load_balancer(struct deploy_job *j, struct error *err)
+{
+	j->has_lb = j->flags->lb ||
+		    json_array_size(json_object_get(j->service, "loadBalancers")) > 0;
+	return j->has_lb ? load_balancer_find(&j->target, &j->lb, err) : 0;
+}
+
 /* --service, or what only a service can have, or one of that name that is there. */
 static int find_service(struct deploy_job *j, struct error *err)
 {
@@ -184,7 +194,14 @@ static int find_service(struct deploy_job *j, struct error *err)
 		return -1;
 	if (wanted || j->service)
 		j->service_name = xstrdup(name);
-	return 0;
+	j->scales = f->scale != NULL;
+	if (j->service && !j->scales && !f->express &&
+	    scaling_find(&j->target, name, &j->scales, NULL, err) < 0)
+		return -1;
+	if (j->scales && f->desired_count >= 0)
+		report_log(j->app->reporter, LOG_WARNING,
+			   "the service %s scales by itself: --desired-count is not sent", name);
+	return find_load_balancer(j, err);
 }
 
 static json_t *awsvpc_of(const json_t *service)

@@ -24,12 +24,14 @@ static int read_secrets(struct task_flags *f, struct error *err)
 		const char *text = f->secrets.items[i], *equals = strchr(text, '=');
 		AUTO_FREE char *name = equals ? xstrndup(text, (size_t)(equals - text)) : NULL;
 
-		if (!equals || equals == text || !equals[1])
+		/* A plain word may be the secret itself: it must not reach AWS, a log or this message. */
+		if (!equals || equals == text ||
+		    (!str_starts(equals + 1, "arn:") && equals[1] != '/'))
 			return error_set(
 				err, ERROR_USAGE,
-				"--secret %s: NAME=ARN is expected, the ARN of a parameter "
-				"of SSM or of a secret of Secrets Manager",
-				text);
+				"--secret: NAME=ARN is expected, the ARN of a parameter of SSM or of "
+				"a secret of Secrets Manager, or /NAME of a parameter of this region; "
+				"never the secret itself");
 		strmap_set(&f->options.secrets, name, equals + 1);
 	}
 	return 0;

@@ -15,6 +15,7 @@ void service_rollout_release(struct service_rollout *r)
 	if (!r)
 		return;
 	free(r->service);
+	free(r->arn);
 	free(r->deployment);
 	free(r->service_deployment);
 	free(r->definition);
@@ -249,6 +250,7 @@ static void fill(struct service_rollout *out, const struct service_change *c, co
 
 	service_rollout_release(out);
 	out->service = xstrdup(c->name);
+	out->arn = xstrdup(aws_text(service, "serviceArn"));
 	out->deployment = xstrdup(aws_text(now, "id"));
 	out->definition = xstrdup(c->definition);
 	out->created = !current;

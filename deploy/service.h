@@ -20,7 +20,7 @@ struct service_change {
 
 /* A deployment of a service under way. */
 struct service_rollout {
-	char *service;    /* name */
+	char *service, *arn; /* name; ARN */
 	char *deployment; /* "ecs-svc/0123": ECS's id of the PRIMARY deployment that the change made */
 	char *service_deployment; /* ARN for DescribeServiceDeployments; NULL: not known (yet) */
 	char *definition;         /* ARN that is deployed */
