@@ -190,12 +190,12 @@ def _secret(cloud, name, role):
     if ":secretsmanager:" in name:
         if not found:
             return MissingSecret(name)
-        return None if cloud.iam.allows(role, "secretsmanager:GetSecretValue", found) else SecretDenied(name, role)
+        return None if role and cloud.iam.allows(role, "secretsmanager:GetSecretValue", found) else SecretDenied(name, role)
     own = cloud.ssm.find(name)
     if not own:
         return NeverStarts("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
                            f"unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid ssm parameters: {name}")
-    if not cloud.iam.allows(role, "ssm:GetParameters", cloud.ssm.arn(own)):
+    if not role or not cloud.iam.allows(role, "ssm:GetParameters", cloud.ssm.arn(own)):
         return NeverStarts("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
                            "unable to retrieve secrets from ssm: service call has been retried 1 time(s): AccessDeniedException: "
                            f"User: {role} is not authorized to perform: ssm:GetParameters on resource: {cloud.ssm.arn(own)}")
@@ -206,7 +206,8 @@ def _image(cloud, image, role):
     host, _, rest = image.partition("/")
     if host != cloud.ecr.host:
         return None
-    if not cloud.iam.allows(role, "ecr:GetAuthorizationToken"):
+    # Without an execution role it is the instance that pulls, with a role of its own.
+    if role and not cloud.iam.allows(role, "ecr:GetAuthorizationToken"):
         return NeverStarts("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
                            "unable to retrieve ecr registry auth: service call has been retried 1 time(s): AccessDeniedException: "
                            f"User: {role} is not authorized to perform: ecr:GetAuthorizationToken on resource: *")

@@ -1,0 +1,139 @@
+"""slipway deploy of a service: create, update, follow this deployment, scale, load balancer, Express."""
+import os
+import pty
+import signal
+
+import pytest
+
+from helpers import processes
+from helpers.deploying import made_by_slipway, needs_models
+from fakes.aws_cloud import scenarios
+
+pytestmark = needs_models
+
+
+def test_a_new_service(deploying, cloud):
+    done = deploying.service("--desired-count", "2").ok()
+    sent = cloud.of("CreateService")[0]
+    breaker = sent["deploymentConfiguration"]["deploymentCircuitBreaker"]
+    assert breaker["enable"] and breaker["rollback"]
+    assert (sent["serviceName"], sent["desiredCount"], sent["launchType"]) == (deploying.name, 2, "FARGATE")
+    service = deploying.of_service()
+    assert service.deployments[0].completed and len(service.deployments[0].running()) == 2
+    assert made_by_slipway({t["key"]: t["value"] for t in service.data["tags"]}, deploying.name)
+    assert deploying.definitions()[0]["taskDefinitionArn"] in done.out, str(done)
+
+
+def test_an_update_follows_its_own_deployment(deploying, cloud):
+    deploying.service().ok()
+    deploying.write(b"second")
+    since = len(cloud.calls)
+    deploying.service().ok()
+    assert [c for c in cloud.changes(since)] == ["RegisterTaskDefinition", "UpdateService"]
+    sent = cloud.of("UpdateService", since)[0]
+    assert sent["taskDefinition"].endswith(f"{deploying.name}:2")
+    assert "desiredCount" not in sent, "nobody asked to scale"
+    service = deploying.of_service()
+    assert service.deployments[0].completed and len(service.deployments) == 1
+
+
+def test_a_service_of_that_name_is_updated_without_a_flag(deploying, cloud):
+    """--task is the default unless a service of that name exists."""
+    deploying.service().ok()
+    deploying.write(b"second")
+    since = len(cloud.calls)
+    deploying().ok()
+    assert "UpdateService" in cloud.changes(since) and "RunTask" not in cloud.changes(since)
+
+
+def test_nothing_to_do(deploying, cloud, ecr_blobs):
+    deploying.service().ok()
+    since, mark = len(cloud.calls), ecr_blobs.mark()
+    deploying.service().ok()
+    assert [c for c in cloud.changes(since) if c != "UpdateService"] == []
+    assert deploying.pushes(mark) == []
+    service = deploying.of_service()
+    assert len(service.records) == 1, "no new deployment"
+
+
+def test_dry_run_of_an_update(deploying, cloud):
+    deploying.service().ok()
+    deploying.write(b"second")
+    since = len(cloud.calls)
+    deploying.service("--dry-run").ok()
+    assert cloud.changes(since) == []
+
+
+def test_a_slow_deployment_is_waited_for(deploying, cloud):
+    deploying.service().ok()
+    cloud.script({2: scenarios.SlowButFine(400)})
+    deploying.write(b"second")
+    deploying.service().ok()
+    assert deploying.of_service().deployments[0].completed
+
+
+def test_a_timeout_leaves_it_as_it_is(deploying, cloud):
+    cloud.script({1: scenarios.SlowButFine(1e9)})
+    deploying.service("--timeout", "1s").fails(code=4)
+    assert "StopServiceDeployment" not in cloud.operations()
+    assert deploying.of_service().data["status"] == "ACTIVE"
+
+
+def test_deleted_services_are_made_anew(deploying, cloud):
+    """DRAINING is waited for, INACTIVE is none."""
+    deploying.service().ok()
+    cloud.ecs.delete_service({"cluster": "default", "service": deploying.name, "force": True})
+    since = len(cloud.calls)
+    deploying.service().ok()
+    assert "CreateService" in cloud.changes(since) and deploying.of_service().data["status"] == "ACTIVE"
+
+
+def interrupted(deploying, **options):
+    """A deploy of a service whose tasks never come up, interrupted while it waits."""
+    deploying.cloud.script({deploying.cloud.calls and 2 or 1: scenarios.SlowButFine(1e9)})
+    since = len(deploying.cloud.calls)
+    process = deploying.start("--service", deploying.name, **options)
+    waits = lambda: deploying.cloud.operations(since=since).count("DescribeServices") > 3  # noqa: E731
+    assert processes.wait_until(waits, 60) or process.kill(), process.communicate()
+    return process
+
+
+def test_ctrl_c_without_a_terminal_leaves_it_running(deploying, cloud):
+    process = interrupted(deploying)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err.decode()
+    assert not {"StopServiceDeployment", "DeleteService"} & set(cloud.operations())
+    assert deploying.of_service().data["status"] == "ACTIVE" and deploying.of_service().desired == 1
+    assert deploying.name in err.decode()
+
+
+def test_ctrl_c_asks_at_a_terminal(deploying, cloud):
+    """r: take it back, to the version before."""
+    deploying.service().ok()
+    deploying.write(b"second")
+    ours, theirs = pty.openpty()
+    try:
+        process = interrupted(deploying, stdin=theirs, stderr=theirs, stdout=theirs)
+        process.send_signal(signal.SIGINT)
+        said = b""
+        while b"?" not in said:
+            said += os.read(ours, 4096)
+        os.write(ours, b"r\n")
+        os.set_blocking(ours, False)
+
+        def ended():
+            nonlocal said
+            try:
+                said += os.read(ours, 65536)
+            except OSError:
+                pass
+            return process.poll() is not None
+        assert processes.wait_until(ended, 60), said.decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+        if process.poll() is None:
+            process.kill()
+    assert "StopServiceDeployment" in cloud.operations() or len(cloud.of("UpdateService")) == 2, said.decode()
+    assert process.returncode in (3, 130), said.decode()
