@@ -78,13 +78,14 @@ int task_definition_register(const struct deploy_target *t, const struct task_de
 	return 0;
 }
 
+/* params is released. */
 static int list_all(const struct deploy_target *t, const char *operation, json_t *params,
 		    const char *key, struct strlist *out, struct error *err)
 {
 	AUTO_JSON *owned = params;
 	AUTO_JSON *list = NULL;
 	const struct aws_question question = {
-		.service = AWS_ECS, .operation = operation, .params = params};
+		.service = AWS_ECS, .operation = operation, .params = owned};
 	json_t *item;
 	size_t i;
 
