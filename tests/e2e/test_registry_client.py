@@ -3,6 +3,7 @@ import os
 import pathlib
 import signal
 import sys
+import threading
 import time
 
 import pytest
@@ -123,11 +124,21 @@ def test_escape_codes_of_a_registry(slipway, app, fault):
     assert "\x1b]0;" not in said.err and "\x1b[2J" not in said.err and "\x07" not in said.err
 
 
-def test_interrupted_push(slipway, app, fault):
+@pytest.fixture
+def stuck_push(slipway, app, fault):
+    """stuck_push(a rule for uploads): a push that has met it, n times."""
+    def start(n=1, **rule):
+        fault.rule(method="PUT", path="/blobs/uploads/", **rule)
+        running = slipway.start("push", app)
+        assert processes.wait_until(lambda: len(seen(fault, "PUT", "/blobs/uploads/")) >= n, 20)
+        return running
+
+    return start
+
+
+def test_interrupted_push(slipway, app, fault, stuck_push):
     """Ctrl-C in the middle of a retry: out at once, and the next push does what is left."""
-    fault.rule(method="PUT", path="/blobs/uploads/", status=503, times=-1, headers={"Retry-After": "300"})
-    running = slipway.start("push", app)
-    assert processes.wait_until(lambda: seen(fault, "PUT", "/blobs/uploads/"), 20)
+    running = stuck_push(status=503, times=-1, headers={"Retry-After": "300"})
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=10)
     assert running.returncode == 130
@@ -135,12 +146,10 @@ def test_interrupted_push(slipway, app, fault):
     slipway("push", app).ok()
 
 
-def test_second_interrupt(slipway, app, fault):
+def test_second_interrupt(fault, stuck_push):
     """Who asks twice waits for nobody: not for the farewell to a registry that does not answer."""
-    fault.rule(method="PUT", path="/blobs/uploads/", delay=60, times=-1)
     fault.rule(method="DELETE", path="/blobs/uploads/", delay=60, times=-1)
-    running = slipway.start("push", app)
-    assert processes.wait_until(lambda: len(seen(fault, "PUT", "/blobs/uploads/")) == 2, 20)
+    running = stuck_push(n=2, delay=60, times=-1)
     began = time.monotonic()
     running.send_signal(signal.SIGINT)
     running.send_signal(signal.SIGINT)
@@ -148,10 +157,8 @@ def test_second_interrupt(slipway, app, fault):
     assert running.returncode == 130 and time.monotonic() - began < 4
 
 
-def test_hangup_and_a_closed_output(slipway, app, fault):
-    fault.rule(method="PUT", path="/blobs/uploads/", delay=60, times=2)
-    running = slipway.start("push", app)
-    assert processes.wait_until(lambda: seen(fault, "PUT", "/blobs/uploads/"), 20)
+def test_hangup_and_a_closed_output(slipway, app, fault, stuck_push):
+    running = stuck_push(delay=60, times=2)
     running.send_signal(signal.SIGHUP)
     running.communicate(timeout=10)
     assert running.returncode == 129
@@ -163,6 +170,38 @@ def test_hangup_and_a_closed_output(slipway, app, fault):
     running.wait(30)
     # What could not be printed is a failure; the push itself is done.
     assert running.returncode == 1 and seen(fault, "PUT", "/manifests/1")[-1]["status"] == 201
+
+
+def test_a_holder_of_a_lock_that_is_stopped(slipway, app, fault, folder):
+    """Who fetches a blob and is stopped still has it: another says for whom it waits, takes nothing, and goes on afterwards."""
+    slipway("push", app).ok()
+    layer = read_layout(slipway.root, app).layers[0]["digest"]
+    end = threading.Event()
+    fault.rule(method="GET", path=layer, hold_at=1000000, hold=lambda: end.wait(60))
+    other = slipway.other()
+    first = other.start("pull", app)
+    assert processes.wait_until(lambda: seen(fault, "GET", layer), 20)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        end.set()
+        with open(folder / "said", "wb") as said:
+            second = other.start("pull", "--progress", "plain", app, stderr=said)
+        assert processes.wait_until(lambda: f"waiting: another slipway is fetching {layer}" in (folder / "said").read_text(), 20)
+        time.sleep(1)
+        assert second.poll() is None and len(seen(fault, "GET", layer)) == 1
+        # Whoever does not want to wait is let go.
+        third = other.start("pull", app)
+        time.sleep(0.5)
+        third.send_signal(signal.SIGINT)
+        third.communicate(timeout=10)
+        assert third.returncode == 130
+    finally:
+        first.send_signal(signal.SIGCONT)
+    for running in (first, second):
+        running.communicate(timeout=30)
+        assert running.returncode == 0, (folder / "said").read_text()
+    assert len(seen(fault, "GET", layer)) == 1
+    read_layout(other.root, app).verify()
 
 
 def test_damaged_blob_is_not_pushed(slipway, app, fault):

@@ -1,7 +1,10 @@
 """Mirrors, registries.conf, proxies, private authorities: where requests go, and what is said when they cannot."""
+import contextlib
+import errno
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -268,6 +271,49 @@ def test_27_proxy_that_refuses(behind):
 def test_27_unknown_name(behind):
     said = behind("push", "registry.test/a/b:1", timeout=30).fails("registry.test", "no address is known", "spelling")
     assert said.seconds < 20
+
+
+@contextlib.contextmanager
+def silent(port):
+    """Nobody answers at [::1]:PORT: a listener whose queue is full drops what knocks, as a route that leads nowhere does."""
+    with contextlib.ExitStack() as stack:
+        def knock():
+            s = stack.enter_context(socket.socket(socket.AF_INET6))
+            s.settimeout(0.3)
+            return s.connect_ex(("::1", port, 0, 0))
+
+        listener = stack.enter_context(socket.socket(socket.AF_INET6))
+        try:
+            listener.bind(("::1", port, 0, 0))
+        except OSError:
+            pytest.skip("needs: IPv6 on the loopback interface")
+        listener.listen(0)
+        assert [code for code in (knock() for _ in range(10)) if code], "every knock was answered"
+        assert knock() == errno.EAGAIN
+        yield
+
+
+def test_27_ipv6_that_leads_nowhere(slipway, context):
+    """The name has two addresses, and the first is never heard of: the other is tried a moment later, for each connection."""
+    with FaultRegistry() as fault, silent(fault.port):
+        name = f"localhost:{fault.port}/team/app:1"
+        slipway.build(context({"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": os.urandom(100000)}), "-q", "-t", name).ok()
+        assert slipway("push", name, timeout=60).ok().seconds < 10
+        other = slipway.other()
+        assert other("pull", name, timeout=60).ok().seconds < 10
+        read_layout(other.root, name).verify()
+
+
+def test_27_both_ways_lead_nowhere(slipway, context):
+    """Then it ends by itself, and says what it tried."""
+    with FaultRegistry() as fault:
+        port = fault.port
+    with silent(port):
+        name = f"localhost:{port}/team/app:1"
+        slipway.build(context({"Dockerfile": "FROM scratch\n"}), "-q", "-t", name).ok()
+        said = slipway("push", name, timeout=60).fails(f"localhost:{port}")
+        assert "refused" in said.err.lower() or "no connection in time" in said.err.lower(), said
+        assert said.seconds < 30
 
 
 def own_certificate(folder, name, days):

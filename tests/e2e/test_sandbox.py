@@ -262,6 +262,31 @@ def test_sigkill_leaves_nothing_running(runner, context, tiny, count):
     runner("fsck").ok()
 
 
+def test_a_killed_helper_ends_the_step_alone(runner, context, tiny):
+    """As the kernel does when memory runs out: pid 1 of the step is gone, all of the step with it, and slipway says so."""
+    top = context({"Dockerfile": "FROM tiny\nRUN echo 1 > /1\nRUN sleep 100 & sleep 101\n"})
+    options = ["--progress", "plain", "-t", "h:1", "--build-context", f"tiny=oci-layout:{tiny}"]
+    process = runner.start("build", *options, top)
+    assert processes.wait_until(lambda: list(processes.descendants(process.pid).values()).count("sleep") == 2, 30)
+    parents = {pid: parent for pid, (parent, _, _) in processes.table().items()}
+    sleeper = next(pid for pid, name in processes.descendants(process.pid).items() if name == "sleep")
+    # Up to the first process of the step's own pid namespace.
+    def space(pid):
+        return os.readlink(f"/proc/{pid}/ns/pid")
+
+    first = sleeper
+    while parents[first] != process.pid and space(parents[first]) == space(sleeper):
+        first = parents[first]
+    os.kill(first, signal.SIGKILL)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 1 and "Dockerfile:3:1" in err.decode(), err.decode()
+    assert not processes.descendants()
+    runner.unfinished_allowed = True
+    (top / "Dockerfile").write_text("FROM tiny\nRUN echo 1 > /1\nRUN echo 2 > /2\n")
+    assert "CACHED" in runner.build(top, *options).ok().err
+    runner("fsck").ok()
+
+
 def test_run_passes_code_signals_and_streams(runner, context, tiny):
     top = context({"Dockerfile": "FROM tiny\nENV A=image\nCMD [\"sh\", \"-c\", \"echo $A; exit 7\"]\n"})
     runner.build(top, "-t", "r:1", "--build-context", f"tiny=oci-layout:{tiny}").ok()
