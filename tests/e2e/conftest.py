@@ -32,6 +32,13 @@ from helpers.serve import Serve, repository_of  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
+# The files that take longest, the longest first.
+LONGEST = ["test_sandbox", "test_registry_faults", "test_sources_git", "test_cache_faults", "test_faults", "test_dockerfile_cache",
+           "test_sources_url", "test_habits", "test_cache_remote", "test_sources_contexts", "test_run_mounts", "test_outputs",
+           "test_run_surroundings", "test_registry_client", "test_registry_copy", "test_dockerfile_run", "test_emulation",
+           "test_abuse_images", "test_platforms", "test_ecr", "test_registry_serve_ecr", "test_cache_explain", "test_dockerfile_peers",
+           "test_registry_serve_abuse", "test_run_limits", "test_cache_random", "test_dockerfile_configs", "test_registry_roundtrip"]
+
 # A shell's background job ignores SIGINT, and so would everything it starts: programs under test must see it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -53,6 +60,9 @@ def pytest_collection_modifyitems(config, items):
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [i for i in items if i not in left_out]
+    # Files are handed out whole: a long one that comes last would be waited for alone.
+    rank = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 def pytest_runtest_setup(item):

@@ -7,6 +7,8 @@ import pytest
 from helpers import processes
 from helpers.images import Layout, differences, folder_tree, layered_tars, read_layout, read_with_skopeo, skopeo
 
+pytestmark = pytest.mark.slow  # nothing of slipway runs here, sanitized or not
+
 
 def cert_and_login(registry, side):
     return [f"--{side}-cert-dir={registry.certs}", f"--{side}-creds={registry.user}:{registry.password}"]

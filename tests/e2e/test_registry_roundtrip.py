@@ -200,7 +200,7 @@ def test_garbage_blob(login, app, build, registry, change):
     login("push", app).ok()
     layer = read_layout(login.root, app).layers[-1]["digest"]
     mend = damage(registry, layer, change)
-    other = login.other()
+    other = login.other(SLIPWAY_TEST_RETRY_MS="20")
     other.unfinished_allowed = True
     other("pull", app).fails(layer[:19])
     assert not (other.root / "index.json").exists() or app not in (other.root / "index.json").read_text()

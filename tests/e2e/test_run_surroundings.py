@@ -83,6 +83,7 @@ def test_failures(build, lines, words):
     build.fails(f"FROM tiny\n{lines}\n", *words)
 
 
+@pytest.mark.slow  # for the size of its base; heredocs for a shell that is one are tried with the sanitizers too
 def test_shells_that_are_none(slipway, context, python_slim):
     """A heredoc is the text for SHELL, whatever that is; before a command it is the shell's own."""
     top = context({"Dockerfile": r'''FROM python

@@ -419,9 +419,10 @@ def test_cancelled_while_a_server_says_nothing(slipway):
         server.listen()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/x.git"
         process = slipway.start("build", url)
-        server.accept()
+        connection, _ = server.accept()
         process.terminate()
         assert process.wait(20) == 143
+        connection.close()
         assert processes.wait_until(lambda: not [p for p in processes_with(url)], 10), processes_with(url)
 
 
