@@ -100,6 +100,19 @@ def test_a_second_deploy_registers_nothing(deploy, moto):
     assert moto.client("ecs").list_task_definitions(familyPrefix=deploy.name)["taskDefinitionArns"][-1].endswith(":1")
 
 
+def test_a_service_with_a_load_balancer_and_scaling(deploy, moto):
+    deploy("--service", deploy.name, "--lb", "--scale", "1..4", "--cpu-target", "55", "--detach").ok()
+    service = moto.client("ecs").describe_services(cluster="default", services=[deploy.name])["services"][0]
+    assert service["desiredCount"] == 1
+    elb = moto.client("elbv2")
+    balancer = elb.describe_load_balancers(Names=[f"slipway-{deploy.name}"[:32].rstrip("-")])["LoadBalancers"][0]
+    group = elb.describe_target_groups(LoadBalancerArn=balancer["LoadBalancerArn"])["TargetGroups"][0]
+    assert group["TargetType"] == "ip" and service["loadBalancers"][0]["targetGroupArn"] == group["TargetGroupArn"]
+    scaling = moto.client("application-autoscaling")
+    target = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[f"service/default/{deploy.name}"])["ScalableTargets"][0]
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
+
+
 def test_dry_run_asks_and_changes_nothing(deploy, moto):
     deploy("--dry-run").ok()
     assert not [r for r in moto.client().describe_repositories()["repositories"] if r["repositoryName"] == deploy.name]

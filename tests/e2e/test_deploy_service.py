@@ -21,7 +21,7 @@ def test_a_new_service(deploying, cloud):
     service = deploying.of_service()
     assert service.deployments[0].completed and len(service.deployments[0].running()) == 2
     assert made_by_slipway({t["key"]: t["value"] for t in service.data["tags"]}, deploying.name)
-    assert deploying.definitions()[0]["taskDefinitionArn"] in done.out, str(done)
+    assert service.arn in done.out and deploying.definitions()[0]["taskDefinitionArn"] in done.out, str(done)
 
 
 def test_an_update_follows_its_own_deployment(deploying, cloud):
@@ -88,6 +88,64 @@ def test_deleted_services_are_made_anew(deploying, cloud):
     assert "CreateService" in cloud.changes(since) and deploying.of_service().data["status"] == "ACTIVE"
 
 
+def test_scaling_by_itself(deploying, cloud):
+    deploying.service("--scale", "1..10", "--cpu-target", "60").ok()
+    target = next(iter(cloud.application_autoscaling.targets.values()))
+    assert (target["MinCapacity"], target["MaxCapacity"], target["ResourceId"]) == (1, 10, f"service/default/{deploying.name}")
+    policy = next(iter(cloud.application_autoscaling.policies.values()))
+    configuration = policy["TargetTrackingScalingPolicyConfiguration"]
+    assert policy["PolicyType"] == "TargetTrackingScaling" and configuration["TargetValue"] == 60
+    assert configuration["PredefinedMetricSpecification"]["PredefinedMetricType"] == "ECSServiceAverageCPUUtilization"
+    deploying.of_service().set_desired(4)
+    deploying.write(b"second")
+    since = len(cloud.calls)
+    deploying.service("--scale", "1..10", "--cpu-target", "60").ok()
+    assert all("desiredCount" not in p for p in cloud.of("UpdateService", since)), "the scaler decides"
+    assert deploying.of_service().desired == 4
+    deploying.write(b"third")
+    since = len(cloud.calls)
+    deploying.service("--desired-count", "2").ok()
+    assert all("desiredCount" not in p for p in cloud.of("UpdateService", since)) or deploying.of_service().desired == 2
+
+
+def test_a_load_balancer(deploying, cloud):
+    done = deploying.service("--lb", "--health-path", "/health").ok()
+    balancer, group = next(iter(cloud.elbv2.balancers.values())), next(iter(cloud.elbv2.groups.values()))
+    listener = next(iter(cloud.elbv2.listeners.values()))
+    assert balancer["Type"] == "application" and balancer["LoadBalancerName"] == f"slipway-{deploying.name}"[:32].rstrip("-")
+    assert (group["TargetType"], group["HealthCheckPath"]) == ("ip", "/health")
+    assert listener["DefaultActions"][0]["TargetGroupArn"] == group["TargetGroupArn"]
+    sent = cloud.of("CreateService")[0]["loadBalancers"]
+    assert sent[0]["targetGroupArn"] == group["TargetGroupArn"] and sent[0]["containerPort"] == 3000
+    assert balancer["DNSName"] in done.out, str(done)
+    # Before the service: ECS refuses a target group that no load balancer uses.
+    assert cloud.operations().index("CreateListener") < cloud.operations().index("CreateService")
+    deploying.write(b"second")
+    since = len(cloud.calls)
+    deploying.service("--lb", "--health-path", "/health").ok()
+    assert [c for c in cloud.changes(since)] == ["RegisterTaskDefinition", "UpdateService"]
+
+
+def test_express(deploying, cloud):
+    """AWS's defaults are port 80 and /ping, which the app does not have."""
+    done = deploying("--express").ok()
+    sent = cloud.of("CreateExpressGatewayService")[0]
+    assert sent["serviceName"] == deploying.name and sent["infrastructureRoleArn"]
+    if "primaryContainer" in sent:
+        assert sent["primaryContainer"]["containerPort"] == 3000
+        assert sent["primaryContainer"]["image"].startswith(deploying.repository + "@sha256:")
+    assert sent["healthCheckPath"] == "/"
+    assert f"{deploying.name}-0123456789abcdef.ecs.eu-west-1.on.aws" in done.out, str(done)
+
+
+def test_express_again_updates_it(deploying, cloud):
+    deploying("--express").ok()
+    deploying.write(b"second")
+    since = len(cloud.calls)
+    deploying("--express").ok()
+    assert "UpdateExpressGatewayService" in cloud.changes(since) and "CreateExpressGatewayService" not in cloud.changes(since)
+
+
 def interrupted(deploying, **options):
     """A deploy of a service whose tasks never come up, interrupted while it waits."""
     deploying.cloud.script({deploying.cloud.calls and 2 or 1: scenarios.SlowButFine(1e9)})
@@ -137,3 +195,10 @@ def test_ctrl_c_asks_at_a_terminal(deploying, cloud):
             process.kill()
     assert "StopServiceDeployment" in cloud.operations() or len(cloud.of("UpdateService")) == 2, said.decode()
     assert process.returncode in (3, 130), said.decode()
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_scale(deploying, cloud, n):
+    deploying.service("--desired-count", "2").ok()
+    deploying.slipway("scale", deploying.name, str(n)).ok()
+    assert deploying.of_service().desired == n and cloud.of("UpdateService")[-1].get("desiredCount") == n

@@ -109,6 +109,14 @@ def test_no_create_names_what_is_missing(deploying, cloud):
     assert cloud.changes() == []
 
 
+@pytest.mark.parametrize("scenario, code", [(scenarios.Done(), 0), (scenarios.Crash(42), 42), (scenarios.Oom(), 137)])
+def test_wait_ends_with_the_containers_own_code(deploying, cloud, scenario, code):
+    cloud.script({1: scenario})
+    done = deploying("--task", "--wait")
+    assert done.code == code, str(done)
+    assert scenario.logs[0] in done.out + done.err, "the container's output is shown"
+
+
 def test_a_job_that_is_over_between_two_looks(deploying, cloud):
     """PENDING, and STOPPED with exit code 0 at the next look: well done."""
     cloud.seconds_per_call = 30
@@ -184,6 +192,14 @@ def test_a_task_definition_of_ones_own(deploying, cloud, folder):
     assert "RegisterTaskDefinition" not in cloud.changes(since)
 
 
+def test_an_image_in_the_registry_is_deployed_by_its_digest(deploying, cloud):
+    deploying("--detach").ok()
+    image, since = deploying.container()["image"], len(cloud.calls)
+    tag = json.loads(deploying.registry.request(f"/v2/{deploying.name}/tags/list")[2])["tags"][0]
+    deploying.slipway("deploy", "--name", "other", f"{HOST}/{deploying.name}:{tag}").ok()
+    assert cloud.of("RegisterTaskDefinition", since)[0]["containerDefinitions"][0]["image"] == image
+
+
 def test_the_tag_is_the_digests_by_default(deploying):
     deploying("--detach").ok()
     tags = json.loads(deploying.registry.request(f"/v2/{deploying.name}/tags/list")[2])["tags"]
@@ -195,10 +211,11 @@ def test_the_tag_is_the_digests_by_default(deploying):
     (["--cpu", "300"], "cpu"), (["--cpu", "256", "--memory", "4096"], "memory"), (["-p", "70000"], "70000"),
     (["--name", "a name"], "name"), (["--log-retention", "31"], "31"), (["--ephemeral-storage", "10"], "storage"),
     (["--task", "--service", "x"], "--task"), (["--scale", "5..2", "--service", "x"], "5..2"), (["--launch-type", "LAMBDA"], "LAMBDA"),
-    (["--secret", "nothing"], "--secret"), (["--timeout", "soon"], "soon"),
+    (["--secret", "DB=hunter2"], "arn"), (["--timeout", "soon"], "soon"),
 ])
 def test_wrong_flags_are_told_before_anything(deploying, cloud, options, word):
-    deploying(*options).fails(word, code=2)
+    done = deploying(*options).fails(word, code=2)
+    assert "hunter2" not in done.err, "what was given for a secret's ARN may be the secret"
     assert set(cloud.operations()) <= {"GetCallerIdentity"}
 
 
