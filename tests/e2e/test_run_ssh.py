@@ -44,10 +44,15 @@ class Agent:
         # pylint: disable=consider-using-with
         self.process = subprocess.Popen(["ssh-agent", "-D", "-a", self.socket], stdout=subprocess.DEVNULL, **options)
         processes.servers.add(self.process.pid)
-        assert processes.wait_until(self.socket.exists, 10)
+        assert processes.wait_until(self.listens, 10)
         for key in keys:
             subprocess.run(["ssh-add", "-q", "-"], input=key.read_bytes(), check=True,
                            env={**os.environ, "SSH_AUTH_SOCK": str(self.socket)}, **options)
+
+    def listens(self):
+        """The socket is there a moment before it can be connected to."""
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(str(self.socket)) == 0
 
     def keys(self):
         shown = subprocess.run(["ssh-add", "-L"], capture_output=True, text=True, check=False,
