@@ -266,7 +266,7 @@ static int explain_end(struct deploy_job *j, struct error *err)
 	AUTO(task_end) end = {.exit_code = -1};
 
 	task_end_read(&end, j->task, j->definition.json);
-	j->exit_code = end.exit_code;
+	j->exit_code = task_end_code(&end);
 	if (j->outcome != DEPLOY_FAILED)
 		return 0;
 	if (explain_task(&j->target, j->task, NULL, NULL, &report, err) < 0)

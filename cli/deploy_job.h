@@ -47,8 +47,8 @@ struct deploy_job {
 	json_t *task; /* that was started, or one of the service's */
 	int64_t deadline;
 	enum deploy_outcome outcome;
-	char *summary;            /* of a failure */
-	int exit_code;            /* of the container with --wait; -1: none */
+	char *summary; /* of a failure */
+	int exit_code; /* with --wait: of the container, or as docker run would end; -1: none */
 	struct strlist addresses; /* "http://192.0.2.1:3000" */
 };
 

@@ -163,6 +163,28 @@ void task_end_read(struct task_end *out, const json_t *task, const json_t *defin
 	out->cause = find_cause(task, culprit, out);
 }
 
+int task_end_code(const struct task_end *e)
+{
+	/* runc's words behind ECS's own. */
+	static const struct {
+		const char *words;
+		int code;
+	} table[] = {
+		{"executable file not found", 127},
+		{"no such file or directory", 127},
+		{"permission denied", 126},
+		{"exec format error", 126},
+	};
+
+	if (e->exit_code >= 0)
+		return e->exit_code;
+	if (e->reason && strstr(e->reason, "CannotStartContainerError"))
+		for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+			if (strstr(e->reason, table[i].words))
+				return table[i].code;
+	return 125;
+}
+
 bool task_end_equal(const struct task_end *a, const struct task_end *b)
 {
 	const char *one = a->culprit ? a->culprit : "", *other = b->culprit ? b->culprit : "";

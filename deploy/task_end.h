@@ -19,6 +19,8 @@ struct task_end {
  */
 void task_end_read(struct task_end *out, const json_t *task, const json_t *definition);
 void task_end_release(struct task_end *e);
+/* The container's code; of one that could not start what docker run ends with: 127 not found, 126 not executable, else 125. */
+int task_end_code(const struct task_end *e);
 /* Did both end alike: in the same way, with the same code? */
 bool task_end_equal(const struct task_end *a, const struct task_end *b);
 

@@ -62,7 +62,7 @@ def test_a_task_that_dies(deploying, cloud, death):
     """A container that ran gives its own code, else docker's. (Unhealthy tasks are the business of a service's scheduler.)"""
     scenario, reason, hint = DEATHS[death]
     cloud.script({1: scenario()})
-    done = deploying("--task", "--wait").fails(reason, hint, code=getattr(scenario(), "code", 125))
+    done = deploying("--task", "--wait").fails(reason, hint, code=127 if death == "not-executable" else getattr(scenario(), "code", 125))
     assert stop_code(cloud) in done.err
     assert looks_after(cloud, "STOPPED", "DescribeTasks") <= 1, cloud.operations(since=cloud.when("STOPPED"))
 

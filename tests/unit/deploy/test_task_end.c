@@ -90,6 +90,34 @@ static void test_which_ends_are_equal(void **state)
 	assert_false(task_end_equal(&a, &b));
 }
 
+/* As docker run ends: 126 and 127 are runc's refusals. */
+static void test_codes(void **state)
+{
+	static const struct {
+		const char *reason;
+		int exit_code, code;
+	} codes[] = {
+		{NULL, 42, 42},
+		{"Essential container in task exited", 0, 0},
+		{"CannotStartContainerError: runc create failed: unable to start container process: exec: \"web\": "
+		 "executable file not found in $PATH: unknown",
+		 -1, 127},
+		{"CannotStartContainerError: exec: \"/web\": stat /web: no such file or directory: unknown",
+		 -1, 127},
+		{"CannotStartContainerError: exec: \"/web\": permission denied: unknown", -1, 126},
+		{"CannotPullContainerError: permission denied", -1, 125},
+		{NULL, -1, 125},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		AUTO_FREE char *reason = codes[i].reason ? xstrdup(codes[i].reason) : NULL;
+		const struct task_end end = {.reason = reason, .exit_code = codes[i].exit_code};
+
+		assert_int_equal(task_end_code(&end), codes[i].code);
+	}
+}
+
 /* The patterns of AWS's messages that the reference lists, each with a word of its hint. */
 static void test_hints(void **state)
 {
@@ -152,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_codes),
 		cmocka_unit_test(test_which_ends_are_equal),
 		cmocka_unit_test(test_hints),
 	};
