@@ -21,6 +21,7 @@ int cmd_delete(struct app *a, int argc, char **argv, struct error *err);
 int cmd_deploy(struct app *a, int argc, char **argv, struct error *err);
 int cmd_df(struct app *a, int argc, char **argv, struct error *err);
 int cmd_doctor(struct app *a, int argc, char **argv, struct error *err);
+int cmd_exec(struct app *a, int argc, char **argv, struct error *err);
 int cmd_fsck(struct app *a, int argc, char **argv, struct error *err);
 int cmd_history(struct app *a, int argc, char **argv, struct error *err);
 int cmd_iam_policy(struct app *a, int argc, char **argv, struct error *err);
@@ -44,6 +45,7 @@ int cmd_scale(struct app *a, int argc, char **argv, struct error *err);
 int cmd_stop(struct app *a, int argc, char **argv, struct error *err);
 int cmd_tag(struct app *a, int argc, char **argv, struct error *err);
 int cmd_tags(struct app *a, int argc, char **argv, struct error *err);
+int cmd_task(struct app *a, int argc, char **argv, struct error *err);
 int cmd_task_definition(struct app *a, int argc, char **argv, struct error *err);
 int cmd_version(struct app *a, int argc, char **argv, struct error *err);
 

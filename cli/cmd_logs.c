@@ -1,11 +1,10 @@
 /* slipway logs: what the containers of a task or a service wrote. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/time.h"
-#include "cli/log_text.h"
+#include "cli/log_print.h"
 #include "cli/verb.h"
 #include "deploy/explain.h"
 #include "deploy/logs.h"
@@ -34,9 +33,7 @@ struct logs {
 	json_t *service, *task; /* one of them */
 	struct log_places places;
 	struct log_range range;
-	struct strbuf out;
-	int width; /* of the widest prefix */
-	bool terminal;
+	struct log_printer printer;
 };
 
 static void logs_release(struct logs *l)
@@ -45,7 +42,7 @@ static void logs_release(struct logs *l)
 	json_decref(l->service);
 	json_decref(l->task);
 	log_places_release(&l->places);
-	strbuf_release(&l->out);
+	log_printer_release(&l->printer);
 }
 CLEANUP_RELEASE(logs)
 
@@ -155,62 +152,6 @@ static int find(struct app *a, struct logs *l, const char *word, struct error *e
 	return 0;
 }
 
-static void measure(struct logs *l)
-{
-	for (size_t i = 0; i < l->places.n; i++) {
-		int width = (int)strlen(l->places.items[i].container);
-
-		l->width = width > l->width ? width : l->width;
-	}
-	/* "web/0123456789ab": a service has several tasks */
-	l->width += l->service ? 1 + TASK_ID_SHOWN : 0;
-	if (l->no_prefix || (l->task && l->places.n == 1))
-		l->width = 0;
-}
-
-static void add_prefix(const struct logs *l, const struct log_line *line, struct strbuf *out)
-{
-	AUTO_FREE char *name = xstrfmt("%s%s%.*s", line->container, l->service ? "/" : "",
-				       l->service ? TASK_ID_SHOWN : 0, line->task);
-	char time[TIME_TEXT_SIZE];
-
-	if (l->width)
-		strbuf_printf(out, "%-*s | ", l->width, name);
-	if (l->timestamps) {
-		time_format(line->time_ms / 1000, line->time_ms % 1000 * 1000000, time);
-		strbuf_printf(out, "%s ", time);
-	}
-}
-
-static int print_line(void *arg, const struct log_line *line, struct error *err)
-{
-	struct logs *l = arg;
-	const char *text = line->text;
-	size_t len = line->len;
-
-	if (len && text[len - 1] == '\n')
-		len--;
-	strbuf_reset(&l->out);
-	for (;;) {
-		const char *end = memchr(text, '\n', len);
-		size_t n = end ? (size_t)(end - text) : len;
-
-		add_prefix(l, line, &l->out);
-		if (l->terminal)
-			log_text_add_safe(&l->out, text, n);
-		else
-			strbuf_add(&l->out, text, n);
-		strbuf_putc(&l->out, '\n');
-		if (!end)
-			break;
-		text += n + 1;
-		len -= n + 1;
-	}
-	if (fwrite(l->out.buf, 1, l->out.len, stdout) != l->out.len)
-		return error_errno(err, "write to standard output");
-	return 0;
-}
-
 /* An hour after its end ECS forgets a task. */
 static int is_stopped(const struct logs *l, bool *stopped, struct error *err)
 {
@@ -234,7 +175,7 @@ static int follow(struct app *a, struct logs *l, struct log_reader *r, struct er
 			return -1;
 		last -= stopped;
 		if (cancel_sleep(a->cancel, pause * 1000000, err) < 0 ||
-		    log_reader_poll(r, print_line, l, NULL, err) < 0)
+		    log_reader_poll(r, log_printer_line, &l->printer, NULL, err) < 0)
 			return -1;
 		if (fflush(stdout) != 0)
 			return error_errno(err, "write to standard output");
@@ -264,9 +205,12 @@ static int show(struct app *a, struct logs *l, const char *word, struct error *e
 
 	if (find(a, l, word, err) < 0)
 		return -1;
-	measure(l);
+	log_printer_init(&l->printer, &l->places, l->service != NULL);
+	l->printer.timestamps = l->timestamps;
+	if (l->no_prefix)
+		l->printer.width = 0;
 	r = log_reader_new(&l->verb.target, &l->places, &l->range);
-	if (log_reader_poll(r, print_line, l, &n, err) < 0)
+	if (log_reader_poll(r, log_printer_line, &l->printer, &n, err) < 0)
 		return -1;
 	if (fflush(stdout) != 0)
 		return error_errno(err, "write to standard output");
@@ -278,7 +222,7 @@ static int show(struct app *a, struct logs *l, const char *word, struct error *e
 int cmd_logs(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
-	AUTO(logs) l = {.out = STRBUF_INIT, .terminal = isatty(STDOUT_FILENO)};
+	AUTO(logs) l = {.printer = {.out = STRBUF_INIT}};
 	struct option options[] = {
 		OPTION_ROWS_VERB(a, l.verb),
 		{'f', "follow", OPTION_FLAG, NULL, "Go on with what comes, until the task ends",

@@ -70,7 +70,7 @@ static void print_usage(FILE *out)
 	fprintf(out, "Usage:  slipway [--root DIR] COMMAND\n\n"
 		     "From a Dockerfile to an image in a registry, with no daemon.\n\nCommands:\n");
 	for (const struct command *c = commands; c->name; c++)
-		fprintf(out, "  %-12s%s\n", c->name, c->summary);
+		fprintf(out, "  %-16s%s\n", c->name, c->summary);
 	fprintf(out,
 		"\nGlobal options:\n"
 		"  --root DIR  State folder (default: SLIPWAY_ROOT, else /var/lib/slipway for root,\n"
@@ -100,7 +100,6 @@ static const struct {
 	{"buildx", "Use 'slipway build'."},
 	{"container", NO_CONTAINERS},
 	{"create", NO_CONTAINERS},
-	{"exec", NO_CONTAINERS},
 	{"image", IMAGE_COMMANDS},
 	{"info", "Use 'slipway doctor', df and version."},
 	{"kill", NO_CONTAINERS},

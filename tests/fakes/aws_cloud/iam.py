@@ -171,3 +171,11 @@ class Iam:
         return {"Role": {"Path": f"/aws-service-role/{service}/", "RoleName": name, "RoleId": "AROAEXAMPLELINKED00",
                          "Arn": self.cloud.arn("iam", f"role/aws-service-role/{service}/{name}", region=""),
                          "CreateDate": self.cloud.clock.now()}}
+
+    def simulate_principal_policy(self, p):
+        if not self.find(p["PolicySourceArn"]):
+            raise Error("NoSuchEntity", f"Invalid Entity Arn: {p['PolicySourceArn']}", 404)
+        return {"EvaluationResults": [
+            {"EvalActionName": action, "EvalResourceName": "*",
+             "EvalDecision": "allowed" if self.allows(p["PolicySourceArn"], action) else "implicitDeny"}
+            for action in p["ActionNames"]], "IsTruncated": False}
