@@ -5,17 +5,15 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "cli/image_changes.h"
 #include "cli/subcommand.h"
 #include "cli/task_flags.h"
 #include "cli/verb.h"
-#include "deploy/image_diff.h"
 #include "deploy/task_compare.h"
 #include "deploy/task_register.h"
 
 /* As diff(1) and kubectl diff end when there is a difference. */
 #define EXIT_DIFFERS 1
-/* Files, or folders, of an image that are listed at most. */
-#define DIFF_LINES 20
 
 struct making {
 	struct verb verb;
@@ -175,16 +173,15 @@ static int print_image_diff(struct app *a, const char *container, const char *ol
 {
 	AUTO_PTR(image) before = NULL;
 	AUTO_PTR(image) after = NULL;
-	AUTO(image_diff) diff = {.same = false};
 	AUTO(strlist) lines = STRLIST_INIT;
 
-	if (!*old || !*now || strcmp(old, now) == 0 ||
-	    app_load_image(a, old, NULL, NULL, &before, NULL) < 0 ||
-	    app_load_image(a, now, NULL, NULL, &after, NULL) < 0)
+	if (!*old || !*now || strcmp(old, now) == 0)
 		return 0;
-	if (image_diff_read(&diff, a->store, before, after, DIFF_LINES, err) < 0)
-		return error_wrap(err, "compare %s with %s", old, now);
-	image_diff_lines(&diff, &lines);
+	if (image_changes_find(a, old, NULL, false, &before, err) < 0 ||
+	    image_changes_find(a, now, NULL, false, &after, err) < 0)
+		return -1;
+	if (before && after && image_changes_list(a, before, after, &lines, err) < 0)
+		return -1;
 	for (size_t i = 0; i < lines.n; i++)
 		printf("  image of %s: %s\n", container, lines.items[i]);
 	return 0;

@@ -45,6 +45,10 @@ static void add_plan_of_definition(const struct deploy_job *j, struct strlist *l
 		strlist_addf(lines, "  what changes from %s:", arn_name(j->running_arn));
 	for (size_t i = 0; i < changes.n; i++)
 		strlist_addf(lines, "    %s", changes.items[i]);
+	if (j->image_changes.n)
+		strlist_add(lines, "  what changes in the image:");
+	for (size_t i = 0; i < j->image_changes.n; i++)
+		strlist_addf(lines, "    %s", j->image_changes.items[i]);
 }
 
 /* NULL: the task has no network of its own. */

@@ -32,6 +32,8 @@ struct deploy_job {
 	char *definition_arn;              /* of the revision in use; NULL: not registered yet */
 	struct task_definition running;    /* what runs, or is registered; json NULL: nothing */
 	char *running_arn;
+	struct strlist
+		image_changes; /* from the image that runs; nothing: it is the same, or none runs */
 
 	struct resources_wanted wanted;
 	struct resources resources;

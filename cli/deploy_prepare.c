@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "cli/deploy_job.h"
-#include "deploy/image_facts.h"
+#include "cli/image_changes.h"
 #include "deploy/lint.h"
 #include "deploy/task_compare.h"
 #include "deploy/task_end.h"
@@ -27,8 +27,9 @@ void deploy_job_init(struct deploy_job *j, struct app *a, const struct deploy_fl
 
 void deploy_job_release(struct deploy_job *j)
 {
-	struct strlist *const lists[] = {&j->notes,           &j->ports,          &j->secrets,
-					 &j->service_subnets, &j->service_groups, &j->addresses};
+	struct strlist *const lists[] = {&j->image_changes, &j->notes,           &j->ports,
+					 &j->secrets,       &j->service_subnets, &j->service_groups,
+					 &j->addresses};
 	char *const texts[] = {j->name,        j->image_name,   j->log_group, j->definition_arn,
 			       j->running_arn, j->service_name, j->summary};
 
@@ -136,39 +137,17 @@ static const char *text_or_null(const json_t *container, const char *key)
 	return *text ? text : NULL;
 }
 
-static const char *variable(const json_t *container, const char *name)
-{
-	json_t *one;
-	size_t i;
-
-	json_array_foreach(json_object_get(container, "environment"), i,
-			   one) if (strcmp(aws_text(one, "name"), name) ==
-				    0) return aws_text(one, "value");
-	return NULL;
-}
-
-/* The image against the container that runs it, and the definition again, now that nothing is missing. */
+/* The image against the container that runs it. */
 static int lint_with_image(struct deploy_job *j, struct error *err)
 {
 	AUTO(lint_findings) found = {0};
-	AUTO(image_facts) facts = {0};
-	AUTO(strlist) entrypoint = STRLIST_INIT, command = STRLIST_INIT;
-	struct image_overrides instead = {0};
 	json_t *container;
 
 	if (task_definition_choose(&j->definition, j->flags->task_flags.container, j->name,
-				   &container, err) < 0)
+				   &container, err) < 0 ||
+	    lint_image_in(&j->definition, container, j->app->store, j->image.image, &found, err) <
+		    0)
 		return -1;
-	take_words(container, "entryPoint", &entrypoint);
-	take_words(container, "command", &command);
-	instead.entrypoint = entrypoint.n ? &entrypoint : NULL;
-	instead.command = command.n ? &command : NULL;
-	instead.path = variable(container, "PATH");
-	instead.user = text_or_null(container, "user");
-	instead.working_dir = text_or_null(container, "workingDirectory");
-	if (image_facts_read(&facts, j->app->store, j->image.image, &instead, err) < 0)
-		return -1;
-	lint_image(&j->definition, container, &facts, &found);
 	return tell_findings(j, &found, err);
 }
 
@@ -325,6 +304,44 @@ static int find_running(struct deploy_job *j, struct error *err)
 	return j->definition_arn ? 0 : compare(j, task_definition_family(&j->definition), err);
 }
 
+/* What the container runs now, by its image's name; "" when there is none. */
+static const char *running_image(const struct deploy_job *j, struct error *err)
+{
+	json_t *mine, *theirs;
+	size_t i;
+
+	if (task_definition_choose(&j->definition, j->flags->task_flags.container, j->name, &mine,
+				   err) < 0)
+		return NULL;
+	json_array_foreach(task_definition_containers(&j->running), i,
+			   theirs) if (strcmp(aws_text(theirs, "name"), aws_text(mine, "name")) ==
+				       0) return aws_text(theirs, "image");
+	return "";
+}
+
+/* For the plan alone: that it cannot be told is no reason not to deploy. */
+static int find_image_changes(struct deploy_job *j, struct error *err)
+{
+	const struct image *now = j->image.image;
+	AUTO_PTR(image) old = NULL;
+	AUTO(error) why = ERROR_INIT;
+	const char *name = running_image(j, err);
+
+	if (!name)
+		return -1;
+	if (!*name || strcmp(name, j->image_name) == 0)
+		return 0;
+	if (image_changes_find(j->app, name, &now->config.platform, true, &old, &why) == 0 && old &&
+	    image_changes_list(j->app, old, now, &j->image_changes, &why) == 0)
+		return 0;
+	if (why.kind == ERROR_CANCELLED)
+		return error_move(err, &why);
+	strlist_addf(&j->image_changes, "not known: %.*s",
+		     why.message ? (int)strcspn(why.message, "\n") : 0,
+		     why.message ? why.message : "");
+	return 0;
+}
+
 static int finish_definition(struct deploy_job *j, struct error *err)
 {
 	const struct task_options *o = &j->flags->task_flags.options;
@@ -362,5 +379,5 @@ int deploy_job_prepare(struct deploy_job *j, const char *argument, struct error 
 		return -1;
 	for (size_t i = 0; i < j->notes.n; i++)
 		report_log(j->app->reporter, LOG_INFO, "%s", j->notes.items[i]);
-	return find_running(j, err);
+	return find_running(j, err) < 0 ? -1 : find_image_changes(j, err);
 }
