@@ -158,6 +158,7 @@ def test_random_patterns_and_paths(slipway, context, count):
         assert found == wanted, f"{number}: {text!r}: too many {sorted(found - wanted)}, missing {sorted(wanted - found)}"
 
 
+@pytest.mark.slow  # a measurement of time
 def test_matching_is_linear_in_the_patterns(slipway, context):
     """Ten times the patterns take about ten times as long, not a hundred; patterns that have to be tried one by one."""
     files = {f"t/{'d/' * (n % 7)}file-{n}.c": "" for n in range(300)}

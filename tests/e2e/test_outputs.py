@@ -45,6 +45,7 @@ def test_the_store_is_an_oci_layout(slipway, app, folder):
     assert differences(copied.tree(), app.tree()) == []
 
 
+@pytest.mark.slow  # what others read is the same bytes; the sanitizers see save and load in test_load
 @pytest.mark.root
 def test_umoci_unpacks_it(slipway, app, folder):
     subprocess.run(["umoci", "unpack", "--image", f"{slipway.root}:app:1", folder / "bundle"], check=True,
@@ -107,6 +108,7 @@ def test_load(slipway, app, folder, source):
         assert loaded.descriptor["digest"] == app.descriptor["digest"]
 
 
+@pytest.mark.slow  # what others read is the same bytes; the sanitizers see save and load in test_load
 def test_docker_loads_it(slipway, app, folder, docker):
     slipway("save", "-o", folder / "saved.tar", "app:1").ok()
     assert "app:1" in docker("load", "-i", folder / "saved.tar")
@@ -121,6 +123,7 @@ def test_docker_loads_it(slipway, app, folder, docker):
     assert differences(read_layout(other.root, "app:1").verify().tree(), app.tree()) == []
 
 
+@pytest.mark.slow  # what others read is the same bytes; the sanitizers see save and load in test_load
 @pytest.mark.root
 def test_podman_loads_it(slipway, app, folder):
     if not shutil.which("podman"):
