@@ -16,9 +16,11 @@ struct command {
 extern const struct command commands[]; /* sorted by name; ends with a NULL name */
 
 int cmd_build(struct app *a, int argc, char **argv, struct error *err);
+int cmd_cluster(struct app *a, int argc, char **argv, struct error *err);
 int cmd_copy(struct app *a, int argc, char **argv, struct error *err);
 int cmd_delete(struct app *a, int argc, char **argv, struct error *err);
 int cmd_deploy(struct app *a, int argc, char **argv, struct error *err);
+int cmd_destroy(struct app *a, int argc, char **argv, struct error *err);
 int cmd_df(struct app *a, int argc, char **argv, struct error *err);
 int cmd_doctor(struct app *a, int argc, char **argv, struct error *err);
 int cmd_exec(struct app *a, int argc, char **argv, struct error *err);
@@ -37,6 +39,7 @@ int cmd_ps(struct app *a, int argc, char **argv, struct error *err);
 int cmd_pull(struct app *a, int argc, char **argv, struct error *err);
 int cmd_push(struct app *a, int argc, char **argv, struct error *err);
 int cmd_registry(struct app *a, int argc, char **argv, struct error *err);
+int cmd_repo(struct app *a, int argc, char **argv, struct error *err);
 int cmd_rmi(struct app *a, int argc, char **argv, struct error *err);
 int cmd_run(struct app *a, int argc, char **argv, struct error *err);
 int cmd_rollback(struct app *a, int argc, char **argv, struct error *err);

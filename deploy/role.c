@@ -220,7 +220,11 @@ int role_attached(const struct deploy_target *t, const char *role, struct strlis
 	AUTO_JSON *params = json_pack("{s:s}", "RoleName", role);
 	AUTO_JSON *list = NULL;
 	const struct aws_question q = {
-		.service = AWS_IAM, .operation = "ListAttachedRolePolicies", .params = params};
+		.service = AWS_IAM,
+		.operation = "ListAttachedRolePolicies",
+		.params = params,
+		.fine = {"NoSuchEntity"},
+	};
 	const json_t *one;
 	size_t i;
 
@@ -236,7 +240,11 @@ int role_policies(const struct deploy_target *t, const char *role, struct strlis
 	AUTO_JSON *params = json_pack("{s:s}", "RoleName", role);
 	AUTO_JSON *list = NULL;
 	const struct aws_question q = {
-		.service = AWS_IAM, .operation = "ListRolePolicies", .params = params};
+		.service = AWS_IAM,
+		.operation = "ListRolePolicies",
+		.params = params,
+		.fine = {"NoSuchEntity"},
+	};
 	const json_t *one;
 	size_t i;
 

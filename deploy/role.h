@@ -24,10 +24,10 @@ int role_make(const struct deploy_target *t, const char *name, struct error *err
 /* policy: an ARN. Attaching twice is fine. */
 int role_attach(const struct deploy_target *t, const char *role, const char *policy,
 		struct error *err);
-/* The ARNs of what is attached. */
+/* The ARNs of what is attached; a missing role has nothing. */
 int role_attached(const struct deploy_target *t, const char *role, struct strlist *out,
 		  struct error *err);
-/* The names of its inline policies. */
+/* The names of its inline policies; a missing role has none. */
 int role_policies(const struct deploy_target *t, const char *role, struct strlist *out,
 		  struct error *err);
 int role_put_policy(const struct deploy_target *t, const char *role, const char *name,

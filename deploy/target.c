@@ -9,6 +9,19 @@
 #define FIRST_PAUSE_MS 3000
 #define LAST_PAUSE     5 /* times the first */
 
+#define APP_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+#define MAX_APP        255
+
+int deploy_target_check_app(const char *app, struct error *err)
+{
+	if (!*app || strlen(app) > MAX_APP || app[strspn(app, APP_CHARACTERS)])
+		return error_set(err, ERROR_USAGE,
+				 "invalid name \"%s\": letters, digits, '-' and '_' are allowed, "
+				 "at most %d",
+				 app, MAX_APP);
+	return 0;
+}
+
 void deploy_target_release(struct deploy_target *t)
 {
 	if (!t)

@@ -22,6 +22,8 @@ struct deploy_target {
 	char *account, *caller, *region, *partition;
 };
 
+/* Letters, digits, '-' and '_', at most 255, as a task definition's family: ERROR_USAGE. */
+int deploy_target_check_app(const char *app, struct error *err);
 /*
  * Asks who we are (STS GetCallerIdentity, which needs no permission): wrong keys, clock, region or network are told here, before
  * anything is built. Errors as aws_call(), with what to try.
