@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "deploy/explain.h"
 #include "deploy/hints.h"
+#include "deploy/lookup.h"
 #include "deploy/task_run.h"
 
 #define MAX_SEEN_EVENTS 1000
@@ -124,16 +125,17 @@ static int take_dead(struct follow *f, const json_t *task, struct error *err)
 	return 0;
 }
 
-/* Those of the deployment that stopped. */
+/* Those of the deployment that stopped, the first to die first. */
 static int look_at_tasks(struct follow *f, struct error *err)
 {
+	const struct task_filter stopped = {.service = f->r->service, .state = TASKS_STOPPED};
 	AUTO_JSON *tasks = NULL;
-	json_t *task;
-	size_t i;
 
-	if (service_tasks(f->t, f->r->service, "STOPPED", &tasks, err) < 0)
+	if (lookup_tasks(f->t, &stopped, &tasks, err) < 0)
 		return -1;
-	json_array_foreach(tasks, i, task) if (take_dead(f, task, err) < 0) return -1;
+	for (size_t i = json_array_size(tasks); i-- > 0;)
+		if (take_dead(f, json_array_get(tasks, i), err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -354,12 +356,13 @@ int service_follow(const struct deploy_target *t, struct service_rollout *r,
 int service_running_task(const struct deploy_target *t, const struct service_rollout *r,
 			 json_t **task, struct error *err)
 {
+	const struct task_filter running = {.service = r->service, .state = TASKS_RUNNING};
 	AUTO_JSON *tasks = NULL;
 	json_t *one;
 	size_t i;
 
 	*task = NULL;
-	if (service_tasks(t, r->service, "RUNNING", &tasks, err) < 0)
+	if (lookup_tasks(t, &running, &tasks, err) < 0)
 		return -1;
 	json_array_foreach(tasks, i,
 			   one) if (strcmp(aws_text(one, "startedBy"), r->deployment) == 0 &&

@@ -125,34 +125,65 @@ char *security_group_name(const struct deploy_target *t, const char *suffix)
 	return xstrfmt("slipway-%s%s%s", t->app, suffix ? "." : "", suffix ? suffix : "");
 }
 
+/* Looks it up by its name: the group, or NULL; a new reference. */
+static int look_up(const struct deploy_target *t, const char *name, const char *vpc, json_t **group,
+		   struct error *err)
+{
+	AUTO_JSON *params = json_pack("{s:[{s:s, s:[s]}, {s:s, s:[s]}]}", "Filter", "Name",
+				      "group-name", "Value", name, "Name", "vpc-id", "Value", vpc);
+	AUTO_JSON *groups = NULL;
+	const struct aws_question q = {
+		.service = AWS_EC2, .operation = "DescribeSecurityGroups", .params = params};
+
+	if (aws_ask_all(t->aws, &q, "securityGroupInfo", &groups, err) < 0)
+		return error_wrap(err, "look for the security group %s", name);
+	*group = json_incref(json_array_get(groups, 0));
+	return 0;
+}
+
+static void take_found(const struct deploy_target *t, const json_t *group, struct security_group *g)
+{
+	free(g->id);
+	g->id = xstrdup(aws_text(group, "groupId"));
+	g->found = true;
+	g->owned = deploy_target_owns(t, json_object_get(group, "tagSet"));
+}
+
 int security_group_find(const struct deploy_target *t, const char *suffix, const char *vpc,
 			const struct strlist *ports, struct security_group *out, struct error *err)
 {
 	AUTO_FREE char *name = security_group_name(t, suffix);
-	AUTO_JSON *params = NULL;
-	AUTO_JSON *groups = NULL;
-	struct aws_question q = {.service = AWS_EC2, .operation = "DescribeSecurityGroups"};
-	const json_t *group;
+	AUTO_JSON *group = NULL;
 
 	security_group_release(out);
 	out->name = xstrdup(name);
 	if (vpc) {
 		out->vpc = xstrdup(vpc);
-		q.params = params = json_pack("{s:[{s:s, s:[s]}, {s:s, s:[s]}]}", "Filter", "Name",
-					      "group-name", "Value", name, "Name", "vpc-id",
-					      "Value", vpc);
-		if (aws_ask_all(t->aws, &q, "securityGroupInfo", &groups, err) < 0)
-			return error_wrap(err, "look for the security group %s", name);
+		if (look_up(t, name, vpc, &group, err) < 0)
+			return -1;
 	}
-	group = json_array_get(groups, 0);
 	if (security_group_missing(json_object_get(group, "ipPermissions"), ports, &out->missing,
 				   &out->missing_ports, err) < 0)
 		return -1;
+	if (group)
+		take_found(t, group, out);
+	return 0;
+}
+
+static int find_made(const struct deploy_target *t, const char *vpc, struct security_group *g,
+		     struct error *err)
+{
+	AUTO_JSON *group = NULL;
+
+	if (look_up(t, g->name, vpc, &group, err) < 0)
+		return -1;
 	if (!group)
-		return 0;
-	out->found = true;
-	out->id = xstrdup(aws_text(group, "groupId"));
-	out->owned = deploy_target_owns(t, json_object_get(group, "tagSet"));
+		return error_set(
+			err, ERROR_REMOTE,
+			"make the security group %s: EC2 says that it exists, and does not "
+			"show it; try again",
+			g->name);
+	take_found(t, group, g);
 	return 0;
 }
 
@@ -174,11 +205,9 @@ static int create(const struct deploy_target *t, const char *vpc, struct securit
 
 	if (aws_ask(t->aws, &q, &reply, err) < 0)
 		return error_wrap(err, "make the security group %s", g->name);
+	/* Another deploy made it a moment ago, or this one did and never heard the answer. */
 	if (reply.code)
-		return error_set(err, ERROR_REMOTE,
-				 "make the security group %s: somebody else made it just now; try "
-				 "again",
-				 g->name);
+		return find_made(t, vpc, g, err);
 	free(g->id);
 	g->id = xstrdup(aws_text(reply.json, "groupId"));
 	g->found = g->owned = true;

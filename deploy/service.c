@@ -332,37 +332,3 @@ int service_take_back(const struct deploy_target *t, const struct service_rollou
 	*back = xstrfmt("the service %s goes back to %s", r->service, arn_name(r->previous));
 	return 0;
 }
-
-int service_tasks(const struct deploy_target *t, const char *service, const char *desired_status,
-		  json_t **tasks, struct error *err)
-{
-	AUTO_JSON *list = json_pack("{s:s, s:s, s:s, s:i}", "cluster", t->cluster, "serviceName",
-				    service, "desiredStatus", desired_status, "maxResults", 100);
-	AUTO_JSON *params = json_pack("{s:s, s:[s]}", "cluster", t->cluster, "include", "TAGS");
-	AUTO(aws_reply) listed = {0}, described = {0};
-	json_t *arns;
-
-	if (aws_ask(t->aws,
-		    &(struct aws_question){.service = AWS_ECS,
-					   .operation = "ListTasks",
-					   .params = list,
-					   .waiting = true},
-		    &listed, err) < 0)
-		return -1;
-	arns = json_object_get(listed.json, "taskArns");
-	if (!json_array_size(arns)) {
-		*tasks = json_array();
-		return 0;
-	}
-	json_object_set(params, "tasks", arns);
-	if (aws_ask(t->aws,
-		    &(struct aws_question){.service = AWS_ECS,
-					   .operation = "DescribeTasks",
-					   .params = params,
-					   .waiting = true},
-		    &described, err) < 0)
-		return -1;
-	arns = json_object_get(described.json, "tasks");
-	*tasks = json_is_array(arns) ? json_incref(arns) : json_array();
-	return 0;
-}

@@ -52,8 +52,4 @@ int service_take_back(const struct deploy_target *t, const struct service_rollou
 json_t *service_primary(const json_t *service);
 json_t *service_deployment(const json_t *service, const char *id);
 
-/* Its tasks with that desired status ("RUNNING", "STOPPED": for about an hour); at most 100; a new array of DescribeTasks' objects. */
-int service_tasks(const struct deploy_target *t, const char *service, const char *desired_status,
-		  json_t **tasks, struct error *err);
-
 CLEANUP_RELEASE(service_rollout)

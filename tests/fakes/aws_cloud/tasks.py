@@ -131,6 +131,7 @@ class Tasks:
 
     def _init_tasks(self):
         self.tasks, self.scripted, self.tokens = {}, {}, {}
+        self.oldest_first = False
         self.invisible = 0  # how many DescribeTasks do not know a new task yet
 
     def script(self, by_revision):
@@ -212,8 +213,8 @@ class Tasks:
             found = [t for t in found if t.definition["family"] == p["family"]]
         if "startedBy" in p:
             found = [t for t in found if t.data.get("startedBy") == p["startedBy"]]
-        # Newest first or last: nothing is promised.
-        return self.page([t.data["taskArn"] for t in reversed(found)], p, "taskArns")
+        # AWS promises no order.
+        return self.page([t.data["taskArn"] for t in (found if self.oldest_first else reversed(found))], p, "taskArns")
 
     def stop_task(self, p):
         self.cluster(p)
