@@ -8,8 +8,13 @@
 #include "cli/deploy_job.h"
 #include "deploy/task_end.h"
 
-/* Beside docker's 1 and 2; README and docs/deploy.md list them. */
-enum { EXIT_ROLLED_BACK = 3, EXIT_TIMED_OUT = 4, EXIT_DENIED = 5, EXIT_SLIPWAY = 125 };
+/* Beside docker's 1 and 2; docs/deploy.md lists them. */
+enum {
+	EXIT_ROLLED_BACK = 3,
+	EXIT_TIMED_OUT = 4,
+	EXIT_DENIED = 5,
+	EXIT_SLIPWAY = 125,
+};
 
 static const char *outcome_name(enum deploy_outcome outcome)
 {

@@ -1,4 +1,4 @@
-/* The first half of a deploy: what is asked for, what is there, and whether it can work. */
+/* The first part of a deploy: what is asked for, what is there, and whether it can work. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -121,7 +121,7 @@ static int take_dead(struct follow *f, const json_t *task, struct error *err)
 			 err) < 0)
 		return -1;
 	f->n_alike = 1;
-	report_log(f->t->reporter, LOG_WARNING, "%s", report.buf);
+	report_log(f->t->reporter, LOG_WARNING, "%.*s", (int)report.len - 1, report.buf);
 	return 0;
 }
 

@@ -262,6 +262,8 @@ static void fill(struct service_rollout *out, const struct service_change *c, co
 	if (*arn && strcmp(arn, old) != 0)
 		out->service_deployment = xstrdup(arn);
 	out->unchanged = before && strcmp(aws_text(before, "id"), out->deployment) == 0;
+	if (out->unchanged)
+		out->started = (double)time_now();
 }
 
 int service_apply(const struct deploy_target *t, const struct service_change *c,
