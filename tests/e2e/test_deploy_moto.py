@@ -117,3 +117,12 @@ def test_dry_run_asks_and_changes_nothing(deploy, moto):
     deploy("--dry-run").ok()
     assert not [r for r in moto.client().describe_repositories()["repositories"] if r["repositoryName"] == deploy.name]
     assert not moto.client("ecs").list_task_definitions(familyPrefix=deploy.name)["taskDefinitionArns"]
+
+
+def test_destroy(deploy, moto):
+    deploy("--task").ok()
+    deploy.slipway("destroy", "--yes", "--images", deploy.name).ok()
+    assert deploy.name not in [r["repositoryName"] for r in moto.client().describe_repositories()["repositories"]]
+    groups = moto.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": [f"slipway-{deploy.name}"]}])
+    assert groups["SecurityGroups"] == []
+    assert not moto.client("logs").describe_log_groups(logGroupNamePrefix=f"/ecs/{deploy.name}")["logGroups"]
