@@ -25,7 +25,7 @@ static const struct {
 	{{"CannotPull", "not authorized"},
 	 "The execution role may not pull from that repository: its policy needs "
 	 "AmazonECSTaskExecutionRolePolicy, and another account's repository has to allow this one."},
-	{{"CannotPull", "403"},
+	{{"CannotPull", "403 Forbidden"},
 	 "The execution role may not pull from that repository: its policy needs "
 	 "AmazonECSTaskExecutionRolePolicy, and another account's repository has to allow this one."},
 	{{"CannotPull", "denied"},
