@@ -182,8 +182,11 @@ static int print_image_diff(struct app *a, const char *container, const char *ol
 		return -1;
 	if (before && after && image_changes_list(a, before, after, &lines, err) < 0)
 		return -1;
-	for (size_t i = 0; i < lines.n; i++)
-		printf("  image of %s: %s\n", container, lines.items[i]);
+	for (size_t i = 0; i < lines.n; i++) {
+		AUTO_FREE char *line = xstrfmt("  image of %s: %s", container, lines.items[i]);
+
+		task_print_line(stdout, line);
+	}
 	return 0;
 }
 
@@ -230,7 +233,7 @@ static int run_diff(struct app *a, int argc, char **argv, struct error *err)
 		return verb_end(a, -1, err);
 	task_definition_diff(&other, &m.td, &lines);
 	for (size_t i = 0; i < lines.n; i++)
-		puts(lines.items[i]);
+		task_print_line(stdout, lines.items[i]);
 	if (print_image_diffs(a, &other, &m.td, err) < 0)
 		return -1;
 	return lines.n ? EXIT_DIFFERS : 0;
@@ -257,7 +260,7 @@ static int run_list(struct app *a, int argc, char **argv, struct error *err)
 	result = args.n ? task_definition_revisions(&m.verb.target, args.items[0], &names, err)
 			: task_definition_families(&m.verb.target, &names, err);
 	for (size_t i = 0; result == 0 && i < names.n; i++)
-		puts(names.items[i]);
+		task_print_line(stdout, names.items[i]);
 	return verb_end(a, result, err);
 }
 

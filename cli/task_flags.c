@@ -146,13 +146,24 @@ int task_flags_make(const struct task_flags *f, struct app *a, const struct imag
 	return 0;
 }
 
+void task_print_line(FILE *to, const char *line)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+
+	strbuf_add_printable(&text, line, strlen(line), false);
+	strbuf_putc(&text, '\n');
+	fwrite(text.buf, 1, text.len, to);
+}
+
 int task_print_findings(const struct lint_findings *found, const struct task_definition *td,
 			struct error *err)
 {
 	for (size_t i = 0; i < found->n; i++) {
 		AUTO_FREE char *line = lint_format(&found->items[i], td);
 
-		fprintf(stderr, "%s\n", line);
+		task_print_line(stderr, line);
 	}
+	if (found->n_more)
+		fprintf(stderr, "... and %zu more\n", found->n_more);
 	return lint_fail(found, td, err);
 }

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include "cli/app.h"
 #include "cli/options.h"
 #include "deploy/lint.h"
@@ -36,6 +38,8 @@ int task_flags_make(const struct task_flags *f, struct app *a, const struct imag
 		    const char *image, struct task_definition *out, struct error *err);
 /* A file of AWS's own JSON; "-" is standard input. */
 int task_read_file(struct task_definition *out, const char *path, struct error *err);
+/* With a newline; control characters, which a file or an image may hold, as \xNN. */
+void task_print_line(FILE *to, const char *line);
 /* Prints each finding to standard error; ERROR_USAGE when there are errors among them. */
 int task_print_findings(const struct lint_findings *found, const struct task_definition *td,
 			struct error *err);

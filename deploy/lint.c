@@ -26,7 +26,13 @@ void lint_findings_release(struct lint_findings *f)
 static void add(struct lint *l, enum lint_level level, const struct lint_place *at, char *message)
 {
 	struct lint_findings *out = l->out;
+	size_t *same = level == LINT_ERROR ? &out->n_errors : &out->n_warnings;
 
+	if (++*same > LINT_MOST_FINDINGS) {
+		out->n_more++;
+		free(message);
+		return;
+	}
 	GROW(out->items, out->n + 1, out->cap);
 	out->items[out->n++] = (struct lint_finding){
 		.level = level,
@@ -35,7 +41,6 @@ static void add(struct lint *l, enum lint_level level, const struct lint_place *
 		.line = lint_place_line(at, l->td->text),
 		.message = message,
 	};
-	out->n_errors += level == LINT_ERROR;
 }
 
 void lint_say(struct lint *l, const struct lint_place *at, const char *fmt, ...)

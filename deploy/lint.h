@@ -22,9 +22,14 @@ struct lint_finding {
 	char *message;    /* what is wrong, and what to do */
 };
 
+/* More errors, or warnings, are only counted: nobody reads them, and each has its place looked up in the text. */
+#define LINT_MOST_FINDINGS 100
+
 struct lint_findings {
 	struct lint_finding *items; /* in the order of the rules */
-	size_t n, cap, n_errors;
+	size_t n, cap;
+	size_t n_errors, n_warnings; /* of all that were found */
+	size_t n_more;               /* of these not among the items */
 };
 
 struct lint_options {

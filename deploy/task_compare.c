@@ -132,12 +132,17 @@ static json_t *labelled(const json_t *list, const char *label)
 	return NULL;
 }
 
+/* Longer lists, which no task definition of 64 KiB has, are compared as a whole. */
+#define LONGEST_PAIRED 4000
+
 /* Each element has a name that no other of the list has. */
 static bool can_pair(const json_t *list)
 {
 	size_t i;
 	json_t *element;
 
+	if (json_array_size(list) > LONGEST_PAIRED)
+		return false;
 	json_array_foreach(list, i, element)
 	{
 		AUTO_FREE char *label = label_of(element);

@@ -335,6 +335,25 @@ def test_the_table_of_fields_is_that_of_the_service():
     assert not same or not set(table) - set(model)
 
 
+def test_what_a_file_holds_does_not_reach_the_terminal_raw(slipway, folder):
+    file = write(folder, minimal(**{"x\x1b[31m": 1}, container={"user\x9b": "\x1b]0;title\x07"}))
+    done = slipway("task-definition", "render", "--task-definition", file)
+    assert "x\\x1b[31m" in done.err and "\x1b" not in done.err + done.out
+    done = slipway("task-definition", "diff", file, write(folder, minimal(), "other.json"))
+    assert "user" in done.out and not set("\x1b\x07\x9b") & set(done.out)
+
+
+def test_many_findings_and_long_files_end_soon(slipway, folder):
+    """Each has its line looked up; nobody reads more than a hundred."""
+    file = write(folder, minimal(**{f"unknown{i}": i for i in range(9000)}))
+    done = slipway("task-definition", "render", "--task-definition", file, timeout=60)
+    assert done.err.count("[unknown-field]") == 100 and "and 8900 more" in done.err
+    done.fails("compact JSON: ECS takes 64 KiB", code=2)
+    many = minimal(container={"environment": [{"name": f"N{i}", "value": "x"} for i in range(6000)]})
+    assert slipway("task-definition", "diff", write(folder, many), write(folder, minimal(), "other.json"), timeout=60).code == 1
+    slipway("task-definition", "render", "--task-definition", write(folder, {"x": "y" * 300000})).fails("262144 allowed")
+
+
 # Comparing
 
 def test_diff_of_two_files(slipway, folder):
