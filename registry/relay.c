@@ -126,26 +126,17 @@ int64_t relay_read(struct relay *r, int64_t at, void *buffer, size_t room, struc
 	return n;
 }
 
-static int wait_for(struct relay *r, bool first_byte, struct error *err)
+int relay_poll(struct relay *r, bool whole, struct error *err)
 {
-	int rc;
+	const struct timespec until = nap_end();
+	int rc, waited = 0;
 
 	pthread_mutex_lock(&r->lock);
-	while (!r->ended && !(first_byte && r->have > 0))
-		pthread_cond_wait(&r->changed, &r->lock);
-	rc = r->failed ? failure(r, err) : 0;
+	while (!r->ended && (whole || r->have == 0) && waited == 0)
+		waited = pthread_cond_timedwait(&r->changed, &r->lock, &until);
+	rc = r->failed ? failure(r, err) : r->ended || (!whole && r->have > 0);
 	pthread_mutex_unlock(&r->lock);
 	return rc;
-}
-
-int relay_wait_begin(struct relay *r, struct error *err)
-{
-	return wait_for(r, true, err);
-}
-
-int relay_wait(struct relay *r, struct error *err)
-{
-	return wait_for(r, false, err);
 }
 
 bool relay_has_failed(struct relay *r)

@@ -5,7 +5,7 @@
  *
  *	relay_init(&r);
  *	relay_open(&r, fd, have);  relay_grown(&r, have);  ..  relay_end(&r, result, &err);       one thread
- *	relay_read(&r, at, buffer, room, &err);  ..  relay_wait(&r, &err);                        the other
+ *	relay_poll(&r, false, &err);  relay_read(&r, at, buffer, room, &err);  ..                the other
  *	relay_release(&r);                                                                       when both have ended
  */
 #pragma once
@@ -44,10 +44,8 @@ void relay_end(struct relay *r, int result, struct error *why);
  * the reason of the other side.
  */
 int64_t relay_read(struct relay *r, int64_t at, void *buffer, size_t room, struct error *err);
-/* Until the first byte is there, or none is to come. */
-int relay_wait_begin(struct relay *r, struct error *err);
-/* Until the other side has ended. */
-int relay_wait(struct relay *r, struct error *err);
+/* Is the first byte there, or (whole) has the other side ended well? 0: not in a tenth of a second. -1 as above. */
+int relay_poll(struct relay *r, bool whole, struct error *err);
 bool relay_has_failed(struct relay *r);
-/* The file of all bytes again, after relay_wait(); the caller closes it. */
+/* The file of all bytes again, when they are there; the caller closes it. */
 int relay_dup(struct relay *r, int *fd, struct error *err);

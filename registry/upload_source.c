@@ -57,6 +57,17 @@ static void start_fetch(struct upload *u)
 	group_run(&in->group, fetch, in);
 }
 
+/* For the first byte, or for all; unless the user or another transfer ends the work. */
+static int wait_for(const struct upload *u, bool whole, struct error *err)
+{
+	int there;
+
+	while ((there = relay_poll(&u->incoming->relay, whole, err)) == 0)
+		if (blob_check_stop(u->job, err) < 0)
+			return -1;
+	return there < 0 ? -1 : 0;
+}
+
 int upload_source_open(struct upload *u, struct error *err)
 {
 	const struct blob_job *job = u->job;
@@ -70,7 +81,7 @@ int upload_source_open(struct upload *u, struct error *err)
 	}
 	start_fetch(u);
 	/* A source that refuses leaves no session behind. */
-	if (relay_wait_begin(&u->incoming->relay, err) < 0)
+	if (wait_for(u, false, err) < 0)
 		return error_wrap(err, "%s", u->what);
 	return 0;
 }
@@ -109,7 +120,7 @@ int upload_source_whole(struct upload *u, struct error *err)
 			return error_wrap(err, "%s: damaged in the store, not sent", u->what);
 		return 0;
 	}
-	if (relay_wait(&u->incoming->relay, err) < 0 ||
+	if (wait_for(u, true, err) < 0 ||
 	    (u->fd < 0 && relay_dup(&u->incoming->relay, &u->fd, err) < 0))
 		return error_wrap(err, "%s", u->what);
 	return 0;
@@ -122,7 +133,7 @@ int upload_source_judge(struct upload *u, struct error *err)
 	if (!in || (!u->corrupt && !relay_has_failed(&in->relay)))
 		return 0;
 	/* The other side has noticed too, and fetches it once more. */
-	if (relay_wait(&in->relay, err) < 0)
+	if (wait_for(u, true, err) < 0)
 		return error_wrap(err, "%s", u->what);
 	if (in->again)
 		return 0;

@@ -179,9 +179,11 @@ def test_a_destination_behind_a_small_proxy(pair):
     pair.done()
 
 
-def test_a_destination_that_refuses_does_not_wait_for_the_source(pair):
+@pytest.mark.parametrize("silent", [True, False], ids=["before the first byte", "in the middle"])
+def test_a_destination_that_refuses_does_not_wait_for_the_source(pair, silent):
     end = threading.Event()
-    pair.source.rule(method="GET", path=pair.layer, hold_at=SIZE // 2, hold=lambda: end.wait(30))
+    hold = {"delay": 30} if silent else {"hold_at": SIZE // 2, "hold": lambda: end.wait(30)}
+    pair.source.rule(method="GET", path=pair.layer, **hold)
     pair.target.rule(method="POST", path="/uploads/", status=403, times=-1)
     pair.copier.unfinished_allowed = True
     try:

@@ -116,6 +116,16 @@ static int read_all(struct relay *r, int64_t at, int64_t end, struct error *err)
 	return wrong;
 }
 
+static void wait_for(struct relay *r, bool whole)
+{
+	AUTO(error) err = ERROR_INIT;
+	int there;
+
+	while ((there = relay_poll(r, whole, &err)) == 0)
+		;
+	assert_int_equal(there, 1);
+}
+
 static void run(struct script *s, struct group *g, struct relay *r)
 {
 	relay_init(r);
@@ -141,7 +151,8 @@ static void test_follows(void **state)
 
 	(void)state;
 	run(&s, &g, &r);
-	assert_int_equal(relay_wait_begin(&r, &err), 0);
+	wait_for(&r, false);
+	assert_int_equal(relay_poll(&r, true, &err), 0);
 	assert_int_equal(read_all(&r, 0, SIZE / 2, &err), 0);
 	/* The rest comes only now: what was read was read before the end was there. */
 	assert_int_equal(relay_read(&r, SIZE / 2, again, sizeof(again), &err), 0);
@@ -149,7 +160,7 @@ static void test_follows(void **state)
 	assert_int_equal(read_all(&r, SIZE / 2, SIZE, &err), 0);
 	/* From the start, for a second sending. */
 	assert_int_equal(read_all(&r, 0, SIZE, &err), 0);
-	assert_int_equal(relay_wait(&r, &err), 0);
+	wait_for(&r, true);
 	assert_int_equal(relay_have(&r), SIZE);
 	assert_int_equal(relay_dup(&r, &fd, &err), 0);
 	assert_int_equal(pread(fd, again, 3, 27), 3);
@@ -173,7 +184,7 @@ static void test_begins_again(void **state)
 		atomic_store(&s.go_on, true);
 		/* A reader in the middle waits until the file has grown so far again. */
 		assert_int_equal(read_all(&r, SIZE / 2, SIZE, &err), 0);
-		assert_int_equal(relay_wait(&r, &err), 0);
+		wait_for(&r, true);
 		assert_int_equal(read_all(&r, 0, SIZE, &err), 0);
 		finish(&g, &r);
 	}
@@ -199,7 +210,7 @@ static void test_fails(void **state)
 	/* Also of what was here: an upload of it would never be whole. And as often as it is asked. */
 	assert_int_equal(read_all(&r, 0, 1, &other), -1);
 	error_clear(&other);
-	assert_int_equal(relay_wait(&r, &other), -1);
+	assert_int_equal(relay_poll(&r, true, &other), -1);
 	assert_string_equal(other.message, err.message);
 	assert_int_equal(other.hint_at, err.hint_at);
 	assert_true(relay_has_failed(&r));
