@@ -18,20 +18,28 @@ void task_flags_release(struct task_flags *f)
 	task_options_release(&f->options);
 }
 
+/*
+ * A name of a parameter has to begin with "/" here: what is neither that nor an ARN may be the secret itself, which would be registered
+ * for everybody to read. So no message repeats it.
+ */
 static int read_secrets(struct task_flags *f, struct error *err)
 {
 	for (size_t i = 0; i < f->secrets.n; i++) {
 		const char *text = f->secrets.items[i], *equals = strchr(text, '=');
 		AUTO_FREE char *name = equals ? xstrndup(text, (size_t)(equals - text)) : NULL;
 
-		/* A plain word may be the secret itself: it must not reach AWS, a log or this message. */
-		if (!equals || equals == text ||
-		    (!str_starts(equals + 1, "arn:") && equals[1] != '/'))
+		if (!equals || equals == text)
 			return error_set(
 				err, ERROR_USAGE,
-				"--secret: NAME=ARN is expected, the ARN of a parameter of SSM or of "
-				"a secret of Secrets Manager, or /NAME of a parameter of this region; "
-				"never the secret itself");
+				"--secret: NAME=ARN is expected, a variable and the ARN of a "
+				"parameter of SSM or of a secret of Secrets Manager");
+		if (!str_starts(equals + 1, "arn:") && equals[1] != '/')
+			return error_set(
+				err, ERROR_USAGE,
+				"--secret %s: what follows \"=\" is neither an ARN nor the "
+				"name of a parameter of SSM that begins with \"/\"; the secret's "
+				"value itself is never given here",
+				name);
 		strmap_set(&f->options.secrets, name, equals + 1);
 	}
 	return 0;

@@ -126,6 +126,13 @@ def test_wrong_flags(build, app, arguments, words):
     assert done.out == ""
 
 
+@pytest.mark.parametrize("secret", ["DB=hunter2", "hunter2", "=hunter2", "DB=", "DB=hunter2/x"])
+def test_a_secret_itself_is_refused_and_not_repeated(build, app, secret):
+    done = build.slipway("task-definition", "render", "--secret", secret, app).fails("--secret", code=2)
+    assert "hunter2" not in done.err + done.out
+    assert render(build.slipway, "--secret", "DB=/app/db", app)["containerDefinitions"][0]["secrets"] == [{"name": "DB", "valueFrom": "/app/db"}]
+
+
 def test_an_image_that_is_not_here(slipway):
     """Only what the flags say; with a warning."""
     done = slipway("task-definition", "render", "--region", "eu-west-1", "docker.io/team/Odd.Name-1:2")
