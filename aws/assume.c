@@ -178,15 +178,15 @@ static int find_identity(struct aws *a, const char **file, const char **role, co
 			 struct error *err)
 {
 	*file = a->o.profile ? NULL : aws_env(a, "AWS_WEB_IDENTITY_TOKEN_FILE");
-	*role = aws_env(a, "AWS_ROLE_ARN");
+	*role = a->o.role ? a->o.role : aws_env(a, "AWS_ROLE_ARN");
 	*session = aws_env(a, "AWS_ROLE_SESSION_NAME");
-	if (*file || *role)
+	if (*file || (*role && !a->o.role))
 		return 0;
 	if (aws_setting(a, "web_identity_token_file", file, err) < 0)
 		return -1;
 	if (!*file)
 		return 0;
-	if (aws_setting(a, "role_arn", role, err) < 0)
+	if (!a->o.role && aws_setting(a, "role_arn", role, err) < 0)
 		return -1;
 	return aws_setting(a, "role_session_name", session, err);
 }

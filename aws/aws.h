@@ -21,7 +21,8 @@ struct aws_options {
 	char *const *envp; /* for credential_process */
 	const char *home;
 	const char *profile, *region, *endpoint_url; /* of the command line; NULL: not given */
-	struct http_options http;                    /* AWS_CA_BUNDLE comes on top */
+	const char *role; /* ARN: taken with a web identity token, else with what the chain finds */
+	struct http_options http; /* AWS_CA_BUNDLE comes on top */
 	struct reporter *reporter;
 	const struct cancel *cancel;
 	int retry_ms;         /* the first pause before another attempt; 0: 1 s */

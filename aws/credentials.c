@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "aws/aws_private.h"
+#include "aws/sts.h"
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/time.h"
@@ -159,6 +160,25 @@ static int none_found(struct aws *a, struct error *err)
 			       "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
 }
 
+/* --role: what the chain found is only who takes it. */
+static int take_role(struct aws *a, const struct aws_credentials *as, struct aws_credentials *out,
+		     struct error *err)
+{
+	const struct aws_role_request r = {.role_arn = a->o.role, .as = as};
+
+	return aws_assume_role(a, &r, "role", out, err);
+}
+
+static int keep(struct aws *a, const char *name, struct aws_credentials *c,
+		struct aws_credentials *out)
+{
+	report_log(a->o.reporter, LOG_DEBUG, "AWS credentials come from %s", name);
+	aws_credentials_release(out);
+	*out = *c;
+	*c = (struct aws_credentials){0};
+	return 0;
+}
+
 static int ask_chain(struct aws *a, struct aws_credentials *out, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(chain); i++) {
@@ -169,13 +189,24 @@ static int ask_chain(struct aws *a, struct aws_credentials *out, struct error *e
 			return error_wrap(err, "AWS credentials from %s", chain[i].name);
 		if (!found)
 			continue;
-		report_log(a->o.reporter, LOG_DEBUG, "AWS credentials come from %s", chain[i].name);
-		aws_credentials_release(out);
-		*out = c;
-		c = (struct aws_credentials){0};
-		return 0;
+		return keep(a, chain[i].name, &c, out);
 	}
 	return none_found(a, err);
+}
+
+static int ask_for_role(struct aws *a, struct aws_credentials *out, struct error *err)
+{
+	AUTO(aws_credentials) c = {0};
+	AUTO(aws_credentials) role = {0};
+	bool found = false;
+
+	if (aws_from_web_identity(a, &c, &found, err) < 0)
+		return -1;
+	if (found)
+		return keep(a, "a web identity token", &c, out);
+	if (ask_chain(a, &c, err) < 0 || take_role(a, &c, &role, err) < 0)
+		return -1;
+	return keep(a, "the given role", &role, out);
 }
 
 int aws_get_credentials(struct aws *a, const struct aws_credentials **out, struct error *err)
@@ -183,7 +214,7 @@ int aws_get_credentials(struct aws *a, const struct aws_credentials **out, struc
 	struct aws_credentials *c = &a->credentials;
 
 	if ((!c->access_key || (c->expires && c->expires - aws_now(a) < RENEW_BEFORE)) &&
-	    ask_chain(a, c, err) < 0)
+	    (a->o.role ? ask_for_role(a, c, err) : ask_chain(a, c, err)) < 0)
 		return -1;
 	*out = c;
 	return 0;

@@ -114,3 +114,16 @@ void annotate_error(struct app *a, const char *file, const struct error *err)
 	n.message = text.buf;
 	annotate(a, &n);
 }
+
+void annotate_failure(struct app *a, const char *title, const char *message)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+	struct annotation n = {.kind = "error", .title = title};
+
+	if (!is_wanted(a))
+		return;
+	strbuf_add_printable(&text, message, strlen(message), true);
+	strbuf_trim(&text);
+	n.message = text.buf;
+	annotate(a, &n);
+}

@@ -12,3 +12,5 @@
 void annotate_checks(struct app *a, const char *file, const struct check_list *list,
 		     enum check_level lowest);
 void annotate_error(struct app *a, const char *file, const struct error *err);
+/* A failure that is none of a file's: title "slipway deploy". */
+void annotate_failure(struct app *a, const char *title, const char *message);

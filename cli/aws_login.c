@@ -60,6 +60,7 @@ static struct aws *get_aws(struct aws_login *l)
 		.home = e->home,
 		.profile = l->flags->profile,
 		.region = l->flags->region,
+		.role = l->flags->role,
 		.endpoint_url = l->flags->endpoint_url,
 		.retry_ms = e->retry_ms,
 		.http = {.ca_file = e->ca_file, .ca_dir = e->ca_dir, .connect_to = &e->connect_to},

@@ -12,7 +12,7 @@ struct aws_login;
 
 /* Of the command line; NULL: not given. Views into argv. */
 struct aws_flags {
-	const char *profile, *region, *endpoint_url;
+	const char *profile, *region, *endpoint_url, *role;
 };
 
 /* flags must outlive it: they are read when AWS is first needed. */

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "cli/annotations.h"
+#include "cli/ci_output.h"
 #include "cli/cmd.h"
 #include "cli/deploy_job.h"
 #include "deploy/task_end.h"
@@ -95,6 +97,29 @@ static void print_result(const struct deploy_job *j, int code)
 		print_field("address", j->addresses.items[i]);
 }
 
+/* For the jobs after this one. j->summary or why says what went wrong; NULL: nothing did. */
+static int write_ci(struct deploy_job *j, int code, const char *why, struct error *err)
+{
+	const bool done = code == 0 || j->outcome == DEPLOY_ROLLED_BACK;
+	const char *failure = code == 0 ? NULL : why ? why : j->summary;
+	const struct ci_result r = {
+		.app = j->name ? j->name : "",
+		.image = why ? NULL : j->image_name,
+		.digest = why ? NULL : j->image.descriptor.digest.text,
+		.task_definition = why ? NULL : j->definition_arn,
+		.url = done && j->addresses.n ? j->addresses.items[0] : NULL,
+		.running = service_arn(j) ? service_arn(j)
+			   : j->task      ? aws_text(j->task, "taskArn")
+					  : NULL,
+		.outcome = why ? "failed" : outcome_name(j->outcome),
+		.failure = failure,
+	};
+
+	if (failure)
+		annotate_failure(j->app, "slipway deploy", failure);
+	return ci_output_write(j->app, &r, j->flags->output_env, err);
+}
+
 static void print_plan(const struct deploy_job *j, FILE *out)
 {
 	AUTO(strlist) lines = STRLIST_INIT;
@@ -184,6 +209,8 @@ static int deploy(struct deploy_job *j, const char *argument, struct error *err)
 		fprintf(stderr, "slipway: %s%s", j->summary,
 			j->summary[strlen(j->summary) - 1] == '\n' ? "" : "\n");
 	print_result(j, code);
+	if (write_ci(j, code, NULL, err) < 0)
+		return -1;
 	return code;
 }
 
@@ -201,6 +228,9 @@ int cmd_deploy(struct app *a, int argc, char **argv, struct error *err)
 
 	deploy_job_init(&job, a, &flags);
 	result = deploy(&job, args.items[0], err);
+	/* What a build did wrong is told by the build, at its line. */
+	if (result < 0 && err->kind != ERROR_CANCELLED && job.image_name)
+		write_ci(&job, 1, err->message, NULL);
 	if (result < 0 && err->kind == ERROR_DENIED) {
 		app_print_error(a, err);
 		return EXIT_DENIED;

@@ -11,6 +11,7 @@ struct deploy_flags {
 	struct task_flags task_flags;
 	const char *cluster, *service, *repository, *tag;
 	const char *scale, *health_path, *certificate, *public_ip_text, *timeout;
+	const char *output_env; /* a file; NULL: none */
 	struct strlist task_policies, subnets, security_groups;
 	int64_t desired_count, cpu_target, log_retention, max_failures;
 	bool task, lb, express, insights, wait, detach, dry_run, no_create, json, enable_exec,

@@ -187,6 +187,8 @@ class Cloud:
         return parameters
 
     def _permit(self, request, body, service, operation, protocol):
+        if operation == "AssumeRoleWithWebIdentity":
+            return  # the token is who asks
         access, region, name = signing.scope(request.headers)
         if self.expired.get(access):
             raise Error("ExpiredTokenException" if protocol == "json" else "ExpiredToken",
