@@ -437,6 +437,29 @@ def test_what_is_registered_is_not_registered_again(place, cloud):
     assert place("task-definition", "list", "web").ok().out == "web:2\nweb:1\n"
 
 
+def test_a_file_with_every_field_is_registered_once(place, cloud, folder):
+    """What ECS fills in and how it orders what it stores makes no difference to any field."""
+    body = sample(REQUEST, fields=set())
+    body["runtimePlatform"]["cpuArchitecture"] = ARCH[json.loads(place("inspect", "t1").ok().out)[0]["Architecture"]]
+    for key in ("executionRoleArn", "taskRoleArn"):
+        body[key] = cloud.iam.roles["ecsTaskExecutionRole"]["Arn"]
+    for key in ("inferenceAccelerators", "trustedExecutionConfiguration"):
+        body.pop(key, None)  # are not kept by the fake
+    container = body["containerDefinitions"][0]
+    container["dependsOn"] = []
+    file = write(folder, body)
+    first = place("task-definition", "register", "--task-definition", file, "t1").ok().out
+    again = place("task-definition", "register", "--task-definition", file, "t1").ok().out
+    assert (again, registered(cloud)) == (first, 1), place("task-definition", "diff", file).out
+    # Nor does anything that is empty or a default.
+    container.update(links=[], privileged=False, interactive=False, dependsOn=[])
+    file = write(folder, body)
+    del container["links"], container["privileged"], container["interactive"], container["dependsOn"]
+    place("task-definition", "register", "--task-definition", file, "t1").ok()
+    other = write(folder, body, "other.json")
+    assert place("task-definition", "diff", file, other).ok().out == ""
+
+
 def test_an_execution_role_is_needed_to_register(place, cloud):
     place("task-definition", "register", "--name", "web", "t1").fails("execution-role", "it logs to CloudWatch", code=2)
     assert registered(cloud) == 0
