@@ -66,7 +66,7 @@ def test_dry_run_of_an_update(deploying, cloud):
 
 def test_a_slow_deployment_is_waited_for(deploying, cloud):
     deploying.service().ok()
-    cloud.script({2: scenarios.SlowButFine(400)})
+    cloud.script({2: scenarios.SlowButFine(200)})
     deploying.write(b"second")
     deploying.service().ok()
     assert deploying.of_service().deployments[0].completed
