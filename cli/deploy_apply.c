@@ -12,6 +12,9 @@
 
 /* How long a task may take before the load balancer's view of it counts. */
 #define BALANCER_GRACE_SECONDS 60
+/* A role that was just made is not known everywhere at once, which ECS says by letting tasks die: so long it gets. */
+#define ROLE_SETTLES_NS (10 * INT64_C(1000000000))
+#define MAX_ROLE_PAUSES 4
 
 static void add_plan_of_image(const struct deploy_job *j, struct strlist *lines)
 {
@@ -127,8 +130,10 @@ int deploy_job_apply(struct deploy_job *j, struct error *err)
 
 	if (j->flags->no_create && resources_refuse_missing(&j->resources, &j->wanted, err) < 0)
 		return -1;
-	if (resources_make(&j->target, &j->wanted, &j->resources, err) < 0 ||
-	    deploy_image_push(&j->image, j->app, j->resources.repository.uri, j->flags->tag,
+	if (resources_make(&j->target, &j->wanted, &j->resources, err) < 0)
+		return -1;
+	j->made_at = time_monotonic_ns();
+	if (deploy_image_push(&j->image, j->app, j->resources.repository.uri, j->flags->tag,
 			      &pushed, err) < 0)
 		return -1;
 	/* Express Mode makes a task definition of its own. */
@@ -199,10 +204,23 @@ static int start_task(struct deploy_job *j, json_t *network, struct error *err)
 	return task_run(&j->target, &run, &j->task, err);
 }
 
+static int let_role_settle(const struct deploy_job *j, struct error *err)
+{
+	int64_t end = j->made_at + ROLE_SETTLES_NS;
+
+	for (int i = 0; j->resources.made_role && i < MAX_ROLE_PAUSES && time_monotonic_ns() < end;
+	     i++)
+		if (deploy_target_pause(&j->target, 0, err) < 0)
+			return -1;
+	return 0;
+}
+
 int deploy_job_start(struct deploy_job *j, struct error *err)
 {
 	AUTO_JSON *network = network_configuration(j);
 
+	if (let_role_settle(j, err) < 0)
+		return -1;
 	j->deadline = time_monotonic_ns() + j->flags->timeout_ns;
 	if (j->flags->express)
 		return start_express(j, network, err);

@@ -37,6 +37,7 @@ struct deploy_job {
 
 	struct resources_wanted wanted;
 	struct resources resources;
+	int64_t made_at; /* when they were made, by time_monotonic_ns() */
 	struct strlist service_subnets, service_groups; /* of the service that is there */
 	json_t *service;                                /* that is there; NULL: none */
 	char *service_name;                             /* NULL: a task is run */

@@ -3,12 +3,16 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/time.h"
 #include "cli/deploy_job.h"
 #include "deploy/address.h"
 #include "deploy/explain.h"
 #include "deploy/logs.h"
 #include "deploy/task_run.h"
 #include "net/knock.h"
+
+/* How long IAM may need until everybody knows of a role. */
+#define ROLE_KNOWN_NS (60 * INT64_C(1000000000))
 
 /* How often a task that runs is looked at before it is believed: many apps die in their first second. */
 #define SETTLE_LOOKS 3
@@ -213,6 +217,35 @@ static int wait_for_task(struct deploy_job *j, struct error *err)
 	return task_is_stopped(j->task) ? explain_end(j, err) : 0;
 }
 
+/* Its role was made a moment ago, and ECS could not take it on yet: the next task can. */
+static bool died_of_young_role(const struct deploy_job *j)
+{
+	return j->outcome == DEPLOY_FAILED && j->resources.made_role &&
+	       strstr(aws_text(j->task, "stoppedReason"), "unable to assume the role") &&
+	       time_monotonic_ns() < j->made_at + ROLE_KNOWN_NS;
+}
+
+static int wait_for_tasks(struct deploy_job *j, struct error *err)
+{
+	int64_t deadline = j->deadline;
+
+	for (int i = 0;; i++) {
+		if (wait_for_task(j, err) < 0)
+			return -1;
+		if (!died_of_young_role(j))
+			return 0;
+		report_log(j->app->reporter, LOG_INFO,
+			   "the new role is not known to ECS yet: running the task again");
+		json_decref(j->task);
+		free(j->summary);
+		j->task = NULL;
+		j->summary = NULL;
+		if (deploy_target_pause(&j->target, i, err) < 0 || deploy_job_start(j, err) < 0)
+			return -1;
+		j->deadline = deadline;
+	}
+}
+
 /* It ran, and ended while its address was looked for. */
 static int take_end(struct deploy_job *j, struct error *err)
 {
@@ -231,7 +264,7 @@ int deploy_job_wait(struct deploy_job *j, struct error *err)
 		if (express_wait(&j->target, &j->express, j->deadline, &j->outcome, &j->summary,
 				 err) < 0)
 			return -1;
-	} else if ((j->service_name ? wait_for_service(j, err) : wait_for_task(j, err)) < 0) {
+	} else if ((j->service_name ? wait_for_service(j, err) : wait_for_tasks(j, err)) < 0) {
 		return -1;
 	}
 	if (j->outcome != DEPLOY_RUNNING && j->outcome != DEPLOY_UNCHANGED)

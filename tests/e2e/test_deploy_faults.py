@@ -77,6 +77,13 @@ def test_a_new_role_that_is_not_known_everywhere(deploying, cloud, operation, op
     deploying(*options).ok()
 
 
+def test_a_new_role_of_which_the_task_dies(deploying, cloud):
+    """RunTask takes it, and the task is stopped for it: with the role made by this very deploy another one is run."""
+    cloud.iam.delay = 60
+    deploying().ok()
+    assert [t.data["lastStatus"] for t in cloud.ecs.tasks.values()][-1] == "RUNNING" and len(cloud.ecs.tasks) > 1
+
+
 def test_a_role_that_tasks_cannot_take_on(deploying, cloud):
     """Told before anything runs: its trust policy names another service."""
     role = cloud.iam.add_role("mine", service="lambda.amazonaws.com")
