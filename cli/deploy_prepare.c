@@ -92,12 +92,8 @@ static int make_definition(struct deploy_job *j, const struct image_config *conf
 
 static int tell_findings(struct deploy_job *j, const struct lint_findings *found, struct error *err)
 {
-	for (size_t i = 0; i < found->n; i++) {
-		AUTO_FREE char *line = lint_format(&found->items[i], &j->definition);
-
-		report_log(j->app->reporter, LOG_WARNING, "%s", line);
-	}
-	return lint_fail(found, &j->definition, err);
+	terminal_finish(j->app->terminal);
+	return task_print_findings(found, &j->definition, err);
 }
 
 /* Where the image goes, before ECR was asked. */
