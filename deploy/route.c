@@ -1,6 +1,7 @@
 #include "deploy/route.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "aws/ask.h"
 
@@ -62,9 +63,10 @@ static bool serves(const json_t *endpoint, const json_t *table)
 	const json_t *id;
 	size_t i;
 
-	if (strcmp(aws_text(endpoint, "state"), "available") != 0)
+	/* The service says "available" where its own model has "Available". */
+	if (strcasecmp(aws_text(endpoint, "state"), "available") != 0)
 		return false;
-	if (strcmp(aws_text(endpoint, "vpcEndpointType"), "Gateway") != 0)
+	if (strcasecmp(aws_text(endpoint, "vpcEndpointType"), "Gateway") != 0)
 		return true;
 	json_array_foreach(json_object_get(endpoint, "routeTableIdSet"), i, id)
 	{

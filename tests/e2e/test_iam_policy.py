@@ -55,5 +55,5 @@ def test_actions_are_operations_of_the_services(slipway):
 
 def test_refusals(slipway):
     slipway("iam-policy", "push", "docker.io/library/debian").fails("not at ECR", code=2)
-    slipway("iam-policy", "pull", f"{HOST}/a").fails("only push", code=2)
-    slipway("iam-policy", "push").fails("at least 2", code=2)
+    slipway("iam-policy", "pull", f"{HOST}/a").fails("is no command", "push", code=2)
+    slipway("iam-policy", "push").fails("at least 1", code=2)
