@@ -68,7 +68,7 @@ static void open_standard_fds(void)
 static void print_usage(FILE *out)
 {
 	fprintf(out, "Usage:  slipway [--root DIR] COMMAND\n\n"
-		     "From a Dockerfile to an image in a registry, with no daemon.\n\nCommands:\n");
+		     "From a Dockerfile to a running task on ECS, with no daemon.\n\nCommands:\n");
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(out, "  %-16s%s\n", c->name, c->summary);
 	fprintf(out,
