@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/time.h"
 #include "cli/deploy_job.h"
+#include "cli/log_text.h"
 #include "deploy/address.h"
 #include "deploy/explain.h"
 #include "deploy/logs.h"
@@ -154,7 +155,8 @@ static int tell_line(void *arg, const struct log_line *l, struct error *err)
 		o->step = report_step_begin(r, "output of the task");
 	if (o->several)
 		strbuf_printf(&line, "%s: ", l->container);
-	strbuf_add(&line, l->text, l->len);
+	/* Also beside a pipe: a CI runner takes what follows a carriage return for a line of its own, and obeys some. */
+	log_text_add_safe(&line, l->text, l->len);
 	strbuf_putc(&line, '\n');
 	report_step_output(r, o->step, 1, line.buf, line.len);
 	return 0;

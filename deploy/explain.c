@@ -72,13 +72,13 @@ static void add_container(struct strbuf *out, const json_t *container)
 	add_field(out, "container", line.buf);
 }
 
-/* "  | line" for each line. */
+/* The bar keeps a line from being an order to a CI runner, which looks past blanks for "::". */
 static void add_quoted(struct strbuf *out, const char *text)
 {
 	while (*text) {
 		size_t n = strcspn(text, "\n");
 
-		strbuf_puts(out, "    ");
+		strbuf_puts(out, "    | ");
 		strbuf_add_printable(out, text, n, false);
 		strbuf_putc(out, '\n');
 		text += n + (text[n] == '\n');

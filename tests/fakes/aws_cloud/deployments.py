@@ -1,6 +1,7 @@
 """One deployment of a service: its tasks, the circuit breaker, and the service deployment that the newer operations show."""
 import random
 
+from .scenarios import Unplaceable
 from .tasks import Task
 
 STEADY = "(service {name}) has reached a steady state."
@@ -64,6 +65,12 @@ class Deployment:
 
     def start(self, n):
         if n <= 0:
+            return
+        scenario = self.ecs.peek(self.definition)
+        if isinstance(scenario, Unplaceable):
+            self.service.say(f"(service {self.service.name}) was unable to place a task. Reason: {scenario.reason}.")
+            self.service.not_before = self.clock.seconds + 20
+            self.clock.after(20, self.service.reconcile)
             return
         p = {"cluster": self.service.cluster["clusterName"], **self.settings}
         if self.service.data.get("propagateTags") == "SERVICE":

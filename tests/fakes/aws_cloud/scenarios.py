@@ -121,6 +121,14 @@ class RoleNotAssumable(NeverStarts):
                          "pass this role.")
 
 
+class Unplaceable(Fine):
+    """Of a service: no task is ever started; its events say why."""
+
+    def __init__(self, reason="You've reached the limit on the number of vCPUs you can run concurrently"):
+        super().__init__()
+        self.reason = reason
+
+
 class NotExecutable(NeverStarts):
     def __init__(self, program="/app/start"):
         super().__init__("CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: failed to "

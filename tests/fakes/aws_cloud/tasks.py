@@ -137,6 +137,11 @@ class Tasks:
     def script(self, by_revision):
         self.scripted.update(by_revision)
 
+    def peek(self, definition):
+        """The scenario of the next task."""
+        found = self.scripted.get(definition["revision"], scenarios.Fine())
+        return found[0] if isinstance(found, list) else found
+
     def scenario(self, definition):
         found = self.scripted.get(definition["revision"], scenarios.Fine())
         if isinstance(found, list):
