@@ -214,6 +214,7 @@ static int explain(struct app *a, struct runner *r, struct task_end *end, struct
 static int end_code(struct app *a, struct runner *r, enum deploy_outcome outcome, struct error *err)
 {
 	AUTO(task_end) end = {.exit_code = -1};
+	int code;
 
 	if (outcome == DEPLOY_RUNNING || outcome == DEPLOY_ENDED)
 		return 0;
@@ -227,7 +228,8 @@ static int end_code(struct app *a, struct runner *r, enum deploy_outcome outcome
 		return -1;
 	if (!r->wait)
 		return 1;
-	return end.exit_code > 0 ? end.exit_code : EXIT_SLIPWAY;
+	code = task_end_code(&end);
+	return code > 0 ? code : EXIT_SLIPWAY;
 }
 
 static int wait_for(struct app *a, struct runner *r, struct error *err)

@@ -16,7 +16,7 @@ void task_address_release(struct task_address *a)
 }
 
 /* details of the task's ElasticNetworkInterface: [{"name": .., "value": ..}] */
-static const char *interface_detail(const json_t *task, const char *name)
+const char *task_interface_detail(const json_t *task, const char *name)
 {
 	json_t *attachment, *detail;
 	size_t i, k;
@@ -134,12 +134,12 @@ static void find_ports(struct task_address *out, const json_t *task, const json_
 int task_address_find(struct task_address *out, const struct deploy_target *t, const json_t *task,
 		      const json_t *definition, struct error *err)
 {
-	const char *id = interface_detail(task, "networkInterfaceId");
+	const char *id = task_interface_detail(task, "networkInterfaceId");
 	const char *instance = aws_text(task, "containerInstanceArn");
 
 	task_address_release(out);
 	find_ports(out, task, definition);
-	out->private_ip = copy_set(interface_detail(task, "privateIPv4Address"));
+	out->private_ip = copy_set(task_interface_detail(task, "privateIPv4Address"));
 	if (*id)
 		return find_interface(out, t, id, err);
 	return *instance ? find_instance(out, t, instance, err) : 0;

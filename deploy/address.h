@@ -11,6 +11,8 @@ struct task_address {
 		ports; /* "3000": TCP ports as the outside sees them, in the task definition's order */
 };
 
+/* A detail of the task's network interface ("networkInterfaceId"), a view; "" when it has none of its own. */
+const char *task_interface_detail(const json_t *task, const char *name);
 void task_address_release(struct task_address *a);
 /*
  * Of a running task: the public address of its network interface (EC2 DescribeNetworkInterfaces), else of the instance it runs on.

@@ -148,8 +148,9 @@ void task_end_read(struct task_end *out, const json_t *task, const json_t *defin
 	const json_t *culprit = find_culprit(task, definition);
 	const char *stopped = aws_text(task, "stoppedReason");
 	const char *own = culprit ? aws_text(culprit, "reason") : "";
-	/* "Essential container in task exited" says less than the container's own words. */
-	bool plain = str_starts(stopped, "Essential container");
+	/* These say less than the container's own words. */
+	bool plain = str_starts(stopped, "Essential container") ||
+		     strcmp(stopped, "Task failed to start") == 0;
 
 	task_end_release(out);
 	out->exit_code = culprit ? container_exit_code(culprit) : -1;

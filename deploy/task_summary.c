@@ -4,28 +4,10 @@
 
 #include "base/alloc.h"
 #include "base/time.h"
+#include "deploy/address.h"
 #include "deploy/task_end.h"
 
 #define INTERFACES_AT_ONCE 100
-
-/* A detail of the task's network interface; "" when there is none. */
-static const char *interface_detail(const json_t *task, const char *name)
-{
-	const json_t *attachment, *detail;
-	size_t i, k;
-
-	json_array_foreach(json_object_get(task, "attachments"), i, attachment)
-	{
-		if (strcmp(aws_text(attachment, "type"), "ElasticNetworkInterface") != 0)
-			continue;
-		json_array_foreach(json_object_get(attachment, "details"), k, detail)
-		{
-			if (strcmp(aws_text(detail, "name"), name) == 0)
-				return aws_text(detail, "value");
-		}
-	}
-	return "";
-}
 
 static int ask_interfaces(const struct deploy_target *t, const json_t *ids, json_t *addresses,
 			  struct error *err)
@@ -68,7 +50,7 @@ static int find_addresses(const struct deploy_target *t, const json_t *tasks, js
 
 	json_array_foreach(tasks, i, task)
 	{
-		const char *id = interface_detail(task, "networkInterfaceId");
+		const char *id = task_interface_detail(task, "networkInterfaceId");
 
 		if (*id && strcmp(aws_text(task, "lastStatus"), "STOPPED") != 0)
 			json_array_append_new(ids, json_string(id));
@@ -150,8 +132,8 @@ static json_t *summarize(const json_t *task, const json_t *addresses)
 	add_text(out, "stopCode", aws_text(task, "stopCode"));
 	add_text(out, "reason", aws_text(task, "stoppedReason"));
 	add_text(out, "publicIp",
-		 aws_text(addresses, interface_detail(task, "networkInterfaceId")));
-	add_text(out, "privateIp", interface_detail(task, "privateIPv4Address"));
+		 aws_text(addresses, task_interface_detail(task, "networkInterfaceId")));
+	add_text(out, "privateIp", task_interface_detail(task, "privateIPv4Address"));
 	json_object_set_new(
 		out, "execute",
 		json_boolean(json_is_true(json_object_get(task, "enableExecuteCommand"))));

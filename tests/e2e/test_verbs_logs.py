@@ -94,6 +94,17 @@ def test_tail(slipway, cloud, running):
     assert cloud.of("GetLogEvents")[0]["limit"] == 3
 
 
+def test_tail_of_pages_that_hold_less_than_was_asked_for(slipway, cloud, running, monkeypatch):
+    """Pages end by size, too: the lines before come with the token that leads backward."""
+    running.define()
+    task = running.run()
+    running.write(task, *[f"line {i}" for i in range(30)])
+    real = cloud.logs.get_log_events
+    monkeypatch.setattr(cloud.logs, "get_log_events", lambda p: real({**p, "limit": min(p["limit"], 4)}))
+    assert slipway("logs", "--tail", "10", task).ok().out == "".join(f"line {i}\n" for i in range(20, 30))
+    assert len(slipway("logs", "--tail", "100", task).ok().out.splitlines()) == 31
+
+
 def test_since(slipway, cloud, running):
     running.define()
     task = running.run()

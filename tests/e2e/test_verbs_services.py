@@ -239,6 +239,18 @@ def test_rollback_that_fails_says_why(slipway, cloud, running):
 
 
 @needs_models
+def test_rollback_of_a_deployment_that_never_ends(slipway, cloud, running):
+    """Without a circuit breaker ECS starts tasks that die for ever."""
+    good = running.define()
+    running.service()
+    cloud.ecs.script({2: scenarios.Crash(1)})
+    bad = deploy(running)
+    assert current(cloud) == bad
+    assert slipway("rollback", "web").ok().out == good + "\n"
+    assert count(cloud) == 1 and current(cloud) == good
+
+
+@needs_models
 def test_rollback_without_anything_before(slipway, running):
     running.define()
     running.service()

@@ -57,6 +57,10 @@ def test_run_wait_shows_lines_and_ends_with_the_code(slipway, cloud, running):
     running.define("job", running.container("job"))
     slipway("task", "run", "--wait", "job").fails("CannotPullContainerError", code=125)
     slipway("task", "run", "job").fails("CannotPullContainerError", code=1)
+    cloud.ecs.script({4: scenarios.NeverStarts("Task failed to start", 'CannotStartContainerError: Error response from daemon: exec: "nope": '
+                                               "executable file not found in $PATH: unknown")})
+    running.define("job", running.container("job"))
+    slipway("task", "run", "--wait", "job", "nope").fails("executable file not found", code=127)
 
 
 def test_run_says_what_is_wrong_before_it_starts_anything(slipway, cloud, running):

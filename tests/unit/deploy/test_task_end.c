@@ -91,6 +91,20 @@ static void test_which_ends_are_equal(void **state)
 }
 
 /* As docker run ends: 126 and 127 are runc's refusals. */
+/* What ECS says of every failed start; the reason is the container's. */
+static void test_the_containers_words_count_when_the_task_has_none(void **state)
+{
+	AUTO_JSON *task = parse(
+		"{\"stopCode\":\"TaskFailedToStart\",\"stoppedReason\":\"Task failed to start\","
+		"\"containers\":[{\"name\":\"web\",\"reason\":\"CannotStartContainerError: exec: "
+		"\\\"x\\\": executable file not found in $PATH\"}]}");
+	AUTO(task_end) end = {.exit_code = -1};
+
+	(void)state;
+	task_end_read(&end, task, NULL);
+	assert_non_null(strstr(end.cause, "executable file not found"));
+	assert_int_equal(task_end_code(&end), 127);
+}
 static void test_codes(void **state)
 {
 	static const struct {
@@ -180,6 +194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_the_containers_words_count_when_the_task_has_none),
 		cmocka_unit_test(test_codes),
 		cmocka_unit_test(test_which_ends_are_equal),
 		cmocka_unit_test(test_hints),
