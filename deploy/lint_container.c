@@ -1,4 +1,5 @@
 /* Rules of one container. */
+#include <ctype.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -207,6 +208,35 @@ static void environment(struct lint *l, const json_t *c, const struct lint_place
 		}
 }
 
+/* Words of a name that say what its value is, and last words that say it is something about it. */
+static const char *const secret_words[] = {"apikey", "auth",       "credential", "credentials",
+					   "key",    "passphrase", "password",   "passwd",
+					   "pword",  "secret",     "secrets",    "token"};
+static const char *const harmless_ends[] = {"algorithm", "arn",  "file", "header", "id",
+					    "length",    "name", "path", "prefix", "size",
+					    "ttl",       "type", "uri",  "url"};
+
+/* API_KEY and DB_PASSWORD; not KEYBOARD, PUBLIC_KEY, AWS_ACCESS_KEY_ID or TOKEN_URL. */
+static bool sounds_secret(const char *name)
+{
+	bool secret = false;
+	char word[32] = "";
+
+	for (const char *s = name; *s;) {
+		size_t len = strcspn(s, "_-.");
+
+		(void)snprintf(word, sizeof(word), "%.*s", (int)(len < 31 ? len : 31), s);
+		for (char *c = word; *c; c++)
+			*c = (char)tolower((unsigned char)*c);
+		if (strcmp(word, "public") == 0)
+			return false;
+		secret |= str_in(word, secret_words, ARRAY_SIZE(secret_words));
+		s += len;
+		s += *s != '\0';
+	}
+	return secret && !str_in(word, harmless_ends, ARRAY_SIZE(harmless_ends));
+}
+
 static void open_secret(struct lint *l, const json_t *c, const struct lint_place *at)
 {
 	json_t *entry;
@@ -216,7 +246,7 @@ static void open_secret(struct lint *l, const json_t *c, const struct lint_place
 	{
 		const char *name = aws_text(entry, "name");
 
-		if (task_name_is_secret(name) && *aws_text(entry, "value"))
+		if (sounds_secret(name) && *aws_text(entry, "value"))
 			lint_say(l, LINT_IN(LINT_AT(at, "environment"), i, name),
 				 "its name sounds secret, and who may describe the task definition "
 				 "can read it: keep it in SSM or Secrets Manager (secrets)");

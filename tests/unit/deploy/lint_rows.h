@@ -263,6 +263,10 @@ static const struct row rows[] = {
 	{"open-secret", WITH("'environment':[{'name':'DB_PASSWORD','value':'x'}]"),
 	 "containerDefinitions[web].environment[DB_PASSWORD]", "keep it in SSM or Secrets Manager",
 	 WITH("'environment':[{'name':'DB_PASSWORD','value':''},{'name':'DB_HOST','value':'x'}]")},
+	{"open-secret", WITH("'environment':[{'name':'api-key','value':'x'}]"),
+	 "containerDefinitions[web].environment[api-key]", "sounds secret",
+	 WITH("'environment':[{'name':'KEYBOARD','value':'x'},{'name':'PUBLIC_KEY','value':'x'},"
+	      "{'name':'AWS_ACCESS_KEY_ID','value':'x'},{'name':'TOKEN_URL','value':'x'},{'name':'_','value':'x'}]")},
 	{"environment-file",
 	 WITH("'environmentFiles':[{'type':'s3','value':'arn:aws:s3:::b/x.txt'}]"),
 	 "containerDefinitions[web].environmentFiles[0]", "ends in .env",
