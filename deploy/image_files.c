@@ -127,16 +127,19 @@ static void compare_folders(struct walk *w, struct tree_node *a, struct tree_nod
 	uint32_t i = 0, k = 0;
 
 	while (i < a->folder.n_children || k < b->folder.n_children) {
-		struct tree_node *x = i < a->folder.n_children ? a->folder.children[i] : NULL;
-		struct tree_node *y = k < b->folder.n_children ? b->folder.children[k] : NULL;
-		int order = !x ? 1 : !y ? -1 : strcmp(x->name, y->name);
+		int order;
 
+		if (i == a->folder.n_children || k == b->folder.n_children) {
+			order = i == a->folder.n_children ? 1 : -1;
+		} else {
+			order = strcmp(a->folder.children[i]->name, b->folder.children[k]->name);
+		}
 		if (order < 0)
-			tell(w, '-', x);
+			tell(w, '-', a->folder.children[i]);
 		else if (order > 0)
-			tell(w, '+', y);
+			tell(w, '+', b->folder.children[k]);
 		else
-			compare_nodes(w, x, y);
+			compare_nodes(w, a->folder.children[i], b->folder.children[k]);
 		i += order <= 0;
 		k += order >= 0;
 	}

@@ -6,16 +6,20 @@
 #include "base/alloc.h"
 #include "deploy/route.h"
 
-void network_release(struct network *n)
+static void clear(struct network *n)
 {
-	if (!n)
-		return;
 	free(n->vpc);
 	free(n->note);
 	strlist_release(&n->subnets);
 	strlist_release(&n->security_groups);
 	security_group_release(&n->group);
 	*n = (struct network){0};
+}
+
+void network_release(struct network *n)
+{
+	if (n)
+		clear(n);
 }
 
 /* What is being judged: the candidates and what EC2 says of their VPC. */
@@ -233,7 +237,7 @@ int network_find(const struct deploy_target *t, const struct network_wanted *w, 
 	AUTO(survey) s = {0};
 	bool given = w->subnets && w->subnets->n;
 
-	network_release(out);
+	clear(out);
 	out->is_default = !given;
 	if (!given && find_default_vpc(t, &out->vpc, err) < 0)
 		return -1;
