@@ -205,7 +205,7 @@ static int show(struct app *a, struct logs *l, const char *word, struct error *e
 
 	if (find(a, l, word, err) < 0)
 		return -1;
-	log_printer_init(&l->printer, &l->places, l->service != NULL);
+	log_printer_init(&l->printer, a, &l->places, l->service != NULL);
 	l->printer.timestamps = l->timestamps;
 	if (l->no_prefix)
 		l->printer.width = 0;

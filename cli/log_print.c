@@ -9,10 +9,17 @@
 #include "cli/log_text.h"
 #include "deploy/lookup.h"
 
-void log_printer_init(struct log_printer *p, const struct log_places *places, bool tasks)
+void log_printer_init(struct log_printer *p, const struct app *a, const struct log_places *places,
+		      bool tasks)
 {
+	const char *actions = environment_get(&a->env, "GITHUB_ACTIONS");
+
 	*p = (struct log_printer){
-		.out = STRBUF_INIT, .tasks = tasks, .terminal = isatty(STDOUT_FILENO)};
+		.out = STRBUF_INIT,
+		.tasks = tasks,
+		.terminal = isatty(STDOUT_FILENO),
+		.runner = actions && strcmp(actions, "true") == 0,
+	};
 	if (!tasks && places->n == 1)
 		return;
 	for (size_t i = 0; i < places->n; i++) {
@@ -43,6 +50,27 @@ static void add_prefix(struct log_printer *p, const struct log_line *line)
 	}
 }
 
+/* The runner obeys lines that begin so, blanks before them or not. */
+static bool is_command(const char *text, size_t len)
+{
+	while (len && (*text == ' ' || *text == '\t')) {
+		text++;
+		len--;
+	}
+	return len >= 2 && (memcmp(text, "::", 2) == 0 || memcmp(text, "##", 2) == 0);
+}
+
+static void add_text(struct log_printer *p, const char *text, size_t len)
+{
+	if (!p->terminal && !p->runner) {
+		strbuf_add(&p->out, text, len);
+		return;
+	}
+	if (p->runner && is_command(text, len))
+		strbuf_puts(&p->out, "| ");
+	log_text_add_safe(&p->out, text, len);
+}
+
 int log_printer_line(void *arg, const struct log_line *line, struct error *err)
 {
 	struct log_printer *p = arg;
@@ -57,10 +85,7 @@ int log_printer_line(void *arg, const struct log_line *line, struct error *err)
 		size_t n = end ? (size_t)(end - text) : len;
 
 		add_prefix(p, line);
-		if (p->terminal)
-			log_text_add_safe(&p->out, text, n);
-		else
-			strbuf_add(&p->out, text, n);
+		add_text(p, text, n);
 		strbuf_putc(&p->out, '\n');
 		if (!end)
 			break;

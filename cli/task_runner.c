@@ -24,6 +24,7 @@ static const struct command_usage usage = {
 };
 
 struct runner {
+	const struct app *app;
 	struct verb verb;
 	const char *container, *launch_type, *subnets, *groups, *public_ip, *timeout;
 	const char *task_role, *execution_role;
@@ -182,7 +183,7 @@ static int tell_lines(struct runner *r, const json_t *task, struct error *err)
 		return 0;
 	if (!r->reader) {
 		log_places_read(&r->places, r->definition.json, task);
-		log_printer_init(&r->printer, &r->places, false);
+		log_printer_init(&r->printer, r->app, &r->places, false);
 		r->reader = log_reader_new(&r->verb.target, &r->places, &(struct log_range){0});
 	}
 	if (log_reader_poll(r->reader, log_printer_line, &r->printer, NULL, &why) < 0) {
@@ -289,7 +290,8 @@ int task_runner_main(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
 	AUTO(runner)
-	r = {.launch_type = "FARGATE",
+	r = {.app = a,
+	     .launch_type = "FARGATE",
 	     .public_ip = "auto",
 	     .timeout = "15m",
 	     .printer = {.out = STRBUF_INIT}};

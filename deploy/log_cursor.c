@@ -8,6 +8,8 @@
 #define NOT_THERE   "ResourceNotFoundException"
 #define PAGE_EVENTS 10000 /* the most that AWS gives at once */
 #define OVERLAP_MS  10000
+/* Later than that a line is not expected any more; more than clocks may differ without being refused by AWS. */
+#define LATE_MS (15 * 60 * 1000)
 /* Empty pages come in the middle of a stream; so many in a row are taken for its end until the next round. */
 #define MAX_EMPTY_PAGES 1000
 #define PRUNE_FIRST     4096
@@ -165,7 +167,7 @@ static int next_of_many(struct log_cursor *c, const struct deploy_target *t, str
 	return 0;
 }
 
-void log_cursor_rewind(struct log_cursor *c)
+void log_cursor_rewind(struct log_cursor *c, int64_t now_ms)
 {
 	if (!c->begun) {
 		c->begun = true;
@@ -177,6 +179,8 @@ void log_cursor_rewind(struct log_cursor *c)
 	set_token(c, NULL);
 	if (c->newest_ms - OVERLAP_MS > c->from_ms)
 		c->from_ms = c->newest_ms - OVERLAP_MS;
+	else if (now_ms - LATE_MS > c->from_ms)
+		c->from_ms = now_ms - LATE_MS;
 	strmap_release(&c->seen_before);
 	c->seen_before = c->seen;
 	c->seen = (struct strmap)STRMAP_INIT;

@@ -1,7 +1,7 @@
 /*
  * One place of CloudWatch Logs, read forward: a page in memory, and where the next one begins. A cursor of a stream goes on with the
  * token of the last page; one of many streams (FilterLogEvents) asks again from 10 s before the newest line that it saw, since
- * streams do not arrive in order, and leaves out what it told already.
+ * streams do not arrive in order, and leaves out what it told already; of streams that are silent it does not look back for ever.
  */
 #pragma once
 
@@ -23,8 +23,8 @@ struct log_cursor {
 
 void log_cursor_init(struct log_cursor *c, const struct log_place *place, int64_t since_ms);
 void log_cursor_release(struct log_cursor *c);
-/* Begins another round: what has come since the last one. */
-void log_cursor_rewind(struct log_cursor *c);
+/* Begins another round: what has come since the last one. now_ms: AWS's time, since 1970. */
+void log_cursor_rewind(struct log_cursor *c, int64_t now_ms);
 /* The next event, a view until the next call; NULL: none now. */
 int log_cursor_peek(struct log_cursor *c, const struct deploy_target *t, const json_t **event,
 		    struct error *err);

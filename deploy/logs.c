@@ -44,7 +44,7 @@ static int begin(struct log_reader *r, struct error *err)
 
 	r->begun = true;
 	for (size_t i = 0; i < r->n; i++) {
-		log_cursor_rewind(&r->cursors[i]);
+		log_cursor_rewind(&r->cursors[i], aws_now(r->target->aws) * 1000);
 		if (seek && log_cursor_seek_tail(&r->cursors[i], r->target, r->range.tail, err) < 0)
 			return -1;
 	}

@@ -141,6 +141,20 @@ def test_follow_a_service_tells_nothing_twice(slipway, cloud, running):
     assert (process.returncode, out, err) == (130, b"", b"")
 
 
+def test_follow_of_a_silent_service_does_not_search_its_past_for_ever(slipway, cloud, running):
+    running.define()
+    running.service()
+    cloud.logs.groups["/ecs/web"]["streams"].clear()
+    process = slipway.start("logs", "-f", "--since", "48h", "web")
+    while len(cloud.of("FilterLogEvents")) < 3:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    first, second = (p["startTime"] / 1000 for p in cloud.of("FilterLogEvents")[:2])
+    assert abs(time.time() - 48 * 3600 - first) < 60
+    assert abs(time.time() - 15 * 60 - second) < 60
+
+
 def test_follow_outlives_throttling_and_lost_answers(slipway, cloud, running):
     cloud.ecs.script({1: scenarios.Done(after=40)})
     running.define()
@@ -164,6 +178,18 @@ def test_what_is_not_there(slipway, cloud, running):
     if len(first) < len(running.tasks()):
         double = max(first, key=[t.rpartition("/")[2][0] for t in running.tasks()].count)
         slipway("logs", double).fails("the beginning of several tasks", code=2)
+
+
+def test_lines_give_no_orders_to_githubs_runner(slipway, running):
+    """Workflow commands begin a line, also after blanks; the runner takes a carriage return for the end of one."""
+    running.define()
+    task = running.run()
+    running.write(task, "::error::mine", "  ::add-mask::x", "##[group]x", "fine\r::stop-commands::t", "a::b")
+    plain = slipway("logs", "--tail", "5", task).ok().out
+    assert plain == "::error::mine\n  ::add-mask::x\n##[group]x\nfine\r::stop-commands::t\na::b\n"
+    slipway.env["GITHUB_ACTIONS"] = "true"
+    assert slipway("logs", "--tail", "5", task).ok().out.splitlines() == [
+        "| ::error::mine", "|   ::add-mask::x", "| ##[group]x", r"fine\x0d::stop-commands::t", "a::b"]
 
 
 def test_other_log_drivers_are_said(slipway, running):
