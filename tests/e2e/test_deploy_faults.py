@@ -157,3 +157,26 @@ def test_a_region_that_knows_no_threshold(deploying, cloud, monkeypatch):
         return create(p)
     monkeypatch.setattr(cloud.ecs, "create_service", old)
     deploying.service().ok()
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """The operations of a whole deploy, as the first test to need them found them."""
+    return []
+
+
+@pytest.mark.parametrize("fault", [faults.throttled(), faults.Lost(), faults.Truncated(3), faults.Page(502)])
+def test_every_call_fails_once(deploying, cloud, asked, fault):
+    """Whatever is asked, and whether or not it was done: the second time is enough."""
+    options = ["--lb", "--scale", "1..3", "--task-policy", "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]
+    if not asked:
+        deploying.slipway("deploy", "--name", deploying.name + "-first", "--service", "first", *options, deploying.app).ok()
+        asked += sorted(set(cloud.operations()))
+        assert len(asked) > 25, asked
+    for operation in asked:
+        cloud.fault(operation, fault)
+    deploying.service(*options).ok()
+    service = deploying.of_service()
+    assert service.deployments[0].completed and len(cloud.ecs.services) <= 2
+    names = [b["LoadBalancerName"] for b in cloud.elbv2.balancers.values()]
+    assert len(names) == len(set(names))

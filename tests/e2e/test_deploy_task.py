@@ -1,9 +1,13 @@
 """slipway deploy of a task: from a Dockerfile to a running task in one command, against a scripted AWS."""
+import io
 import json
 import re
+import signal
+import tarfile
 
 import pytest
 
+from helpers import processes
 from helpers.deploying import HOST, PASSWORD, made_by_slipway, needs_models
 from fakes.aws_cloud import scenarios
 
@@ -278,3 +282,38 @@ def test_a_spaced_cluster_of_its_own(deploying, cloud):
     assert sent["clusterName"] == "prod"
     assert [s["name"] for s in sent["settings"]] == ["containerInsights"] and sent["settings"][0]["value"] in ("enabled", "enhanced")
     assert set(sent.get("capacityProviders", ["FARGATE", "FARGATE_SPOT"])) == {"FARGATE", "FARGATE_SPOT"}
+
+
+def test_a_context_from_standard_input(deploying, cloud):
+    """It has no folder whose name could be the app's."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.add(deploying.app / "Dockerfile", "Dockerfile")
+        tar.add(deploying.app / "app", "app")
+    deploying.slipway("deploy", "-", stdin=packed.getvalue()).fails("--name", code=2)
+    deploying.slipway("deploy", "--name", deploying.name, "-", stdin=packed.getvalue()).ok()
+    assert deploying.container()["image"].startswith(deploying.repository)
+
+
+def test_an_image_that_was_built_before(deploying, cloud):
+    """By its name here: the app is called as its repository."""
+    deploying.slipway.build(deploying.app, "-q", "-t", f"team/{deploying.name}:2").ok()
+    deploying.slipway("deploy", f"team/{deploying.name}:2").ok()
+    assert deploying.container()["image"].startswith(HOST)
+    assert len(cloud.of("RunTask")) == 1
+
+
+def test_an_image_that_is_nowhere(deploying, cloud):
+    deploying.slipway("deploy", f"{HOST}/{deploying.name}:none").fails(f"{deploying.name}:none")
+    assert cloud.changes() == []
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_wait_leaves_the_task_running(deploying, cloud, number, code):
+    cloud.script({1: scenarios.SlowButFine(1e9)})
+    process = deploying.start("--task")
+    assert processes.wait_until(lambda: cloud.operations().count("DescribeTasks") > 2, 60), process.communicate()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code and b"slipway stop" in err, err.decode()
+    assert "StopTask" not in cloud.operations()

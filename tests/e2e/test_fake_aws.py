@@ -248,6 +248,9 @@ def test_load_balancers(cloud, client):
     balancer = elb.create_load_balancer(Name="b", Subnets=cloud.ec2.public[:2])["LoadBalancers"][0]
     group = elb.create_target_group(Name="g", Protocol="HTTP", Port=3000, VpcId=cloud.ec2.vpc, TargetType="ip",
                                     Tags=[{"Key": "k", "Value": "v"}])["TargetGroups"][0]
+    assert elb.create_load_balancer(Name="b", Subnets=cloud.ec2.public[:2])["LoadBalancers"][0] == balancer
+    with pytest.raises(elb.exceptions.DuplicateLoadBalancerNameException):
+        elb.create_load_balancer(Name="b", Subnets=cloud.ec2.public[1:])
     elb.create_listener(LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80,
                         DefaultActions=[{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}])
     assert elb.describe_load_balancers(Names=["b"])["LoadBalancers"][0]["DNSName"].endswith("elb.amazonaws.com")

@@ -6,11 +6,16 @@ class Elbv2:
     def __init__(self, cloud):
         self.cloud, self.n = cloud, 0
         self.balancers, self.groups, self.listeners, self.tags = {}, {}, {}, {}
+        self.asked = {}  # ARN: the request that made it; the same once more is answered with what is there
         self.targets = {}  # target group ARN: {address: state}
 
     def _arn(self, kind, name):
         self.n += 1
         return self.cloud.arn("elasticloadbalancing", f"{kind}/{name}/{0x50dc6c495c0c9188 + self.n:016x}")
+
+    def _again(self, p):
+        return next((arn for arn, made in self.asked.items() if made == p and any(
+            arn in found for found in (self.balancers, self.groups, self.listeners))), None)
 
     def _named(self, found, arns, names, name_key, code, what):
         for arn in arns or ():
@@ -22,7 +27,9 @@ class Elbv2:
         return [v for k, v in found.items() if (not arns or k in arns) and (not names or v[name_key] in names)]
 
     def create_load_balancer(self, p):
-        name = p["Name"]
+        name, again = p["Name"], self._again(p)
+        if again:
+            return {"LoadBalancers": [self.balancers[again]]}
         if any(b["LoadBalancerName"] == name for b in self.balancers.values()):
             raise Error("DuplicateLoadBalancerName", f"A load balancer with the same name '{name}' exists, but with different settings")
         zones = {self.cloud.ec2.subnets[s]["AvailabilityZone"] for s in p.get("Subnets", [])}
@@ -35,7 +42,7 @@ class Elbv2:
             "CreatedTime": self.cloud.clock.now(), "State": {"Code": "provisioning"}, "SecurityGroups": p.get("SecurityGroups", []),
             "VpcId": self.cloud.ec2.subnets[p["Subnets"][0]]["VpcId"], "IpAddressType": "ipv4",
             "AvailabilityZones": [{"SubnetId": s, "ZoneName": self.cloud.ec2.subnets[s]["AvailabilityZone"]} for s in p["Subnets"]]}
-        self.tags[arn] = {t["Key"]: t["Value"] for t in p.get("Tags", [])}
+        self.tags[arn], self.asked[arn] = {t["Key"]: t["Value"] for t in p.get("Tags", [])}, p
         self.cloud.clock.after(20, self.balancers[arn]["State"].update, {"Code": "active"})
         return {"LoadBalancers": [self.balancers[arn]]}
 
@@ -50,7 +57,9 @@ class Elbv2:
             del self.listeners[arn]
 
     def create_target_group(self, p):
-        name = p["Name"]
+        name, again = p["Name"], self._again(p)
+        if again:
+            return {"TargetGroups": [self.groups[again]]}
         if any(g["TargetGroupName"] == name for g in self.groups.values()):
             raise Error("DuplicateTargetGroupName", f"A target group with the same name '{name}' exists, but with different settings")
         arn = self._arn("targetgroup", name)
@@ -61,7 +70,7 @@ class Elbv2:
             "HealthCheckPath": p.get("HealthCheckPath", "/"), "HealthCheckIntervalSeconds": p.get("HealthCheckIntervalSeconds", 30),
             "HealthCheckTimeoutSeconds": 5, "HealthyThresholdCount": p.get("HealthyThresholdCount", 5), "UnhealthyThresholdCount": 2,
             "Matcher": p.get("Matcher", {"HttpCode": "200"}), "LoadBalancerArns": [], "ProtocolVersion": "HTTP1"}
-        self.tags[arn] = {t["Key"]: t["Value"] for t in p.get("Tags", [])}
+        self.tags[arn], self.asked[arn] = {t["Key"]: t["Value"] for t in p.get("Tags", [])}, p
         self.targets[arn] = {}
         return {"TargetGroups": [self.groups[arn]]}
 
@@ -91,6 +100,9 @@ class Elbv2:
 
     def create_listener(self, p):
         balancer = self._named(self.balancers, [p["LoadBalancerArn"]], None, "", "LoadBalancerNotFound", "load balancers")[0]
+        again = self._again(p)
+        if again:
+            return {"Listeners": [self.listeners[again]]}
         if any(l["LoadBalancerArn"] == p["LoadBalancerArn"] and l["Port"] == p["Port"] for l in self.listeners.values()):
             raise Error("DuplicateListener", "A listener already exists on this port for this load balancer")
         arn = self._arn("listener/app", balancer["LoadBalancerName"])
@@ -100,7 +112,7 @@ class Elbv2:
                 self.groups[action["TargetGroupArn"]]["LoadBalancerArns"] = [p["LoadBalancerArn"]]
         self.listeners[arn] = {"ListenerArn": arn, "LoadBalancerArn": p["LoadBalancerArn"], "Port": p["Port"], "Protocol": p["Protocol"],
                                "DefaultActions": p["DefaultActions"]}
-        self.tags[arn] = {t["Key"]: t["Value"] for t in p.get("Tags", [])}
+        self.tags[arn], self.asked[arn] = {t["Key"]: t["Value"] for t in p.get("Tags", [])}, p
         return {"Listeners": [self.listeners[arn]]}
 
     def describe_listeners(self, p):
