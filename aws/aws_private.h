@@ -22,3 +22,5 @@ int aws_profile_keys(struct aws *a, const char *profile, struct aws_credentials 
 		     struct error *err);
 /* The connection; ERROR_SYSTEM. */
 int aws_http(struct aws *a, struct http **out, struct error *err);
+/* The pause after so many failures (from 0): random (of all 32 bits) between 0 and first_ms doubled each time, at most 20 s. */
+int64_t aws_retry_delay_ns(int failures, int first_ms, uint32_t random);

@@ -285,16 +285,25 @@ static bool renew_keys(struct aws *a, const struct attempt *t, const struct aws_
 	return true;
 }
 
+int64_t aws_retry_delay_ns(int failures, int first_ms, uint32_t random)
+{
+	int64_t limit_us = MAX_DELAY_MS * INT64_C(1000);
+
+	if (failures < 15 && (int64_t)first_ms << failures < MAX_DELAY_MS)
+		limit_us = ((int64_t)first_ms << failures) * 1000;
+	/* 20 s in nanoseconds, times 2^32, are more than 64 bits hold. */
+	return limit_us * random / UINT32_MAX * 1000;
+}
+
 static int wait_before(struct aws *a, int failures, struct error *err)
 {
 	uint32_t random = 0;
-	int64_t first = a->o.retry_ms ? a->o.retry_ms : 1000, limit = MAX_DELAY_MS;
 
-	if (failures < 15 && first << failures < MAX_DELAY_MS)
-		limit = first << failures;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = UINT32_MAX / 2;
-	return cancel_sleep(a->o.cancel, limit * 1000000 * (random / 2) / (UINT32_MAX / 2), err);
+	return cancel_sleep(
+		a->o.cancel,
+		aws_retry_delay_ns(failures, a->o.retry_ms ? a->o.retry_ms : 1000, random), err);
 }
 
 static int attempts_of(struct aws *a, int *out, struct error *err)

@@ -25,7 +25,7 @@ void express_release(struct express *e)
 	*e = (struct express){0};
 }
 
-static int describe(const struct deploy_target *t, const char *arn, json_t **service,
+static int describe(const struct deploy_target *t, const char *arn, bool waiting, json_t **service,
 		    struct error *err)
 {
 	AUTO_JSON *params = json_pack("{s:s, s:[s]}", "serviceArn", arn, "include", "TAGS");
@@ -35,7 +35,7 @@ static int describe(const struct deploy_target *t, const char *arn, json_t **ser
 		.params = params,
 		.fine = {"ResourceNotFoundException", "ServiceNotFoundException",
 			 "ClusterNotFoundException"},
-		.waiting = true,
+		.waiting = waiting,
 	};
 	AUTO(aws_reply) reply = {0};
 	json_t *found;
@@ -66,7 +66,7 @@ int express_find(const struct deploy_target *t, const char *name, json_t **servi
 {
 	AUTO_FREE char *arn = make_arn(t, name);
 
-	if (describe(t, arn, service, err) < 0)
+	if (describe(t, arn, false, service, err) < 0)
 		return error_wrap(err, "look for the Express service %s", name);
 	if (*service && strcmp(status_of(*service), "ACTIVE") != 0) {
 		json_decref(*service);
@@ -300,7 +300,7 @@ static int look(struct watch *w, enum deploy_outcome *outcome, char **why, struc
 {
 	AUTO_JSON *service = NULL;
 
-	if (describe(w->t, w->e->arn, &service, err) < 0)
+	if (describe(w->t, w->e->arn, true, &service, err) < 0)
 		return -1;
 	if (!service || strcmp(status_of(service), "ACTIVE") != 0) {
 		*outcome = DEPLOY_FAILED;
@@ -364,7 +364,7 @@ static int wait_gone(const struct deploy_target *t, const char *arn, struct erro
 	for (int i = 0;; i++) {
 		AUTO_JSON *service = NULL;
 
-		if (describe(t, arn, &service, err) < 0)
+		if (describe(t, arn, true, &service, err) < 0)
 			return -1;
 		if (!service || strcmp(status_of(service), "INACTIVE") == 0)
 			return 0;
@@ -390,7 +390,7 @@ int express_destroy(const struct deploy_target *t, const char *name, struct strl
 	const struct aws_question q = {
 		.service = AWS_ECS, .operation = "DeleteExpressGatewayService", .params = params};
 
-	if (describe(t, arn, &service, err) < 0)
+	if (describe(t, arn, true, &service, err) < 0)
 		return -1;
 	if (service && strcmp(status_of(service), "INACTIVE") != 0) {
 		if (!deploy_target_owns(t, json_object_get(service, "tags")))

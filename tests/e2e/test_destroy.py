@@ -203,6 +203,16 @@ def test_a_cluster_with_somebody_elses_service_stays(slipway, account):
     assert {"cluster web", "service other"} <= account.left()
 
 
+def test_what_a_whole_deploy_made(deploying):
+    deploying.service("--lb", "--scale", "1..3", "--desired-count", "2").ok()
+    deploying("--task", "--cluster", "once", "--detach").ok()
+    deploying.slipway("destroy", deploying.name, "--cluster", "once", "--yes").ok()
+    assert not any(name == "cluster once" for name in deploying.everything())
+    assert any(name.startswith("service") for name in deploying.everything())
+    deploying.slipway("destroy", deploying.name, "--images", "--yes").ok()
+    assert [name for name in deploying.everything() if not name.startswith("security group default")] == []
+
+
 def test_not_permitted(slipway, account):
     account.cloud.deny("ecs:ListServices")
     destroy(slipway, "--yes").fails("ecs:ListServices", code=5)
