@@ -53,16 +53,9 @@ static void add_plan_of_definition(const struct deploy_job *j, struct strlist *l
 }
 
 /* NULL: the task has no network of its own. */
-static json_t *network_configuration(const struct deploy_job *j)
+static json_t *make_network(const struct deploy_job *j)
 {
-	const struct network *n = &j->resources.network;
-
-	if (j->wanted.no_network)
-		return NULL;
-	return json_pack("{s:{s:o, s:o, s:s}}", "awsvpcConfiguration", "subnets",
-			 json_from_strlist(&n->subnets), "securityGroups",
-			 json_from_strlist(&n->security_groups), "assignPublicIp",
-			 n->public_ip ? "ENABLED" : "DISABLED");
+	return j->wanted.no_network ? NULL : network_configuration(&j->resources.network);
 }
 
 /* The container that the load balancer sends to: the one with the image, its first TCP port. */
@@ -94,7 +87,7 @@ void deploy_job_plan(const struct deploy_job *j, struct strlist *lines)
 	resources_plan(&j->resources, &j->wanted, lines);
 	add_plan_of_definition(j, lines);
 	if (j->flags->lb) {
-		AUTO_JSON *network = network_configuration(j);
+		AUTO_JSON *network = make_network(j);
 		const struct load_balancer_wanted wanted = wanted_balancer(j, network);
 
 		load_balancer_plan(&j->lb, &wanted, lines);
@@ -217,7 +210,7 @@ static int let_role_settle(const struct deploy_job *j, struct error *err)
 
 int deploy_job_start(struct deploy_job *j, struct error *err)
 {
-	AUTO_JSON *network = network_configuration(j);
+	AUTO_JSON *network = make_network(j);
 
 	if (let_role_settle(j, err) < 0)
 		return -1;

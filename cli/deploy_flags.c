@@ -170,27 +170,6 @@ static int split_ids(struct strlist *list, const char *flag, const char *prefix,
 	return 0;
 }
 
-static int read_public_ip(struct deploy_flags *f, struct error *err)
-{
-	static const char *const words[] = {
-		[PUBLIC_IP_AUTO] = "auto",
-		[PUBLIC_IP_ENABLED] = "enabled",
-		[PUBLIC_IP_DISABLED] = "disabled",
-	};
-
-	f->public_ip = PUBLIC_IP_AUTO;
-	for (size_t i = 0; f->public_ip_text && i < ARRAY_SIZE(words); i++)
-		if (strcasecmp(f->public_ip_text, words[i]) == 0) {
-			f->public_ip = (enum public_ip)i;
-			return 0;
-		}
-	if (f->public_ip_text)
-		return error_set(err, ERROR_USAGE,
-				 "--assign-public-ip %s: auto, enabled or disabled",
-				 f->public_ip_text);
-	return 0;
-}
-
 /* Flags that contradict each other. */
 static int check_together(const struct deploy_flags *f, struct error *err)
 {
@@ -306,7 +285,8 @@ int deploy_flags_parse(struct deploy_flags *f, struct app *a, int argc, char **a
 	if (check_secrets(f, err) < 0 || task_flags_read(&f->task_flags, a, err) < 0)
 		return -1;
 	f->on_instances = f->task_flags.options.launch == TASK_EC2;
-	if (read_public_ip(f, err) < 0 || check_together(f, err) < 0 || read_numbers(f, err) < 0 ||
+	if ((f->public_ip_text && public_ip_parse(f->public_ip_text, &f->public_ip, err) < 0) ||
+	    check_together(f, err) < 0 || read_numbers(f, err) < 0 ||
 	    split_ids(&f->subnets, "subnets", "subnet-", err) < 0)
 		return -1;
 	return split_ids(&f->security_groups, "security-groups", "sg-", err);

@@ -70,21 +70,6 @@ static int find_definition(struct runner *r, const char *name, struct error *err
 	return 0;
 }
 
-static int parse_public_ip(const char *text, enum public_ip *out, struct error *err)
-{
-	static const char *const names[] = {"auto", "enabled", "disabled"};
-	static const enum public_ip values[] = {PUBLIC_IP_AUTO, PUBLIC_IP_ENABLED,
-						PUBLIC_IP_DISABLED};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(text, names[i]) == 0) {
-			*out = values[i];
-			return 0;
-		}
-	return error_set(err, ERROR_USAGE,
-			 "invalid --assign-public-ip \"%s\": auto, enabled or disabled", text);
-}
-
 static int find_network(struct runner *r, struct error *err)
 {
 	AUTO(strlist) subnets = STRLIST_INIT;
@@ -94,7 +79,7 @@ static int find_network(struct runner *r, struct error *err)
 		.subnets = &subnets, .security_groups = &groups, .ports = &ports};
 	AUTO(network) n = {0};
 
-	if (parse_public_ip(r->public_ip, &w.public_ip, err) < 0)
+	if (public_ip_parse(r->public_ip, &w.public_ip, err) < 0)
 		return -1;
 	if (strcmp(aws_text(r->definition.json, "networkMode"), "awsvpc") != 0)
 		return 0;
@@ -106,10 +91,7 @@ static int find_network(struct runner *r, struct error *err)
 	if (network_find(&r->verb.target, &w, &n, err) < 0 ||
 	    (!network_is_ready(&n) && network_make(&r->verb.target, &w, &n, err) < 0))
 		return -1;
-	r->network = json_pack("{s:{s:o, s:o, s:s}}", "awsvpcConfiguration", "subnets",
-			       json_from_strlist(&n.subnets), "securityGroups",
-			       json_from_strlist(&n.security_groups), "assignPublicIp",
-			       n.public_ip ? "ENABLED" : "DISABLED");
+	r->network = network_configuration(&n);
 	return 0;
 }
 

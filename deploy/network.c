@@ -22,6 +22,31 @@ void network_release(struct network *n)
 		clear(n);
 }
 
+int public_ip_parse(const char *text, enum public_ip *out, struct error *err)
+{
+	static const char *const words[] = {
+		[PUBLIC_IP_AUTO] = "auto",
+		[PUBLIC_IP_ENABLED] = "enabled",
+		[PUBLIC_IP_DISABLED] = "disabled",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcasecmp(text, words[i]) == 0) {
+			*out = (enum public_ip)i;
+			return 0;
+		}
+	return error_set(err, ERROR_USAGE,
+			 "invalid --assign-public-ip \"%s\": auto, enabled or disabled", text);
+}
+
+json_t *network_configuration(const struct network *n)
+{
+	return json_pack("{s:{s:o, s:o, s:s}}", "awsvpcConfiguration", "subnets",
+			 json_from_strlist(&n->subnets), "securityGroups",
+			 json_from_strlist(&n->security_groups), "assignPublicIp",
+			 n->public_ip ? "ENABLED" : "DISABLED");
+}
+
 /* What is being judged: the candidates and what EC2 says of their VPC. */
 struct survey {
 	json_t *subnets, *tables, *endpoints; /* endpoints NULL: not asked yet */

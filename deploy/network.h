@@ -31,6 +31,10 @@ struct network {
 };
 
 void network_release(struct network *n);
+/* "auto", "enabled", "disabled" in any case: ERROR_USAGE. */
+int public_ip_parse(const char *text, enum public_ip *out, struct error *err);
+/* networkConfiguration of RunTask, CreateService and UpdateService; a new reference. */
+json_t *network_configuration(const struct network *n);
 /*
  * ERROR_NOT_FOUND for subnets and groups that do not exist or do not fit together, for a region without a default VPC, and for subnets
  * from which ECR cannot be reached; each says what to try.
