@@ -1,4 +1,6 @@
 /* slipway logs: what the containers of a task or a service wrote. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -248,5 +250,8 @@ int cmd_logs(struct app *a, int argc, char **argv, struct error *err)
 	/* Who follows ends it by Ctrl-C: there is nothing to tell. */
 	if (r < 0 && l.follow && err->kind == ERROR_CANCELLED)
 		return error_exit_code(err, a->cancel);
+	/* "| head" has seen enough. */
+	if (r < 0 && err->number == EPIPE)
+		return 128 + SIGPIPE;
 	return verb_end(a, r, err);
 }

@@ -105,6 +105,16 @@ def test_tail_of_pages_that_hold_less_than_was_asked_for(slipway, cloud, running
     assert len(slipway("logs", "--tail", "100", task).ok().out.splitlines()) == 31
 
 
+def test_a_reader_that_has_enough_is_no_error(slipway, cloud, running):
+    running.define()
+    task = running.run()
+    running.write(task, *["x" * 200] * 5000)
+    process = slipway.start("logs", task)
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait(20) == 128 + signal.SIGPIPE
+
+
 def test_since(slipway, cloud, running):
     running.define()
     task = running.run()
