@@ -8,15 +8,8 @@
 #include "cli/ci_output.h"
 #include "cli/cmd.h"
 #include "cli/deploy_job.h"
+#include "cli/verb.h"
 #include "deploy/task_end.h"
-
-/* Beside docker's 1 and 2; docs/deploy.md lists them. */
-enum {
-	EXIT_ROLLED_BACK = 3,
-	EXIT_TIMED_OUT = 4,
-	EXIT_DENIED = 5,
-	EXIT_SLIPWAY = 125,
-};
 
 static const char *outcome_name(enum deploy_outcome outcome)
 {
@@ -231,9 +224,5 @@ int cmd_deploy(struct app *a, int argc, char **argv, struct error *err)
 	/* What a build did wrong is told by the build, at its line. */
 	if (result < 0 && err->kind != ERROR_CANCELLED && job.image_name)
 		write_ci(&job, 1, err->message, NULL);
-	if (result < 0 && err->kind == ERROR_DENIED) {
-		app_print_error(a, err);
-		return EXIT_DENIED;
-	}
-	return result;
+	return verb_end(a, result, err);
 }

@@ -12,8 +12,6 @@
 #include "deploy/task_definition.h"
 #include "deploy/task_run.h"
 
-#define EXIT_SLIPWAY 125 /* the container has no exit code of its own */
-
 static const struct command_usage usage = {
 	.name = "task run",
 	.args = "[OPTIONS] FAMILY[:REVISION] [--] [COMMAND [ARG...]]",

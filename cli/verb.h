@@ -10,9 +10,13 @@
 #include "cli/cmd.h"
 #include "deploy/target.h"
 
-#define EXIT_ROLLED_BACK   3
-#define EXIT_TIMED_OUT     4
-#define EXIT_NOT_PERMITTED 5
+/* Beside 1 and 2; docs/deploy.md lists them. */
+enum {
+	EXIT_ROLLED_BACK = 3,
+	EXIT_TIMED_OUT = 4,
+	EXIT_NOT_PERMITTED = 5,
+	EXIT_SLIPWAY = 125, /* a container that is waited for has no exit code of its own */
+};
 
 struct verb {
 	const char *cluster; /* --cluster; a name or an ARN */
