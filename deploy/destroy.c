@@ -47,7 +47,12 @@ static int remove_balancer(const struct deploy_target *t, const struct destroy_i
 static int remove_target_group(const struct deploy_target *t, const struct destroy_item *item,
 			       struct error *err)
 {
-	return target_group_delete(t, item->id, err);
+	AUTO(target_group) g = {0};
+
+	/* It went with its load balancer, unless that was gone already. */
+	if (target_group_find(t, item->name, &g, err) < 0)
+		return -1;
+	return g.arn ? target_group_delete(t, item->id, err) : 0;
 }
 
 static int remove_role(const struct deploy_target *t, const struct destroy_item *item,

@@ -191,7 +191,7 @@ static int create(const struct deploy_target *t, const char *vpc, struct securit
 		  struct error *err)
 {
 	AUTO(aws_reply) reply = {0};
-	AUTO_FREE char *about = xstrfmt("Ports of %s, made by slipway", t->app);
+	AUTO_FREE char *about = xstrfmt("Ports of %.200s, made by slipway", t->app);
 	AUTO_JSON *params = json_pack("{s:s, s:s, s:s, s:[{s:s, s:o}]}", "GroupName", g->name,
 				      "GroupDescription", about, "VpcId", vpc, "TagSpecification",
 				      "ResourceType", "security-group", "Tag",

@@ -126,3 +126,14 @@ def test_destroy(deploy, moto):
     groups = moto.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": [f"slipway-{deploy.name}"]}])
     assert groups["SecurityGroups"] == []
     assert not moto.client("logs").describe_log_groups(logGroupNamePrefix=f"/ecs/{deploy.name}")["logGroups"]
+
+
+def test_destroy_of_a_service(deploy, moto):
+    """Without scaling: moto does not know the tags of that."""
+    deploy("--service", deploy.name, "--lb", "--detach").ok()
+    deploy.slipway("destroy", "--yes", "--images", deploy.name).ok()
+    assert not [b for b in moto.client("elbv2").describe_load_balancers()["LoadBalancers"] if deploy.name[:12] in b["LoadBalancerName"]]
+    services = moto.client("ecs").describe_services(cluster="default", services=[deploy.name])["services"]
+    assert [s["status"] for s in services] in ([], ["INACTIVE"])
+    roles = [r["RoleName"] for r in moto.client("iam").list_roles()["Roles"]]
+    assert f"slipway-{deploy.name}-execution" not in roles

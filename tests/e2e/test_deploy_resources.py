@@ -109,6 +109,19 @@ def test_given_roles(deploying, cloud):
     deploying("--task", "--execution-role", "theirs").ok()
 
 
+def test_secrets_have_a_role_of_the_app(deploying, cloud):
+    """The console's role reads none; and what the task reads no more is taken back."""
+    cloud.iam.add_role("ecsTaskExecutionRole")
+    arn = f"arn:aws:secretsmanager:eu-west-1:{cloud.account}:secret:key-AbCdEf"
+    deploying("--task", "--detach", "--secret", f"KEY={arn}:user::", "--secret", "PASSWORD=/db/password")
+    role = cloud.iam.roles[f"slipway-{deploying.name}-execution"]
+    policy = json.loads(role["inline"]["slipway-secrets-eu-west-1"])
+    assert {s["Action"]: s["Resource"] for s in policy["Statement"]} == {
+        "secretsmanager:GetSecretValue": [arn], "ssm:GetParameters": [cloud.arn("ssm", "parameter/db/password")]}
+    deploying("--task", "--detach", "--secret", "PASSWORD=/db/password")
+    assert "secretsmanager" not in role["inline"]["slipway-secrets-eu-west-1"]
+
+
 def test_policies_of_the_task_role(deploying, cloud, folder):
     files = [folder / "a.json", folder / "b.json"]
     for file in files:

@@ -1,4 +1,7 @@
 """slipway destroy: what carries the app's tags goes, in an order that works, and nothing else."""
+import os
+import pty
+
 import pytest
 
 from helpers.deploying import needs_models
@@ -106,6 +109,24 @@ def test_without_a_terminal_it_wants_yes(slipway, account):
     before = account.left()
     destroy(slipway).fails("--yes", code=2)
     assert account.left() == before
+
+
+@pytest.mark.parametrize("answer, gone", [("y", True), ("n", False), ("", False)])
+def test_on_a_terminal_it_asks(slipway, account, answer, gone):
+    before = account.left()
+    ours, theirs = pty.openpty()
+    try:
+        process = slipway.start("destroy", "--cluster", "web", "web", stdin=theirs, stdout=theirs, stderr=theirs)
+        said = b""
+        while b"[y/N]" not in said:
+            said += os.read(ours, 4096)
+        assert b"delete service web" in said and account.left() == before
+        os.write(ours, answer.encode() + b"\n")
+        assert (process.wait(60) == 0) == gone
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert account.left() == (THEIRS if gone else before)
 
 
 def test_twice(slipway, account):
