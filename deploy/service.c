@@ -105,23 +105,34 @@ static int wait_for_drain(const struct deploy_target *t, const char *name, struc
 	}
 }
 
-static json_t *deployment_configuration(const struct service_change *c)
+/* What the service has of its own stays, but for the circuit breaker: a rollback is what following it relies on. */
+static json_t *deployment_configuration(const struct service_change *c, const json_t *current)
 {
+	const json_t *own = json_object_get(current, "deploymentConfiguration");
+	json_t *configuration = own ? json_deep_copy(own)
+				    : json_pack("{s:i, s:i}", "maximumPercent", 200,
+						"minimumHealthyPercent", 100);
 	json_t *breaker = json_pack("{s:b, s:b}", "enable", 1, "rollback", 1);
 
 	if (c->max_failures > 0)
 		json_object_set_new(breaker, "thresholdConfiguration",
 				    json_pack("{s:s, s:I}", "type", "COUNT", "value",
 					      (json_int_t)c->max_failures));
-	return json_pack("{s:o, s:i, s:i}", "deploymentCircuitBreaker", breaker, "maximumPercent",
-			 200, "minimumHealthyPercent", 100);
+	/* Rolling is the default; its bake time of 0 means nothing there. */
+	if (strcmp(aws_text(configuration, "strategy"), "ROLLING") == 0) {
+		json_object_del(configuration, "strategy");
+		json_object_del(configuration, "bakeTimeInMinutes");
+	}
+	json_object_set_new(configuration, "deploymentCircuitBreaker", breaker);
+	return configuration;
 }
 
-static void set_shared(json_t *p, const struct deploy_target *t, const struct service_change *c)
+static void set_shared(json_t *p, const struct deploy_target *t, const struct service_change *c,
+		       const json_t *current)
 {
 	json_object_set_new(p, "cluster", json_string(t->cluster));
 	json_object_set_new(p, "taskDefinition", json_string(c->definition));
-	json_object_set_new(p, "deploymentConfiguration", deployment_configuration(c));
+	json_object_set_new(p, "deploymentConfiguration", deployment_configuration(c, current));
 	if (c->network)
 		json_object_set(p, "networkConfiguration", c->network);
 	if (c->load_balancers)
@@ -141,15 +152,16 @@ static json_t *create_params(const struct deploy_target *t, const struct service
 			      "enableECSManagedTags", 1, "propagateTags", "SERVICE", "tags",
 			      deploy_target_tags(t, "key", "value"));
 
-	set_shared(p, t, c);
+	set_shared(p, t, c, NULL);
 	return p;
 }
 
-static json_t *update_params(const struct deploy_target *t, const struct service_change *c)
+static json_t *update_params(const struct deploy_target *t, const struct service_change *c,
+			     const json_t *current)
 {
 	json_t *p = json_pack("{s:s}", "service", c->name);
 
-	set_shared(p, t, c);
+	set_shared(p, t, c, current);
 	if (c->desired_count >= 0 && !c->scaled_by_itself)
 		json_object_set_new(p, "desiredCount", json_integer(c->desired_count));
 	if (c->force)
@@ -235,7 +247,7 @@ static int create(const struct deploy_target *t, const struct service_change *c,
 	if (!exists)
 		return error_move(err, &local);
 	/* somebody else made it meanwhile */
-	update = update_params(t, c);
+	update = update_params(t, c, NULL);
 	return send(t, "UpdateService", update, service, &exists, err);
 }
 
@@ -277,7 +289,7 @@ int service_apply(const struct deploy_target *t, const struct service_change *c,
 		if (create(t, c, &service, err) < 0)
 			return -1;
 	} else {
-		params = update_params(t, c);
+		params = update_params(t, c, current);
 		if (send(t, "UpdateService", params, &service, &exists, err) < 0)
 			return -1;
 	}

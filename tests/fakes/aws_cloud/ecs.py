@@ -164,6 +164,8 @@ class Ecs(TaskDefinitions, Tasks, Express):
         if found.data["status"] != "ACTIVE":
             raise Error("ServiceNotActiveException", "Service was not ACTIVE.")
         definition = self.definition(p.get("taskDefinition", found.deployments[0].definition["taskDefinitionArn"]))
+        self.check_network(definition, {**found.settings, **p})
+        self._check_balancers(definition, p.get("loadBalancers", found.data["loadBalancers"]))
         for key in ("networkConfiguration", "deploymentConfiguration", "platformVersion", "capacityProviderStrategy", "enableExecuteCommand"):
             if key in p:
                 new = {**found.settings.get(key, {}), **p[key]} if key == "deploymentConfiguration" else p[key]

@@ -124,7 +124,7 @@ class Elbv2:
         self.tags.pop(p["ListenerArn"], None)
 
     def describe_tags(self, p):
-        return {"TagDescriptions": [{"ResourceArn": a, "Tags": [{"Key": k, "Value": v} for k, v in self.tags.get(a, {}).items()]}
+        return {"TagDescriptions": [{"ResourceArn": a, **({"Tags": [{"Key": k, "Value": v} for k, v in self.tags[a].items()]} if self.tags.get(a) else {})}
                                     for a in p["ResourceArns"]]}
 
     def add_tags(self, p):

@@ -1,0 +1,79 @@
+"""slipway deploy onto a service that somebody else set up: the image changes, and what was not asked for stays."""
+import copy
+
+import pytest
+
+from helpers.deploying import needs_models
+from fakes.aws_cloud import scenarios
+
+pytestmark = needs_models
+
+
+@pytest.fixture
+def theirs(deploying, cloud):
+    """A service of Terraform's, say: private subnets, its own groups, a load balancer, its own numbers; nothing carries our tags."""
+    vpc = cloud.ec2.add_vpc()
+    subnets = [cloud.ec2.add_subnet(vpc, "nat", zone) for zone in "ab"]
+    group = cloud.ec2.create_security_group({"GroupName": "web", "Description": "x", "VpcId": vpc})["GroupId"]
+    role = cloud.iam.add_role("ecsTaskExecutionRole")
+    cloud.ecs.create_cluster({"clusterName": "default"})
+    cloud.ecr.create_repository({"repositoryName": deploying.name})
+    cloud.logs.create_log_group({"logGroupName": f"/ecs/{deploying.name}"})
+    balancer = cloud.elbv2.create_load_balancer({"Name": "theirs", "Subnets": subnets})["LoadBalancers"][0]["LoadBalancerArn"]
+    target = cloud.elbv2.create_target_group({"Name": "theirs", "Protocol": "HTTP", "Port": 3000, "VpcId": vpc,
+                                              "TargetType": "ip"})["TargetGroups"][0]["TargetGroupArn"]
+    cloud.elbv2.create_listener({"LoadBalancerArn": balancer, "Port": 80, "Protocol": "HTTP",
+                                 "DefaultActions": [{"Type": "forward", "TargetGroupArn": target}]})
+    cloud.ecs.register_task_definition({
+        "family": deploying.name, "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+        "executionRoleArn": role, "containerDefinitions": [{"name": deploying.name, "image": "public.ecr.aws/docker/library/nginx:1",
+                                                            "portMappings": [{"containerPort": 3000}]}]})
+    cloud.ecs.create_service({
+        "cluster": "default", "serviceName": deploying.name, "taskDefinition": deploying.name, "desiredCount": 3, "launchType": "FARGATE",
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": subnets, "securityGroups": [group], "assignPublicIp": "DISABLED"}},
+        "loadBalancers": [{"targetGroupArn": target, "containerName": deploying.name, "containerPort": 3000}],
+        "enableExecuteCommand": True, "propagateTags": "SERVICE", "healthCheckGracePeriodSeconds": 200,
+        "deploymentConfiguration": {"maximumPercent": 150, "minimumHealthyPercent": 50,
+                                    "deploymentCircuitBreaker": {"enable": False, "rollback": False}}})
+    cloud.clock.advance(200)
+    service = deploying.of_service()
+    assert service.deployments[0].completed
+    return service
+
+
+KEPT = ("networkConfiguration", "loadBalancers", "enableExecuteCommand", "propagateTags", "healthCheckGracePeriodSeconds", "tags")
+
+
+def test_what_was_not_asked_for_stays(deploying, cloud, theirs):
+    before = copy.deepcopy(theirs.data)
+    done = deploying("--service", deploying.name).ok()
+    assert {k: theirs.data[k] for k in KEPT} == {k: before[k] for k in KEPT}
+    assert theirs.desired == 3
+    settings = theirs.data["deploymentConfiguration"]
+    assert (settings["maximumPercent"], settings["minimumHealthyPercent"]) == (150, 50)
+    assert cloud.changes() == ["RegisterTaskDefinition", "UpdateService"], str(done)
+    assert theirs.deployments[0].completed and deploying.container()["image"].startswith(deploying.repository + "@sha256:")
+
+
+def test_its_failure_is_rolled_back(deploying, cloud, theirs):
+    """Though its own circuit breaker was off."""
+    cloud.script({2: scenarios.Crash(1)})
+    deploying("--service", deploying.name).fails("exited with code 1", code=3)
+    cloud.clock.advance(300)
+    assert theirs.deployments[0].definition["revision"] == 1 and len(theirs.deployments[0].running()) == 3
+
+
+def test_destroy_leaves_it_alone(deploying, cloud, theirs):
+    deploying("--service", deploying.name).ok()
+    before = deploying.everything()
+    done = deploying.slipway("destroy", "--yes", deploying.name, stdin="")
+    assert theirs.data["status"] == "ACTIVE" and len(theirs.deployments[0].running()) == 3, str(done)
+    ours = {f"task definition {deploying.name}:2"}
+    assert {k for k in before if k not in deploying.everything()} <= ours
+
+
+def test_a_service_whose_balancer_wants_another_port(deploying, cloud, theirs):
+    """AWS's refusal is shown as it is; nothing is left half done at the service."""
+    deploying.write(dockerfile="FROM scratch\nCOPY --chmod=755 app /app\nEXPOSE 8080\nENTRYPOINT [\"/app\"]\n")
+    deploying("--service", deploying.name).fails("3000")
+    assert theirs.deployments[0].definition["revision"] == 1
