@@ -156,6 +156,11 @@ static json_t *create_params(const struct deploy_target *t, const struct service
 	return p;
 }
 
+static bool has_failed(const json_t *service)
+{
+	return strcmp(aws_text(service_primary(service), "rolloutState"), "FAILED") == 0;
+}
+
 static json_t *update_params(const struct deploy_target *t, const struct service_change *c,
 			     const json_t *current)
 {
@@ -164,7 +169,8 @@ static json_t *update_params(const struct deploy_target *t, const struct service
 	set_shared(p, t, c, current);
 	if (c->desired_count >= 0 && !c->scaled_by_itself)
 		json_object_set_new(p, "desiredCount", json_integer(c->desired_count));
-	if (c->force)
+	/* After a failure the same definition is deployed anew: what was wrong may have been mended elsewhere. */
+	if (c->force || (current && has_failed(current)))
 		json_object_set_new(p, "forceNewDeployment", json_true());
 	return p;
 }
@@ -251,6 +257,22 @@ static int create(const struct deploy_target *t, const struct service_change *c,
 	return send(t, "UpdateService", update, service, &exists, err);
 }
 
+/* The task definition that ECS would go back to: of the deployment that was completed last; "" when there is none. */
+static const char *last_good(const json_t *service)
+{
+	const json_t *primary = service_primary(service);
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(service, "deployments"), i, one)
+	{
+		if (strcmp(aws_text(one, "rolloutState"), "COMPLETED") == 0)
+			return aws_text(one, "taskDefinition");
+	}
+	/* Partitions and deployment controllers that tell no state. */
+	return *aws_text(primary, "rolloutState") ? "" : aws_text(primary, "taskDefinition");
+}
+
 static void fill(struct service_rollout *out, const struct service_change *c, const json_t *current,
 		 const json_t *service)
 {
@@ -267,8 +289,8 @@ static void fill(struct service_rollout *out, const struct service_change *c, co
 	out->definition = xstrdup(c->definition);
 	out->created = !current;
 	out->started = json_is_number(time) ? json_number_value(time) : (double)time_now();
-	if (before)
-		out->previous = xstrdup(aws_text(before, "taskDefinition"));
+	if (current && *last_good(current))
+		out->previous = xstrdup(last_good(current));
 	if (*old)
 		out->seen_before = xstrdup(old);
 	if (*arn && strcmp(arn, old) != 0)
@@ -333,8 +355,9 @@ int service_take_back(const struct deploy_target *t, const struct service_rollou
 		json_object_set_new(params, "desiredCount", json_integer(0));
 		if (set_service(t, params, err) < 0)
 			return error_wrap(err, "scale the service %s to 0", r->service);
-		*back = xstrfmt("the new service %s has nothing to go back to: scaled to 0",
-				r->service);
+		*back = xstrfmt(
+			"the new service %s has nothing to go back to: scaled to 0 (--desired-count 1 starts it again)",
+			r->service);
 		return 0;
 	}
 	if (!r->service_deployment || !stop_deployment(t, r)) {

@@ -77,3 +77,38 @@ def test_a_service_whose_balancer_wants_another_port(deploying, cloud, theirs):
     deploying.write(dockerfile="FROM scratch\nCOPY --chmod=755 app /app\nEXPOSE 8080\nENTRYPOINT [\"/app\"]\n")
     deploying("--service", deploying.name).fails("3000")
     assert theirs.deployments[0].definition["revision"] == 1
+
+
+def test_a_deployment_that_is_still_under_way_is_followed(deploying, cloud):
+    """The same image again, as after Ctrl-C: nothing is to be changed, and it is not done yet."""
+    cloud.script({1: scenarios.SlowButFine(120)})
+    deploying.service("--detach").ok()
+    deploying.service().ok()
+    assert deploying.of_service().deployments[0].completed and len(deploying.of_service().records) == 1
+
+
+def test_a_deployment_under_way_that_fails_is_a_failure(deploying, cloud):
+    cloud.script({1: scenarios.Crash(4, start=60)})
+    deploying.service("--detach").ok()
+    deploying.service().fails("exited with code 4", code=1)
+
+
+def test_the_same_again_after_a_failure_tries_again(deploying, cloud):
+    """What was wrong was mended elsewhere (a secret, a quota): the same task definition has to be deployed anew."""
+    cloud.script({1: scenarios.MissingSecret()})
+    deploying.service().fails(code=1)
+    cloud.script({1: scenarios.Fine()})
+    deploying.service().ok()
+    service = deploying.of_service()
+    assert service.deployments[0].completed and len(service.deployments[0].running()) == 1
+
+
+def test_the_same_again_after_a_rollback_tries_again(deploying, cloud):
+    deploying.service().ok()
+    deploying.write(b"second")
+    cloud.script({2: scenarios.MissingSecret()})
+    deploying.service().fails(code=3)
+    cloud.clock.advance(300)
+    cloud.script({2: scenarios.Fine()})
+    deploying.service().ok()
+    assert deploying.of_service().deployments[0].definition["revision"] == 2

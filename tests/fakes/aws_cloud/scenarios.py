@@ -36,8 +36,9 @@ class SlowButFine(Fine):
 class Crash(Fine):
     """The essential container ends."""
 
-    def __init__(self, code=1, logs=("Traceback (most recent call last):", "ImportError: no name 'url_quote'"), after=2, reason=None):
-        super().__init__(logs=logs)
+    def __init__(self, code=1, logs=("Traceback (most recent call last):", "ImportError: no name 'url_quote'"), after=2, reason=None,
+                 start=START):
+        super().__init__(start, logs)
         self.code, self.after, self.reason = code, after, reason
 
     def then(self, task):
