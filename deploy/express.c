@@ -167,7 +167,7 @@ static int update(const struct deploy_target *t, const struct express_wanted *w,
 		  const json_t *current, json_t *params, struct aws_reply *reply, struct error *err)
 {
 	if (!deploy_target_owns(t, json_object_get(current, "tags"))) {
-		error_set(err, ERROR_DENIED,
+		error_set(err, ERROR_UNSUPPORTED,
 			  "there is an Express service %s that slipway did not make for %s",
 			  w->name, t->app);
 		return error_hint(err, "deploy under another --name");

@@ -33,7 +33,7 @@ int express_find(const struct deploy_target *t, const char *name, json_t **servi
 		 struct error *err);
 /*
  * Creates or updates it, with the infrastructure role that it needs (ecsInfrastructureRoleForExpressServices when there, else one of the
- * app's is made). ERROR_UNSUPPORTED for what Express Mode cannot take: several containers, an entry point, UDP; ERROR_DENIED for a
+ * app's is made). ERROR_UNSUPPORTED for what Express Mode cannot take: several containers, an entry point, UDP; ERROR_UNSUPPORTED for a
  * service that is not the app's.
  */
 int express_apply(const struct deploy_target *t, const struct express_wanted *w,

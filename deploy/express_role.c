@@ -49,7 +49,7 @@ int express_role_make(const struct deploy_target *t, char **arn, struct error *e
 	if (role_find(t, name, &own, err) < 0)
 		return -1;
 	if (own.found && !own.owned)
-		return error_set(err, ERROR_DENIED,
+		return error_set(err, ERROR_UNSUPPORTED,
 				 "there is a role %s that slipway did not make for %s", name,
 				 t->app);
 	if ((!own.found && create(t, name, err) < 0) || role_attach(t, name, policy, err) < 0 ||

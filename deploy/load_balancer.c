@@ -18,6 +18,7 @@ void load_balancer_release(struct load_balancer *lb)
 	free(lb->name);
 	free(lb->arn);
 	free(lb->dns);
+	strlist_release(&lb->subnets);
 	target_group_release(&lb->group);
 	json_decref(lb->members);
 	*lb = (struct load_balancer){0};
@@ -44,6 +45,14 @@ char *load_balancer_name(const struct deploy_target *t)
 
 static void fill(struct load_balancer *lb, const json_t *found)
 {
+	const json_t *zone;
+	size_t i;
+
+	strlist_clear(&lb->subnets);
+	json_array_foreach(json_object_get(found, "AvailabilityZones"), i, zone)
+	{
+		strlist_add(&lb->subnets, aws_text(zone, "SubnetId"));
+	}
 	free(lb->arn);
 	free(lb->dns);
 	lb->arn = xstrdup(aws_text(found, "LoadBalancerArn"));
@@ -72,7 +81,7 @@ static int describe(const struct deploy_target *t, const char *name, json_t **fo
 static int refuse(const struct deploy_target *t, const char *what, const char *name,
 		  struct error *err)
 {
-	error_set(err, ERROR_DENIED,
+	error_set(err, ERROR_UNSUPPORTED,
 		  "there is a %s %s that slipway did not make for %s: it is left as it is", what,
 		  name, t->app);
 	return error_hint(err, "deploy under another --name, or without --lb");
@@ -128,6 +137,25 @@ static int create(const struct deploy_target *t, const struct balancer_network *
 	return 0;
 }
 
+/* The tasks moved to other zones: targets where the load balancer is not get no requests. */
+static int move(const struct deploy_target *t, const struct balancer_network *n,
+		struct load_balancer *lb, struct error *err)
+{
+	AUTO(aws_reply) reply = {0};
+	AUTO_JSON *params = NULL;
+	bool there = true;
+
+	for (size_t i = 0; i < n->subnets.n; i++)
+		there = there && strlist_has(&lb->subnets, n->subnets.items[i]);
+	if (there)
+		return 0;
+	params = json_pack("{s:s, s:o}", "LoadBalancerArn", lb->arn, "Subnets",
+			   json_from_strlist(&n->subnets));
+	if (balancer_ask(t, "SetSubnets", params, NULL, &reply, err) < 0)
+		return error_wrap(err, "move the load balancer %s to other subnets", lb->name);
+	return 0;
+}
+
 int load_balancer_make(const struct deploy_target *t, const struct load_balancer_wanted *w,
 		       struct load_balancer *lb, struct error *err)
 {
@@ -146,7 +174,7 @@ int load_balancer_make(const struct deploy_target *t, const struct load_balancer
 	group.vpc = n.vpc;
 	if (balancer_network_make(t, &n, w->port, err) < 0 ||
 	    target_group_make(t, &group, &lb->group, err) < 0 ||
-	    (!lb->arn && create(t, &n, lb, err) < 0) ||
+	    (lb->arn ? move(t, &n, lb, err) : create(t, &n, lb, err)) < 0 ||
 	    listeners_make(t, lb->arn, lb->group.arn, w->certificate, err) < 0)
 		return error_wrap(err, "load balancer of %s", t->app);
 	lb->https = w->certificate != NULL;

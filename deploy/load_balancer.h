@@ -25,6 +25,7 @@ struct load_balancer {
 	char *dns; /* NULL with arn */
 	bool active;
 	bool https;
+	struct strlist subnets; /* IDs, of one that is there */
 	struct target_group group;
 	json_t *members; /* loadBalancers of CreateService and UpdateService; after make */
 };
@@ -32,7 +33,7 @@ struct load_balancer {
 void load_balancer_release(struct load_balancer *lb);
 /* Letters, digits and hyphens, at most 32: others than an app's name may have are told apart by a hash. free() */
 char *load_balancer_name(const struct deploy_target *t);
-/* A missing one is no error. ERROR_DENIED for one of that name that is not the app's. */
+/* A missing one is no error. ERROR_UNSUPPORTED for one of that name that is not the app's. */
 int load_balancer_find(const struct deploy_target *t, struct load_balancer *out, struct error *err);
 /* A line each: "+ load balancer slipway-web ...", "= load balancer slipway-web". */
 void load_balancer_plan(const struct load_balancer *lb, const struct load_balancer_wanted *w,

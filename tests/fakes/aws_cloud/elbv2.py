@@ -50,6 +50,19 @@ class Elbv2:
         return {"LoadBalancers": self._named(self.balancers, p.get("LoadBalancerArns"), p.get("Names"), "LoadBalancerName",
                                              "LoadBalancerNotFound", "load balancers")}
 
+    def set_subnets(self, p):
+        balancer = self._named(self.balancers, [p["LoadBalancerArn"]], None, "", "LoadBalancerNotFound", "load balancers")[0]
+        zones = {self.cloud.ec2.subnets[s]["AvailabilityZone"] for s in p["Subnets"]}
+        if len(zones) < 2 or len(zones) < len(p["Subnets"]):
+            raise Error("InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same Availability Zone")
+        balancer["AvailabilityZones"] = [{"SubnetId": s, "ZoneName": self.cloud.ec2.subnets[s]["AvailabilityZone"]} for s in p["Subnets"]]
+        return {"AvailabilityZones": balancer["AvailabilityZones"]}
+
+    def modify_listener(self, p):
+        listener = self._named(self.listeners, [p["ListenerArn"]], None, "", "ListenerNotFound", "listeners")[0]
+        listener.update({k: v for k, v in p.items() if k != "ListenerArn"})
+        return {"Listeners": [listener]}
+
     def delete_load_balancer(self, p):
         self.balancers.pop(p["LoadBalancerArn"], None)
         self.tags.pop(p["LoadBalancerArn"], None)
