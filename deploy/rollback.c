@@ -190,17 +190,21 @@ int rollback_apply(const struct deploy_target *t, const json_t *service, const c
 	const struct aws_question q = {
 		.service = AWS_ECS, .operation = "UpdateService", .params = params};
 	AUTO(aws_reply) reply = {0};
-	const json_t *primary, *time;
+	const json_t *primary = service_primary(service), *time;
+	bool failed = strcmp(aws_text(primary, "rolloutState"), "FAILED") == 0;
 
 	service_rollout_release(out);
 	out->service = xstrdup(name);
 	out->definition = xstrdup(arn);
 	out->previous = xstrdup(now);
-	out->unchanged = strcmp(now, arn) == 0;
+	out->unchanged = strcmp(now, arn) == 0 && !failed;
 	if (*seen)
 		out->seen_before = xstrdup(seen);
 	if (out->unchanged)
 		return 0;
+	/* The deployment of it was given up: ECS starts no task of it any more. */
+	if (failed && strcmp(now, arn) == 0)
+		json_object_set_new(params, "forceNewDeployment", json_true());
 	if (aws_ask(t->aws, &q, &reply, err) < 0)
 		return error_wrap(err, "bring the service %s back to %s", name, arn_name(arn));
 	primary = service_primary(json_object_get(reply.json, "service"));

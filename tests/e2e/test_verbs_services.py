@@ -251,6 +251,22 @@ def test_rollback_of_a_deployment_that_never_ends(slipway, cloud, running):
 
 
 @needs_models
+def test_rollback_to_a_revision_whose_deployment_was_given_up(slipway, cloud, running):
+    """Nothing differs for ECS then, and still it has to begin anew."""
+    running.define()
+    running.service()
+    running.ecs.services["default", "web"].settings["deploymentConfiguration"]["deploymentCircuitBreaker"] = {
+        "enable": True, "rollback": False}
+    cloud.ecs.script({2: scenarios.Crash(1)})
+    bad = deploy(running)
+    cloud.clock.advance(600)
+    assert running.ecs.services["default", "web"].deployments[0].data["rolloutState"] == "FAILED"
+    cloud.ecs.script({2: scenarios.Fine()})
+    assert slipway("rollback", "web", "2").ok().out == bad + "\n"
+    assert cloud.of("UpdateService")[-1]["forceNewDeployment"] is True and count(cloud) == 1
+
+
+@needs_models
 def test_rollback_without_anything_before(slipway, running):
     running.define()
     running.service()
