@@ -119,7 +119,7 @@ static int delete (struct app *a, int argc, char **argv, struct error *err)
 		return verb_end(a, -1, err);
 	for (size_t i = 0; i < args.n; i++) {
 		if (cluster_check_name(args.items[i], err) < 0 ||
-		    cluster_delete(&v.target, args.items[i], err) < 0)
+		    cluster_delete(&v.target, args.items[i], NULL, err) < 0)
 			return verb_end(a, -1, err);
 		printf("%s\n", args.items[i]);
 	}

@@ -185,8 +185,11 @@ int cluster_make(const struct deploy_target *t, const char *name, bool insights,
 	return 0;
 }
 
-int cluster_delete(const struct deploy_target *t, const char *name, struct error *err)
+int cluster_delete(const struct deploy_target *t, const char *name, bool *busy, struct error *err)
 {
+	static const char *const busy_codes[] = {
+		"ClusterContainsServicesException", "ClusterContainsTasksException",
+		"ClusterContainsContainerInstancesException", "UpdateInProgressException"};
 	AUTO(aws_reply) reply = {0};
 	AUTO_JSON *params = json_pack("{s:s}", "cluster", name);
 	const struct aws_question q = {
@@ -195,8 +198,12 @@ int cluster_delete(const struct deploy_target *t, const char *name, struct error
 		.params = params,
 		.fine = {"ClusterNotFoundException"},
 	};
+	int r = aws_ask(t->aws, &q, &reply, err);
 
-	if (aws_ask(t->aws, &q, &reply, err) == 0)
+	if (busy)
+		*busy = r < 0 && reply.code &&
+			str_in(reply.code, busy_codes, ARRAY_SIZE(busy_codes));
+	if (r == 0)
 		return 0;
 	error_wrap(err, "delete the cluster %s", name);
 	if (aws_reply_is(&reply, "ClusterContainsServicesException") ||

@@ -27,8 +27,8 @@ int cluster_find(const struct deploy_target *t, const char *name, struct cluster
  */
 int cluster_make(const struct deploy_target *t, const char *name, bool insights,
 		 struct cluster *out, struct error *err);
-/* One that is missing is fine. ERROR_REMOTE says what is still in it. */
-int cluster_delete(const struct deploy_target *t, const char *name, struct error *err);
+/* One that is missing is fine. *busy (may be NULL) true, and ERROR_REMOTE, while something is in it or ECS is at work on it. */
+int cluster_delete(const struct deploy_target *t, const char *name, bool *busy, struct error *err);
 /* All of the region, by name: an array for the caller, free with clusters_free(). */
 int cluster_list(const struct deploy_target *t, struct cluster **out, size_t *n, struct error *err);
 void clusters_free(struct cluster *clusters, size_t n);

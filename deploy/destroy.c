@@ -13,6 +13,9 @@
 #include "deploy/role.h"
 #include "deploy/target_group.h"
 
+/* Some 75 s with the usual pauses. */
+#define LOOKS_AT_CLUSTER 6
+
 void destroy_release(struct destroy *d)
 {
 	if (!d)
@@ -67,16 +70,10 @@ static int remove_log_group(const struct deploy_target *t, const struct destroy_
 	return log_group_delete(t, item->id, err);
 }
 
-static int remove_cluster(const struct deploy_target *t, const struct destroy_item *item,
-			  struct error *err)
-{
-	return cluster_delete(t, item->id, err);
-}
-
 static const struct {
 	const char *name;
 	int (*remove)(const struct deploy_target *t, const struct destroy_item *item,
-		      struct error *err); /* NULL: of repositories, which may stay */
+		      struct error *err); /* NULL: of what may stay */
 } KINDS[DESTROY_KINDS] = {
 	[DESTROY_EXPRESS] = {"Express service", remove_express},
 	[DESTROY_SERVICE] = {"service", destroy_service},
@@ -88,7 +85,7 @@ static const struct {
 	[DESTROY_LOG_GROUP] = {"log group", remove_log_group},
 	[DESTROY_REPOSITORY] = {"repository", NULL},
 	[DESTROY_TASK_DEFINITION] = {"task definition", destroy_definition},
-	[DESTROY_CLUSTER] = {"cluster", remove_cluster},
+	[DESTROY_CLUSTER] = {"cluster", NULL},
 };
 
 const char *destroy_kind_name(enum destroy_kind kind)
@@ -146,13 +143,38 @@ static int remove_repository(const struct deploy_target *t, struct destroy *d,
 	return 0;
 }
 
+/* Tasks that were just stopped are in it for a while yet; what stays longer is somebody else's. */
+static int remove_cluster(const struct deploy_target *t, struct destroy *d,
+			  const struct destroy_item *item, bool *stays, struct error *err)
+{
+	for (int n = 0;; n++) {
+		AUTO(error) local = ERROR_INIT;
+
+		if (cluster_delete(t, item->id, stays, &local) == 0)
+			return 0;
+		if (!*stays)
+			return error_move(err, &local);
+		if (n == LOOKS_AT_CLUSTER)
+			break;
+		if (deploy_target_pause(t, n, err) < 0)
+			return -1;
+	}
+	destroy_keep(d, DESTROY_CLUSTER, item->name, "something else is in it");
+	return 0;
+}
+
 static int remove_item(const struct deploy_target *t, struct destroy *d, struct destroy_item *item,
 		       struct error *err)
 {
 	bool stays = false;
-	int r = KINDS[item->kind].remove ? KINDS[item->kind].remove(t, item, err)
-					 : remove_repository(t, d, item, &stays, err);
+	int r;
 
+	if (item->kind == DESTROY_REPOSITORY)
+		r = remove_repository(t, d, item, &stays, err);
+	else if (item->kind == DESTROY_CLUSTER)
+		r = remove_cluster(t, d, item, &stays, err);
+	else
+		r = KINDS[item->kind].remove(t, item, err);
 	if (r < 0)
 		return -1;
 	item->removed = true;

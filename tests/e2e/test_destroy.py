@@ -224,6 +224,20 @@ def test_a_cluster_with_somebody_elses_service_stays(slipway, account):
     assert {"cluster web", "service other"} <= account.left()
 
 
+def test_a_cluster_with_somebody_elses_task_stays(slipway, account):
+    account.running.define("other")
+    account.running.run("other", cluster="web", networkConfiguration={"awsvpcConfiguration": {"subnets": account.cloud.ec2.public[:1],
+                                                                                              "assignPublicIp": "ENABLED"}})
+    assert "= keep cluster web: something else is in it" in destroy(slipway, "--yes").ok().out
+    assert account.left() == {*THEIRS, "cluster web", "definition other:1"}
+
+
+def test_a_cluster_that_is_at_work_is_waited_for(slipway, account):
+    account.cloud.fault("DeleteCluster", faults.Refused("UpdateInProgressException", "The specified cluster is in a busy state."), times=3)
+    destroy(slipway, "--yes").ok()
+    assert account.left() == THEIRS
+
+
 def test_what_a_whole_deploy_made(deploying):
     deploying.service("--lb", "--scale", "1..3", "--desired-count", "2").ok()
     deploying("--task", "--cluster", "once", "--detach").ok()
