@@ -21,6 +21,7 @@ struct follow {
 	struct strlist dead;   /* ARNs of tasks that were looked at */
 	struct task_end first; /* of the first that died; cause NULL: none yet */
 	size_t n_alike;        /* that died as it did */
+	bool looked;           /* at the tasks, once at least */
 	char *counts;          /* as last told */
 	char *status;          /* of DescribeServiceDeployments; NULL: not known */
 	char *status_reason;
@@ -125,17 +126,28 @@ static int take_dead(struct follow *f, const json_t *task, struct error *err)
 	return 0;
 }
 
-/* Those of the deployment that stopped, the first to die first. */
-static int look_at_tasks(struct follow *f, struct error *err)
+/*
+ * Those of the deployment that stopped, the first to die first. A deployment that was there before has had its deaths: they say nothing
+ * of what happens from now on, while it is under way.
+ */
+static int look_at_tasks(struct follow *f, bool under_way, struct error *err)
 {
+	bool old = f->r->unchanged && under_way && !f->looked;
+
 	const struct task_filter stopped = {.service = f->r->service, .state = TASKS_STOPPED};
 	AUTO_JSON *tasks = NULL;
 
 	if (lookup_tasks(f->t, &stopped, &tasks, err) < 0)
 		return -1;
-	for (size_t i = json_array_size(tasks); i-- > 0;)
-		if (take_dead(f, json_array_get(tasks, i), err) < 0)
+	f->looked = true;
+	for (size_t i = json_array_size(tasks); i-- > 0;) {
+		const json_t *task = json_array_get(tasks, i);
+
+		if (old)
+			strlist_add(&f->dead, aws_text(task, "taskArn"));
+		else if (take_dead(f, task, err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -311,7 +323,7 @@ static int look(struct follow *f, enum deploy_outcome *outcome, char **summary, 
 		*outcome = judge_rollout(f, ours);
 	if (*outcome == DEPLOY_RUNNING)
 		return 1;
-	if (look_at_tasks(f, err) < 0)
+	if (look_at_tasks(f, *outcome == DEPLOY_UNCHANGED, err) < 0)
 		return -1;
 	if (*outcome == DEPLOY_ROLLED_BACK || *outcome == DEPLOY_FAILED) {
 		*summary = summarize_failure(f, outcome);

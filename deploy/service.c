@@ -316,6 +316,11 @@ int service_apply(const struct deploy_target *t, const struct service_change *c,
 			return -1;
 	}
 	fill(out, c, current, service);
+	if (current && c->desired_count != 0 && aws_int(service, "desiredCount") == 0)
+		report_log(
+			t->reporter, LOG_WARNING,
+			"the service %s is scaled to 0, so nothing runs: --desired-count N changes that",
+			c->name);
 	return 0;
 }
 

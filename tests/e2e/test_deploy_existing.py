@@ -4,7 +4,7 @@ import copy
 import pytest
 
 from helpers.deploying import needs_models
-from fakes.aws_cloud import scenarios
+from fakes.aws_cloud import faults, scenarios
 
 pytestmark = needs_models
 
@@ -112,3 +112,15 @@ def test_the_same_again_after_a_rollback_tries_again(deploying, cloud):
     cloud.script({2: scenarios.Fine()})
     deploying.service().ok()
     assert deploying.of_service().deployments[0].definition["revision"] == 2
+
+
+def test_a_service_that_slipway_scaled_to_0_after_its_failure(deploying, cloud):
+    """In a region whose circuit breaker waits for three deaths slipway ends it after two: and says so the next time."""
+    cloud.fault("CreateService", faults.Refused("InvalidParameterException", "Unknown parameter thresholdConfiguration"))
+    cloud.script({1: scenarios.MissingSecret()})
+    deploying.service().fails("scaled to 0", "--desired-count", code=1)
+    assert deploying.of_service().desired == 0
+    cloud.script({1: scenarios.Fine()})
+    assert "scaled to 0" in deploying.service().ok().err
+    deploying.service("--desired-count", "1").ok()
+    assert len(deploying.of_service().deployments[0].running()) == 1
