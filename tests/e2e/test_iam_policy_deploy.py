@@ -1,4 +1,5 @@
 """slipway iam-policy deploy: a deploy goes through with it and with nothing more, and it allows little that no deploy calls."""
+import fnmatch
 import json
 
 import pytest
@@ -39,30 +40,51 @@ def actions(statements):
     return {a for s in statements for a in s["Action"]}
 
 
-def permit(deploying, *options):
-    allowed = actions(policy(deploying.slipway, deploying.name, *options))
-    deploying.cloud.denied = Only(allowed)
-    return allowed
+@pytest.fixture
+def permit(deploying):
+    """permit(*options): from now on only what the policy allows; in the end also on what it allows it."""
+    statements = []
+
+    def only(*options):
+        statements.extend(policy(deploying.slipway, deploying.name, *options))
+        deploying.cloud.denied = Only(actions(statements))
+        return actions(statements)
+    yield only
+    arn = deploying.cloud.arn
+    for call in deploying.cloud.calls:
+        p, things = call.parameters, []
+        if "RoleName" in p:
+            things = [arn("iam", f"role/{p['RoleName']}", region="")]
+        elif "logGroupName" in p:
+            things = [arn("logs", f"log-group:{p['logGroupName']}")]
+        elif call.service == "ecr":
+            things = [arn("ecr", f"repository/{n}") for n in [p.get("repositoryName"), *p.get("repositoryNames", [])] if n]
+        elif call.service == "ecs" and "services" in p:
+            things = [arn("ecs", f"service/{p['cluster'].rpartition('/')[2]}/{n.rpartition('/')[2]}") for n in p["services"]]
+        action = f"{call.service}:{call.operation}"
+        allowed = [r for s in statements if action in s["Action"] for r in ([s["Resource"]] if isinstance(s["Resource"], str) else s["Resource"])]
+        for thing in things:
+            assert any(fnmatch.fnmatchcase(thing, r) for r in allowed), f"{action} of {thing}"
 
 
-def test_a_task(deploying):
-    permit(deploying)
+def test_a_task(deploying, permit):
+    permit()
     deploying("--task").ok()
     deploying.write(b"second")
     deploying("--task").ok()
 
 
-def test_a_service(deploying):
-    permit(deploying)
+def test_a_service(deploying, permit):
+    permit()
     deploying.service().ok()
     deploying.write(b"second")
     deploying.service().ok()
 
 
-def test_roles_secrets_and_policies(deploying, folder):
+def test_roles_secrets_and_policies(deploying, permit, folder):
     (folder / "queue.json").write_text('{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}')
     policies = ("--task-policy", READ, "--task-policy", str(folder / "queue.json"))
-    permit(deploying, "--secrets", *policies)
+    permit("--secrets", *policies)
     deploying("--dry-run", "--secret", f"KEY={SECRET}", *policies).ok()
     deploying("--task", "--detach", "--secret", f"KEY={SECRET}", *policies)
     role = deploying.cloud.iam.roles[f"slipway-{deploying.name}-execution"]
@@ -72,10 +94,10 @@ def test_roles_secrets_and_policies(deploying, folder):
     assert task["attached"] == [READ] and list(task["inline"]) == ["slipway-policy-queue.json"]
 
 
-def test_everything_and_its_end(deploying, cloud):
+def test_everything_and_its_end(deploying, permit, cloud):
     """The policy with all options is needed nearly whole: what no call asked for is known."""
     options = ("--lb", "--scale", "--destroy")
-    allowed = permit(deploying, *options)
+    allowed = permit(*options)
     deploying.service("--lb", "--scale", "1..3").ok()
     deploying.write(b"second")
     deploying.service("--lb", "--scale", "1..4").ok()
@@ -94,8 +116,8 @@ def test_everything_and_its_end(deploying, cloud):
     }, unused
 
 
-def test_operating(deploying):
-    permit(deploying, "--operate", "--scale")
+def test_operating(deploying, permit):
+    permit("--operate", "--scale")
     deploying.service().ok()
     name = deploying.name
     for words in (("ps",), ("logs", name), ("scale", name, "2"), ("scale", name, "1..2"), ("task", "describe", name)):
@@ -104,8 +126,8 @@ def test_operating(deploying):
     deploying.slipway("stop", tasks[0]).ok()
 
 
-def test_express(deploying):
-    permit(deploying, "--express", "--destroy")
+def test_express(deploying, permit):
+    permit("--express", "--destroy")
     deploying("--express").ok()
     deploying("--express").ok()
     deploying.slipway("destroy", deploying.name, "--images", "--yes").ok()
