@@ -223,21 +223,25 @@ static enum deploy_outcome judge_rollout(const struct follow *f, const json_t *o
 }
 
 /* "it went back to web:3", "it failed", "somebody deployed web:9 meanwhile". */
-static char *what_now(const struct follow *f, enum deploy_outcome *outcome)
+static int what_now(const struct follow *f, enum deploy_outcome *outcome, char **now,
+		    struct error *err)
 {
 	const json_t *primary = service_primary(f->service);
 	const char *runs = aws_text(primary, "taskDefinition");
+	bool ours = strcmp(aws_text(primary, "id"), f->r->deployment) == 0;
 
-	if (!f->r->previous || *outcome == DEPLOY_FAILED) {
+	if (!ours && (!f->r->previous || strcmp(runs, f->r->previous) != 0)) {
 		*outcome = DEPLOY_FAILED;
-		return xstrdup(f->r->previous ? "the rollback failed too"
-					      : "there is no version before to go back to");
+		*now = xstrfmt("%s was deployed meanwhile", arn_name(runs));
+		return 0;
 	}
-	if (strcmp(runs, f->r->previous) != 0 && strcmp(runs, f->r->definition) != 0) {
+	if (!f->r->previous) {
 		*outcome = DEPLOY_FAILED;
-		return xstrfmt("%s was deployed meanwhile", arn_name(runs));
+		return service_take_back(f->t, f->r, now, err);
 	}
-	return xstrfmt("rolled back to %s", arn_name(f->r->previous));
+	*now = *outcome == DEPLOY_FAILED ? xstrdup("the rollback failed too")
+					 : xstrfmt("rolled back to %s", arn_name(f->r->previous));
+	return 0;
 }
 
 static const char *why_failed(const struct follow *f)
@@ -267,16 +271,20 @@ static void add_evidence(const struct follow *f, struct strbuf *out)
 		strbuf_printf(out, "  hint       %s\n", hint);
 }
 
-static char *summarize_failure(const struct follow *f, enum deploy_outcome *outcome)
+static int summarize_failure(const struct follow *f, enum deploy_outcome *outcome, char **summary,
+			     struct error *err)
 {
 	AUTO(strbuf) out = STRBUF_INIT;
-	AUTO_FREE char *now = what_now(f, outcome);
+	AUTO_FREE char *now = NULL;
 
+	if (what_now(f, outcome, &now, err) < 0)
+		return -1;
 	strbuf_printf(&out, "the deployment of %s to %s failed: %s\n", arn_name(f->r->definition),
 		      f->r->service, why_failed(f));
 	strbuf_printf(&out, "  now        %s\n", now);
 	add_evidence(f, &out);
-	return strbuf_detach(&out, NULL);
+	*summary = strbuf_detach(&out, NULL);
+	return 1;
 }
 
 static char *summarize_timeout(const struct follow *f)
@@ -296,9 +304,11 @@ static int take_back(struct follow *f, enum deploy_outcome *outcome, char **summ
 {
 	AUTO_FREE char *back = NULL;
 
-	if (service_take_back(f->t, f->r, &back, err) < 0)
+	if (f->r->unchanged)
+		back = xstrdup("it ran like this before, and is left as it is");
+	else if (service_take_back(f->t, f->r, &back, err) < 0)
 		return -1;
-	*outcome = f->r->previous ? DEPLOY_ROLLED_BACK : DEPLOY_FAILED;
+	*outcome = f->r->previous && !f->r->unchanged ? DEPLOY_ROLLED_BACK : DEPLOY_FAILED;
 	*summary = xstrfmt("the deployment of %s to %s was ended after %zu tasks died alike: %s\n"
 			   "  now        %s\n",
 			   arn_name(f->r->definition), f->r->service, f->n_alike, f->first.cause,
@@ -325,10 +335,8 @@ static int look(struct follow *f, enum deploy_outcome *outcome, char **summary, 
 		return 1;
 	if (look_at_tasks(f, *outcome == DEPLOY_UNCHANGED, err) < 0)
 		return -1;
-	if (*outcome == DEPLOY_ROLLED_BACK || *outcome == DEPLOY_FAILED) {
-		*summary = summarize_failure(f, outcome);
-		return 1;
-	}
+	if (*outcome == DEPLOY_ROLLED_BACK || *outcome == DEPLOY_FAILED)
+		return summarize_failure(f, outcome, summary, err);
 	if (f->o->max_failures > 0 && f->n_alike >= (size_t)f->o->max_failures)
 		return take_back(f, outcome, summary, err);
 	if (time_monotonic_ns() < f->o->deadline)

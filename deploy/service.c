@@ -9,6 +9,8 @@
 
 #define ROLE_SECONDS  60
 #define DRAIN_SECONDS 300
+/* On a service that was scaled to 0 for a deployment that failed: the count it had, so that the next deploy brings it back. */
+#define TAG_COUNT "slipway:count"
 
 void service_rollout_release(struct service_rollout *r)
 {
@@ -105,6 +107,32 @@ static int wait_for_drain(const struct deploy_target *t, const char *name, struc
 	}
 }
 
+/* The count that slipway took from it for a deployment that failed; 0: it did not. */
+static int64_t lost_count(const json_t *service)
+{
+	const char *text = deploy_target_tag(json_object_get(service, "tags"), TAG_COUNT);
+
+	return aws_int(service, "desiredCount") == 0 ? strtoll(text, NULL, 10) : 0;
+}
+
+/* For the next deploy; that it may not be noted costs comfort alone. False: it is not. */
+static bool note_count(const struct deploy_target *t, const char *arn, int64_t count)
+{
+	AUTO_FREE char *text = xstrfmt("%lld", (long long)count);
+	AUTO_JSON *params = json_pack("{s:s, s:[{s:s, s:s}]}", "resourceArn", arn, "tags", "key",
+				      TAG_COUNT, "value", text);
+	AUTO(aws_reply) reply = {0};
+	AUTO(error) why = ERROR_INIT;
+
+	if (aws_ask(t->aws,
+		    &(struct aws_question){
+			    .service = AWS_ECS, .operation = "TagResource", .params = params},
+		    &reply, &why) == 0)
+		return true;
+	report_log(t->reporter, LOG_DEBUG, "%s", why.message);
+	return false;
+}
+
 /* What the service has of its own stays, but for the circuit breaker: a rollback is what following it relies on. */
 static json_t *deployment_configuration(const struct service_change *c, const json_t *current)
 {
@@ -165,12 +193,15 @@ static json_t *update_params(const struct deploy_target *t, const struct service
 			     const json_t *current)
 {
 	json_t *p = json_pack("{s:s}", "service", c->name);
+	int64_t lost = lost_count(current);
 
 	set_shared(p, t, c, current);
 	if (c->desired_count >= 0 && !c->scaled_by_itself)
 		json_object_set_new(p, "desiredCount", json_integer(c->desired_count));
+	else if (lost > 0)
+		json_object_set_new(p, "desiredCount", json_integer(lost));
 	/* After a failure the same definition is deployed anew: what was wrong may have been mended elsewhere. */
-	if (c->force || (current && has_failed(current)))
+	if (c->force || lost > 0 || (current && has_failed(current)))
 		json_object_set_new(p, "forceNewDeployment", json_true());
 	return p;
 }
@@ -264,6 +295,8 @@ static const char *last_good(const json_t *service)
 	json_t *one;
 	size_t i;
 
+	if (lost_count(service) > 0)
+		return "";
 	json_array_foreach(json_object_get(service, "deployments"), i, one)
 	{
 		if (strcmp(aws_text(one, "rolloutState"), "COMPLETED") == 0)
@@ -289,6 +322,7 @@ static void fill(struct service_rollout *out, const struct service_change *c, co
 	out->definition = xstrdup(c->definition);
 	out->created = !current;
 	out->started = json_is_number(time) ? json_number_value(time) : (double)time_now();
+	out->count = aws_int(service, "desiredCount");
 	if (current && *last_good(current))
 		out->previous = xstrdup(last_good(current));
 	if (*old)
@@ -314,6 +348,8 @@ int service_apply(const struct deploy_target *t, const struct service_change *c,
 		params = update_params(t, c, current);
 		if (send(t, "UpdateService", params, &service, &exists, err) < 0)
 			return -1;
+		if (lost_count(current) > 0)
+			note_count(t, aws_text(current, "serviceArn"), 0);
 	}
 	fill(out, c, current, service);
 	if (current && c->desired_count != 0 && aws_int(service, "desiredCount") == 0)
@@ -360,9 +396,14 @@ int service_take_back(const struct deploy_target *t, const struct service_rollou
 		json_object_set_new(params, "desiredCount", json_integer(0));
 		if (set_service(t, params, err) < 0)
 			return error_wrap(err, "scale the service %s to 0", r->service);
-		*back = xstrfmt(
-			"the new service %s has nothing to go back to: scaled to 0 (--desired-count 1 starts it again)",
-			r->service);
+		if (r->count > 0 && note_count(t, r->arn, r->count))
+			*back = xstrfmt("the service %s has nothing to go back to: scaled to 0; "
+					"the next deploy brings it back to %lld",
+					r->service, (long long)r->count);
+		else
+			*back = xstrfmt("the service %s has nothing to go back to: scaled to 0 "
+					"(--desired-count scales it up again)",
+					r->service);
 		return 0;
 	}
 	if (!r->service_deployment || !stop_deployment(t, r)) {

@@ -24,8 +24,9 @@ struct service_rollout {
 	char *deployment; /* "ecs-svc/0123": ECS's id of the PRIMARY deployment that the change made */
 	char *service_deployment; /* ARN for DescribeServiceDeployments; NULL: not known (yet) */
 	char *definition;         /* ARN that is deployed */
-	char *previous;           /* ARN of the task definition before; NULL: the service is new */
+	char *previous;           /* ARN of the task definition that ran before; NULL: none did */
 	char *seen_before; /* the service deployment that was current before the change; NULL: none */
+	int64_t count;     /* tasks that are wanted */
 	bool created, unchanged;
 	double started; /* seconds since 1970, by ECS's clock: events before it are old */
 };
@@ -36,14 +37,16 @@ void service_rollout_release(struct service_rollout *r);
 int service_find(const struct deploy_target *t, const char *name, json_t **service,
 		 struct error *err);
 /*
- * CreateService, or UpdateService where current (from service_find(), may be NULL) is one: with the circuit breaker and rollback on.
+ * CreateService, or UpdateService where current (from service_find(), may be NULL) is one: with the circuit breaker and rollback on,
+ * while its percentages, alarms and strategy stay.
  * One that drains is waited for. Roles that were just made are tried again for 60 s.
  */
 int service_apply(const struct deploy_target *t, const struct service_change *change,
 		  const json_t *current, struct service_rollout *out, struct error *err);
 /*
- * Takes the deployment back: StopServiceDeployment where ECS knows it, else UpdateService to the task definition before. A new service
- * has nothing to go back to: it is scaled to 0 so that it does not start and die on. *back: what happens now, a sentence; free().
+ * Takes the deployment back: StopServiceDeployment where ECS knows it, else UpdateService to the task definition before. A service
+ * of which nothing ran yet has nothing to go back to: it is scaled to 0 so that it does not start and die on, and the count is noted in a
+ * tag, by which the next service_apply() brings it back. *back: what happens now, a sentence; free().
  */
 int service_take_back(const struct deploy_target *t, const struct service_rollout *r, char **back,
 		      struct error *err);

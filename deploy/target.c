@@ -91,7 +91,7 @@ json_t *deploy_target_tags(const struct deploy_target *t, const char *key_name,
 			 key_name, TAG_MADE_BY, value_name, MADE_BY);
 }
 
-static const char *tag_value(const json_t *tags, const char *name)
+const char *deploy_target_tag(const json_t *tags, const char *name)
 {
 	json_t *tag;
 	size_t i;
@@ -108,8 +108,8 @@ static const char *tag_value(const json_t *tags, const char *name)
 
 bool deploy_target_owns(const struct deploy_target *t, const json_t *tags)
 {
-	return strcmp(tag_value(tags, TAG_MADE_BY), MADE_BY) == 0 &&
-	       strcmp(tag_value(tags, TAG_APP), t->app) == 0;
+	return strcmp(deploy_target_tag(tags, TAG_MADE_BY), MADE_BY) == 0 &&
+	       strcmp(deploy_target_tag(tags, TAG_APP), t->app) == 0;
 }
 
 int deploy_target_pause(const struct deploy_target *t, int n, struct error *err)

@@ -38,6 +38,8 @@ char *deploy_target_arn(const struct deploy_target *t, const char *service, cons
  */
 json_t *deploy_target_tags(const struct deploy_target *t, const char *key_name,
 			   const char *value_name);
+/* The value of a tag (either spelling of "key"); "": it is not there. */
+const char *deploy_target_tag(const json_t *tags, const char *name);
 /* Are these the tags (either spelling) of something that slipway made for the app? */
 bool deploy_target_owns(const struct deploy_target *t, const json_t *tags);
 /* The pause before the nth look at the same thing (from 0): 3 s, growing to 15 s. ERROR_CANCELLED. */
