@@ -10,6 +10,7 @@
 #include "cli/deploy_job.h"
 #include "cli/verb.h"
 #include "deploy/task_end.h"
+#include "deploy/task_run.h"
 
 static const char *outcome_name(enum deploy_outcome outcome)
 {
@@ -60,9 +61,16 @@ static const char *service_arn(const struct deploy_job *j)
 	return j->express.arn ? j->express.arn : j->rollout.arn;
 }
 
-static void print_json(const struct deploy_job *j, int code)
+static void write_json(const json_t *out)
 {
 	AUTO(strbuf) text = STRBUF_INIT;
+
+	json_write_pretty(out, &text);
+	fputs(text.buf, stdout);
+}
+
+static void print_json(const struct deploy_job *j, int code)
+{
 	AUTO_JSON *out = json_pack(
 		"{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:i}", "app", j->name, "image",
 		j->image_name, "digest", json_text(j->image.descriptor.digest.text), "cluster",
@@ -72,8 +80,32 @@ static void print_json(const struct deploy_job *j, int code)
 		json_from_strlist(&j->addresses), "outcome", outcome_name(j->outcome), "exitCode",
 		code);
 
-	json_write_pretty(out, &text);
-	fputs(text.buf, stdout);
+	write_json(out);
+}
+
+/* Of a deploy that ended before it had a result. */
+static void print_json_error(const struct deploy_job *j, const struct error *why)
+{
+	AUTO_JSON *out = json_pack("{s:o, s:o, s:o, s:s, s:o}", "app", text_or_nothing(j->name),
+				   "image", text_or_nothing(j->image_name), "serviceArn",
+				   text_or_nothing(service_arn(j)), "outcome", "failed", "error",
+				   text_or_nothing(why->message));
+
+	write_json(out);
+}
+
+static void print_json_plan(const struct deploy_job *j)
+{
+	AUTO(strlist) lines = STRLIST_INIT;
+	json_t *texts = json_array();
+
+	deploy_job_plan(j, &lines);
+	for (size_t i = 0; i < lines.n; i++)
+		json_array_append_new(texts, json_text(lines.items[i]));
+	AUTO_JSON *out = json_pack("{s:o, s:o, s:s, s:o}", "app", text_or_nothing(j->name), "image",
+				   text_or_nothing(j->image_name), "outcome", "planned", "plan",
+				   texts);
+	write_json(out);
 }
 
 static void print_result(const struct deploy_job *j, int code)
@@ -143,6 +175,19 @@ static bool asks_to_take_back(struct deploy_job *j)
 	return answer[0] == 'r' || answer[0] == 'R';
 }
 
+/* What runs on at AWS although this deploy is over. */
+static void tell_what_goes_on(const struct deploy_job *j, struct error *why)
+{
+	if (j->rollout.deployment)
+		error_hint(why,
+			   "the deployment of the service %s goes on; 'slipway ps %s' shows it, "
+			   "'slipway rollback %s' takes it back",
+			   j->service_name, j->name, j->service_name);
+	else if (j->task && !task_is_stopped(j->task))
+		error_hint(why, "the task runs on: 'slipway stop %s' ends it",
+			   arn_name(aws_text(j->task, "taskArn")));
+}
+
 static int interrupted(struct deploy_job *j, struct error *why, struct error *err)
 {
 	AUTO_FREE char *back = NULL;
@@ -156,14 +201,7 @@ static int interrupted(struct deploy_job *j, struct error *why, struct error *er
 		return EXIT_ROLLED_BACK;
 	}
 	cancel_note(j->app->cancel, signal);
-	if (j->rollout.deployment)
-		error_hint(why,
-			   "the deployment of the service %s goes on; 'slipway ps %s' shows it, "
-			   "'slipway rollback %s' takes it back",
-			   j->service_name, j->name, j->service_name);
-	else if (j->task)
-		error_hint(why, "the task runs on: 'slipway stop %s' ends it",
-			   arn_name(aws_text(j->task, "taskArn")));
+	tell_what_goes_on(j, why);
 	return error_move(err, why);
 }
 
@@ -177,8 +215,10 @@ static int wait_for_it(struct deploy_job *j, struct error *err)
 	}
 	if (deploy_job_wait(j, &local) == 0)
 		return 0;
-	if (local.kind != ERROR_CANCELLED)
+	if (local.kind != ERROR_CANCELLED) {
+		tell_what_goes_on(j, &local);
 		return error_move(err, &local);
+	}
 	return interrupted(j, &local, err);
 }
 
@@ -188,9 +228,12 @@ static int deploy(struct deploy_job *j, const char *argument, struct error *err)
 
 	if (deploy_job_prepare(j, argument, err) < 0)
 		return -1;
-	print_plan(j, j->flags->dry_run ? stdout : stderr);
-	if (j->flags->dry_run)
+	print_plan(j, j->flags->dry_run && !j->flags->json ? stdout : stderr);
+	if (j->flags->dry_run) {
+		if (j->flags->json)
+			print_json_plan(j);
 		return 0;
+	}
 	if (deploy_job_apply(j, err) < 0 || deploy_job_start(j, err) < 0)
 		return -1;
 	code = wait_for_it(j, err);
@@ -224,5 +267,7 @@ int cmd_deploy(struct app *a, int argc, char **argv, struct error *err)
 	/* What a build did wrong is told by the build, at its line. */
 	if (result < 0 && err->kind != ERROR_CANCELLED && job.image_name)
 		write_ci(&job, 1, err->message, NULL);
+	if (result < 0 && flags.json)
+		print_json_error(&job, err);
 	return verb_end(a, result, err);
 }

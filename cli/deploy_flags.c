@@ -6,7 +6,10 @@
 #include "base/time.h"
 #include "cli/cmd.h"
 #include "cli/deploy_config.h"
+#include "deploy/cluster.h"
+#include "deploy/ecr_repository.h"
 #include "deploy/log_group.h"
+#include "oci/reference.h"
 
 #define DEFAULT_TIMEOUT   "15m"
 #define DEFAULT_RETENTION 30
@@ -222,6 +225,25 @@ static int check_secrets(const struct deploy_flags *f, struct error *err)
 	return 0;
 }
 
+/* Before anything is built: AWS and the registry would refuse them when half is made. */
+static int check_names(const struct deploy_flags *f, struct error *err)
+{
+	const char *why = f->tag ? image_ref_check_tag(f->tag) : NULL;
+
+	if (f->service && deploy_target_check_app(f->service, err) < 0)
+		return error_wrap(err, "--service");
+	if (!str_starts(f->cluster, "arn:") && strchr(f->cluster, '/'))
+		return error_set(err, ERROR_USAGE, "invalid --cluster \"%s\": a name or an ARN",
+				 f->cluster);
+	if (cluster_check_name(f->cluster, err) < 0)
+		return -1;
+	if (f->repository && ecr_repository_check_name(f->repository, err) < 0)
+		return error_wrap(err, "--repository");
+	if (why)
+		return error_set(err, ERROR_USAGE, "invalid --tag \"%s\": %s", f->tag, why);
+	return 0;
+}
+
 static int read_numbers(struct deploy_flags *f, struct error *err)
 {
 	if (time_parse_duration(f->timeout ? f->timeout : DEFAULT_TIMEOUT, &f->timeout_ns, err) <
@@ -286,7 +308,7 @@ int deploy_flags_parse(struct deploy_flags *f, struct app *a, int argc, char **a
 		return -1;
 	f->on_instances = f->task_flags.options.launch == TASK_EC2;
 	if ((f->public_ip_text && public_ip_parse(f->public_ip_text, &f->public_ip, err) < 0) ||
-	    check_together(f, err) < 0 || read_numbers(f, err) < 0 ||
+	    check_together(f, err) < 0 || check_names(f, err) < 0 || read_numbers(f, err) < 0 ||
 	    split_ids(&f->subnets, "subnets", "subnet-", err) < 0)
 		return -1;
 	return split_ids(&f->security_groups, "security-groups", "sg-", err);

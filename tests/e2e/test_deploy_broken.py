@@ -1,4 +1,6 @@
 """Deploys that stumbled: the next one heals, what is not ours stays as it is, and whoever reads the output is told so."""
+import json
+
 import pytest
 
 from helpers.deploying import needs_models
@@ -62,3 +64,28 @@ def test_a_service_keeps_how_its_tasks_are_replaced(deploying, cloud):
     assert (sent["maximumPercent"], sent["minimumHealthyPercent"]) == (150, 50)
     assert sent["alarms"]["alarmNames"] == ["high"] and sent["deploymentCircuitBreaker"]["rollback"]
     assert "bakeTimeInMinutes" not in sent and "strategy" not in sent, "of another kind of deployment"
+
+
+def test_json_is_alone_on_stdout(deploying, cloud):
+    """A plan, a result, a failure: whoever reads it gets one object."""
+    planned = json.loads(deploying.service("--json", "--dry-run").ok().out)
+    assert planned["outcome"] == "planned" and f"+ create service {deploying.name}" in planned["plan"]
+    cloud.deny("ecs:CreateService")
+    failed = json.loads(deploying.service("--json").fails(code=5).out)
+    assert failed["outcome"] == "failed" and "ecs:CreateService" in failed["error"]
+    cloud.denied.clear()
+    assert deploying.json("--service", deploying.name)["outcome"] == "running"
+
+
+@pytest.mark.parametrize("action, options", [("ecs:DescribeServices", ["--service", "web"]), ("ecs:DescribeTasks", ["--task"])])
+def test_who_may_not_look_is_told_what_goes_on(deploying, cloud, action, options):
+    """A wait that ends for the lack of a permission leaves something behind."""
+    cloud.on("RunTask" if "--task" in options else "CreateService", lambda: cloud.deny(action))
+    deploying(*options).fails(action, "goes on" if "--service" in options else "runs on", code=5)
+
+
+@pytest.mark.parametrize("flag", ["--service", "--tag", "--repository", "--cluster"])
+@pytest.mark.parametrize("value", ["", "a b", "../x", "caf\u00e9", "x" * 300])
+def test_wrong_names_are_told_before_anything(deploying, cloud, flag, value):
+    done = deploying(flag, value).fails("invalid", code=2)
+    assert not cloud.changes() and "#1" not in done.err, "nothing is built"
