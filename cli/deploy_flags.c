@@ -191,8 +191,6 @@ static int check_together(const struct deploy_flags *f, struct error *err)
 		{f->express && f->on_instances, "--express runs on Fargate alone"},
 		{f->express && f->task_flags.file,
 		 "--express makes its own task definition: --task-definition does not go with it"},
-		{f->task_flags.container && !f->task_flags.file,
-		 "--container needs --task-definition"},
 		{f->certificate && !f->lb, "--certificate needs --lb"},
 		{f->cpu_target && !f->scale && !f->express, "--cpu-target needs --scale"},
 		{f->cpu_target < 0 || f->cpu_target > 100,

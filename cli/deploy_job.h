@@ -26,6 +26,8 @@ struct deploy_job {
 	char *image_name; /* HOST/PATH@DIGEST */
 
 	struct task_definition definition; /* as it is going to be registered */
+	bool adopted;                      /* it began as that of a service that others made */
+	char *repository;                  /* PATH at ECR to push to */
 	struct strlist notes;              /* what of the image has no counterpart there */
 	struct strlist ports, secrets;     /* of the definition */
 	char *log_group;                   /* that the definition writes to; NULL: none */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/ecr.h"
 #include "base/alloc.h"
 #include "cli/deploy_job.h"
 #include "cli/image_changes.h"
@@ -10,7 +11,8 @@
 #include "deploy/task_end.h"
 #include "deploy/task_register.h"
 
-#define NO_DIGEST "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+#define SERVICE_NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+#define NO_DIGEST          "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
 void deploy_job_init(struct deploy_job *j, struct app *a, const struct deploy_flags *f)
 {
@@ -30,8 +32,8 @@ void deploy_job_release(struct deploy_job *j)
 	struct strlist *const lists[] = {&j->image_changes, &j->notes,           &j->ports,
 					 &j->secrets,       &j->service_subnets, &j->service_groups,
 					 &j->addresses};
-	char *const texts[] = {j->name,        j->image_name,   j->log_group, j->definition_arn,
-			       j->running_arn, j->service_name, j->summary};
+	char *const texts[] = {j->repository,     j->name,        j->image_name,   j->log_group,
+			       j->definition_arn, j->running_arn, j->service_name, j->summary};
 
 	deploy_target_release(&j->target);
 	deploy_image_release(&j->image);
@@ -78,7 +80,7 @@ static int make_definition(struct deploy_job *j, const struct image_config *conf
 	options.task_role = options.execution_role = NULL;
 	strlist_release(&j->notes);
 	j->notes = (struct strlist)STRLIST_INIT;
-	if (!f->task_flags.file) {
+	if (!f->task_flags.file && !j->adopted) {
 		task_definition_release(&j->definition);
 		j->definition = (struct task_definition){0};
 		return task_definition_make(&j->definition, &options, config, image, &j->notes,
@@ -100,8 +102,54 @@ static int tell_findings(struct deploy_job *j, const struct lint_findings *found
 static char *likely_repository(const struct deploy_job *j)
 {
 	return xstrfmt("%s.dkr.ecr.%s.%s/%s", j->target.account, j->target.region,
-		       aws_region_suffix(j->target.region),
-		       j->flags->repository ? j->flags->repository : j->name);
+		       aws_region_suffix(j->target.region), j->repository);
+}
+
+/* PATH of an image in this account and region's ECR; NULL: it is elsewhere. */
+static char *path_at_ecr(const struct deploy_job *j, const char *image)
+{
+	AUTO(image_ref) ref = {0};
+	struct ecr_host host;
+
+	if (image_ref_parse(&ref, image, NULL) < 0 || !ecr_host_parse(&host, ref.host) ||
+	    strcmp(host.account, j->target.account) != 0 ||
+	    strcmp(host.region, j->target.region) != 0)
+		return NULL;
+	return xstrdup(ref.path);
+}
+
+/*
+ * A service that others made (by hand, by Terraform) keeps its task definition and its repository: the image changes, and what flags
+ * say.
+ */
+static int adopt(struct deploy_job *j, struct error *err)
+{
+	const struct deploy_flags *f = j->flags;
+	AUTO_FREE char *arn = NULL;
+	json_t *container;
+
+	if (j->service && !f->task_flags.file && !f->express &&
+	    !deploy_target_owns(&j->target, json_object_get(j->service, "tags"))) {
+		if (task_definition_describe(&j->target, aws_text(j->service, "taskDefinition"),
+					     &j->definition, &arn, err) < 0)
+			return -1;
+		j->adopted = j->definition.json != NULL;
+	}
+	if (f->repository)
+		j->repository = xstrdup(f->repository);
+	if (!j->adopted)
+		return 0;
+	report_log(
+		j->app->reporter, LOG_INFO,
+		"the service %s was not made by slipway: its task definition %s stays, but for the "
+		"image and what flags say",
+		j->service_name, arn_name(arn));
+	if (task_definition_choose(&j->definition, f->task_flags.container, j->name, &container,
+				   err) < 0)
+		return -1;
+	if (!j->repository)
+		j->repository = path_at_ecr(j, aws_text(container, "image"));
+	return 0;
 }
 
 /* What can be judged before the build. */
@@ -163,7 +211,8 @@ static int find_service(struct deploy_job *j, struct error *err)
 	bool wanted = f->service || f->scale || f->lb || f->express || f->desired_count >= 0 ||
 		      f->force;
 
-	if (f->task)
+	/* A name that no service can have is told by lint. */
+	if (f->task || name[strspn(name, SERVICE_NAME_CHARS)])
 		return 0;
 	if (service_find(&j->target, name, &j->service, err) < 0)
 		return -1;
@@ -218,9 +267,7 @@ static void want_resources(struct deploy_job *j)
 	if (groups.n)
 		j->log_group = xstrdup(groups.items[0]);
 	j->wanted = (struct resources_wanted){
-		.repository = j->image.remote ? NULL
-			      : f->repository ? f->repository
-					      : j->name,
+		.repository = j->image.remote ? NULL : j->repository,
 		.log_group = j->log_group,
 		.retention_days = f->log_retention,
 		.insights = f->insights,
@@ -364,13 +411,17 @@ int deploy_job_prepare(struct deploy_job *j, const char *argument, struct error 
 	if (j->flags->task_flags.file &&
 	    task_read_file(&j->definition, j->flags->task_flags.file, err) < 0)
 		return -1;
-	if (find_name(j, argument, err) < 0 || lint_offline(j, err) < 0 ||
+	if (find_name(j, argument, err) < 0 || find_service(j, err) < 0 || adopt(j, err) < 0)
+		return -1;
+	if (!j->repository)
+		j->repository = xstrdup(j->name);
+	if (lint_offline(j, err) < 0 ||
 	    deploy_image_get(&j->image, j->app, j->flags, argument, err) < 0)
 		return -1;
 	repository = likely_repository(j);
 	image = deploy_image_reference(&j->image, repository);
 	if (make_definition(j, &j->image.image->config, image, err) < 0 ||
-	    lint_with_image(j, err) < 0 || find_service(j, err) < 0 || find_resources(j, err) < 0 ||
+	    lint_with_image(j, err) < 0 || find_resources(j, err) < 0 ||
 	    finish_definition(j, err) < 0)
 		return -1;
 	for (size_t i = 0; i < j->notes.n; i++)

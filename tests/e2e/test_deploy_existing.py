@@ -1,5 +1,6 @@
 """slipway deploy onto a service that somebody else set up: the image changes, and what was not asked for stays."""
 import copy
+import json
 
 import pytest
 
@@ -72,11 +73,45 @@ def test_destroy_leaves_it_alone(deploying, cloud, theirs):
     assert {k for k in before if k not in deploying.everything()} <= ours
 
 
-def test_a_service_whose_balancer_wants_another_port(deploying, cloud, theirs):
+def test_a_service_whose_balancer_wants_another_port(deploying, cloud, theirs, folder):
     """AWS's refusal is shown as it is; nothing is left half done at the service."""
-    deploying.write(dockerfile="FROM scratch\nCOPY --chmod=755 app /app\nEXPOSE 8080\nENTRYPOINT [\"/app\"]\n")
-    deploying("--service", deploying.name).fails("3000")
+    definition = folder / "task.json"
+    definition.write_text(json.dumps({
+        "family": deploying.name, "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+        "containerDefinitions": [{"name": deploying.name, "image": "x", "portMappings": [{"containerPort": 8080}]}]}))
+    deploying("--service", deploying.name, "--task-definition", definition).fails("3000")
     assert theirs.deployments[0].definition["revision"] == 1
+
+
+def test_only_the_image_changes(deploying, cloud, theirs):
+    """Sidecars, unknown settings and another port than the image exposes stay, and so does the repository that it came from."""
+    cloud.ecr.create_repository({"repositoryName": "their/repository"})
+    definition = {
+        "family": "theirs", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "1024", "memory": "4096",
+        "executionRoleArn": deploying.definitions()[0]["executionRoleArn"],
+        "ephemeralStorage": {"sizeInGiB": 50}, "volumes": [{"name": "data", "host": {}}],
+        "containerDefinitions": [
+            {"name": "proxy", "image": "public.ecr.aws/docker/library/nginx:1", "essential": False, "cpu": 128,
+             "environment": [{"name": "MODE", "value": "theirs"}]},
+            {"name": "app", "image": deploying.repository.replace(deploying.name, "their/repository") + ":v1",
+             "portMappings": [{"containerPort": 3000}], "mountPoints": [{"sourceVolume": "data", "containerPath": "/data"}],
+             "environment": [{"name": "PORT", "value": "3000"}], "ulimits": [{"name": "nofile", "softLimit": 4096, "hardLimit": 8192}]}]}
+    cloud.ecs.register_task_definition(definition)
+    service = deploying.of_service()
+    before = cloud.ecs.definitions["theirs"][0][0]
+    service.deployments[0].definition = before
+    service.data["taskDefinition"] = before["taskDefinitionArn"]
+    deploying.write(dockerfile="FROM scratch\nCOPY --chmod=755 app /app\nEXPOSE 8080\nENTRYPOINT [\"/app\"]\n")
+    since = len(cloud.calls)
+    deploying("--service", deploying.name, "--container", "app", "--dry-run").ok()
+    assert cloud.changes(since) == []
+    deploying("--service", deploying.name, "--container", "app", "--detach")
+    sent = cloud.of("RegisterTaskDefinition", since)[0]
+    image = sent["containerDefinitions"][1].pop("image")
+    assert image.startswith(deploying.repository.replace(deploying.name, "their/repository") + "@sha256:")
+    stored = copy.deepcopy(before)
+    del stored["containerDefinitions"][1]["image"]
+    assert {k: stored[k] for k in definition} == {k: sent[k] for k in definition}
 
 
 def test_a_deployment_that_is_still_under_way_is_followed(deploying, cloud):

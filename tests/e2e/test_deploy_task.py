@@ -220,7 +220,8 @@ def test_the_tag_is_the_digests_by_default(deploying):
 def test_wrong_flags_are_told_before_anything(deploying, cloud, options, word):
     done = deploying(*options).fails(word, code=2)
     assert "hunter2" not in done.err, "what was given for a secret's ARN may be the secret"
-    assert set(cloud.operations()) <= {"GetCallerIdentity"}
+    # Flags are laid over the task definition of a service that others made: whether there is one has to be known.
+    assert set(cloud.operations()) <= {"GetCallerIdentity", "DescribeServices"}
 
 
 def test_an_image_that_cannot_start_there_is_told_before_the_push(deploying, cloud, ecr_blobs):
