@@ -156,7 +156,7 @@ int balancer_network_find(const struct deploy_target *t, const json_t *network,
 	    ask_of_vpc(t, "DescribeSubnets", "subnetSet", out->vpc, &all, err) < 0 ||
 	    ask_of_vpc(t, "DescribeRouteTables", "routeTableSet", out->vpc, &tables, err) < 0)
 		return error_wrap(err, "choose subnets for the load balancer");
-	if (json_array_size(groups))
+	if (json_is_string(json_array_get(groups, 0)))
 		out->task_group = xstrdup(json_string_value(json_array_get(groups, 0)));
 	c.all = all;
 	c.tables = tables;

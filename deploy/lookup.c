@@ -43,7 +43,8 @@ static char *join_names(const json_t *arns)
 	size_t n = json_array_size(arns);
 
 	for (size_t i = 0; i < n && i < NAMED_AT_MOST; i++)
-		strlist_add(&names, arn_name(json_string_value(json_array_get(arns, i))));
+		if (json_is_string(json_array_get(arns, i)))
+			strlist_add(&names, arn_name(json_string_value(json_array_get(arns, i))));
 	if (n > NAMED_AT_MOST)
 		strlist_addf(&names, "... (%zu)", n);
 	return strlist_join(&names, ", ");

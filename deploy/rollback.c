@@ -82,8 +82,8 @@ static int find_completed(const struct deploy_target *t, const json_t *service, 
 		return -1;
 	revisions = json_object_get(described.json, "serviceRevisions");
 	for (size_t i = 0; !*arn && i < json_array_size(wanted); i++) {
-		const char *found = definition_of(revisions,
-						  json_string_value(json_array_get(wanted, i)));
+		const char *revision = json_string_value(json_array_get(wanted, i));
+		const char *found = revision ? definition_of(revisions, revision) : "";
 
 		if (*found && strcmp(found, now) != 0)
 			*arn = xstrdup(found);

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from helpers.deploying import needs_models
-from fakes.aws_cloud import scenarios
+from fakes.aws_cloud import faults, scenarios
 
 pytestmark = needs_models
 TWICE = [scenarios.Crash(1), scenarios.Crash(1), scenarios.Fine()]
@@ -82,6 +82,16 @@ def test_who_may_not_look_is_told_what_goes_on(deploying, cloud, action, options
     """A wait that ends for the lack of a permission leaves something behind."""
     cloud.on("RunTask" if "--task" in options else "CreateService", lambda: cloud.deny(action))
     deploying(*options).fails(action, "goes on" if "--service" in options else "runs on", code=5)
+
+
+def test_lists_of_something_else_are_no_crash(deploying, cloud):
+    """The names that a message gives come from AWS as well."""
+    page = json.dumps({"clusterArns": [7, None, ["x"], cloud.arn("ecs", "cluster/shop")]}).encode()
+    answer = faults.Page(200, page)
+    cloud.fault("ListClusters", answer)
+    cloud.ecs.clusters.clear()
+    done = deploying.slipway("ps", "--cluster", "none").fails("none", "there are: shop", code=1)
+    assert "runtime error" not in done.err
 
 
 @pytest.mark.parametrize("flag", ["--service", "--tag", "--repository", "--cluster"])
