@@ -264,6 +264,10 @@ int cmd_deploy(struct app *a, int argc, char **argv, struct error *err)
 
 	deploy_job_init(&job, a, &flags);
 	result = deploy(&job, args.items[0], err);
+	if (result < 0 && err->kind == ERROR_DENIED && strstr(err->message, "not authorized") &&
+	    !strstr(err->message, "iam-policy"))
+		error_hint(err, "'slipway iam-policy deploy --name %s' prints what a deploy needs",
+			   job.name ? job.name : "NAME");
 	/* What a build did wrong is told by the build, at its line. */
 	if (result < 0 && err->kind != ERROR_CANCELLED && job.image_name)
 		write_ci(&job, 1, err->message, NULL);

@@ -72,7 +72,7 @@ def test_json_is_alone_on_stdout(deploying, cloud):
     assert planned["outcome"] == "planned" and f"+ create service {deploying.name}" in planned["plan"]
     cloud.deny("ecs:CreateService")
     failed = json.loads(deploying.service("--json").fails(code=5).out)
-    assert failed["outcome"] == "failed" and "ecs:CreateService" in failed["error"]
+    assert failed["outcome"] == "failed" and "ecs:CreateService" in failed["error"] and "iam-policy deploy" in failed["error"]
     cloud.denied.clear()
     assert deploying.json("--service", deploying.name)["outcome"] == "running"
 
