@@ -222,6 +222,16 @@ static int wait_for_it(struct deploy_job *j, struct error *err)
 	return interrupted(j, &local, err);
 }
 
+/* AWS's words and a container's: nothing in them orders a terminal about. */
+static void print_summary(const char *summary)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+	size_t len = strlen(summary);
+
+	strbuf_add_printable(&text, summary, len && summary[len - 1] == '\n' ? len - 1 : len, true);
+	fprintf(stderr, "slipway: %s\n", text.buf ? text.buf : "");
+}
+
 static int deploy(struct deploy_job *j, const char *argument, struct error *err)
 {
 	int code;
@@ -242,8 +252,7 @@ static int deploy(struct deploy_job *j, const char *argument, struct error *err)
 	terminal_finish(j->app->terminal);
 	code = exit_code(j);
 	if (j->summary && code != 0)
-		fprintf(stderr, "slipway: %s%s", j->summary,
-			j->summary[strlen(j->summary) - 1] == '\n' ? "" : "\n");
+		print_summary(j->summary);
 	print_result(j, code);
 	if (write_ci(j, code, NULL, err) < 0)
 		return -1;

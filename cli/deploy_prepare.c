@@ -208,6 +208,7 @@ static int find_service(struct deploy_job *j, struct error *err)
 {
 	const struct deploy_flags *f = j->flags;
 	const char *name = f->service ? f->service : j->name;
+	const char *controller;
 	bool wanted = f->service || f->scale || f->lb || f->express || f->desired_count >= 0 ||
 		      f->force;
 
@@ -218,6 +219,13 @@ static int find_service(struct deploy_job *j, struct error *err)
 		return -1;
 	if (wanted || j->service)
 		j->service_name = xstrdup(name);
+	controller = aws_text(json_object_get(j->service, "deploymentController"), "type");
+	if (*controller && strcmp(controller, "ECS") != 0)
+		return error_set(
+			err, ERROR_UNSUPPORTED,
+			"the service %s has the deployment controller %s: only services that "
+			"ECS itself deploys are supported",
+			name, controller);
 	j->scales = f->scale != NULL;
 	if (j->service && !j->scales && !f->express &&
 	    scaling_find(&j->target, name, &j->scales, NULL, err) < 0)
@@ -415,6 +423,8 @@ int deploy_job_prepare(struct deploy_job *j, const char *argument, struct error 
 		return -1;
 	if (!j->repository)
 		j->repository = xstrdup(j->name);
+	if (deploy_image_is_context(argument) && ecr_repository_check_name(j->repository, err) < 0)
+		return error_hint(err, "give --repository, or another --name");
 	if (lint_offline(j, err) < 0 ||
 	    deploy_image_get(&j->image, j->app, j->flags, argument, err) < 0)
 		return -1;

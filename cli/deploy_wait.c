@@ -70,6 +70,9 @@ static int find_addresses(struct deploy_job *j, struct error *err)
 		strlist_add(&j->addresses, j->express.url);
 		return 0;
 	}
+	if (j->service_name && !j->task &&
+	    service_running_task(&j->target, &j->rollout, &j->task, err) < 0)
+		return -1;
 	if (!j->task)
 		return 0;
 	if (task_address_find(&address, &j->target, j->task, j->definition.json, err) < 0)
@@ -109,7 +112,7 @@ static int wait_for_service(struct deploy_job *j, struct error *err)
 	if (!ready)
 		report_log(j->app->reporter, LOG_WARNING,
 			   "the load balancer does not answer yet: it takes some minutes");
-	return service_running_task(&j->target, &j->rollout, &j->task, err);
+	return 0;
 }
 
 /* The report of a task that stopped, and the code that its container gave. */
@@ -262,6 +265,8 @@ static int take_end(struct deploy_job *j, struct error *err)
 
 int deploy_job_wait(struct deploy_job *j, struct error *err)
 {
+	AUTO(error) why = ERROR_INIT;
+
 	if (j->flags->express) {
 		if (express_wait(&j->target, &j->express, j->deadline, &j->outcome, &j->summary,
 				 err) < 0)
@@ -271,7 +276,11 @@ int deploy_job_wait(struct deploy_job *j, struct error *err)
 	}
 	if (j->outcome != DEPLOY_RUNNING && j->outcome != DEPLOY_UNCHANGED)
 		return 0;
-	if (find_addresses(j, err) < 0)
-		return -1;
+	if (find_addresses(j, &why) < 0) {
+		if (why.kind == ERROR_CANCELLED)
+			return error_move(err, &why);
+		report_log(j->app->reporter, LOG_WARNING, "it runs; its address is not known: %s",
+			   why.message);
+	}
 	return j->task && task_is_stopped(j->task) ? take_end(j, err) : 0;
 }

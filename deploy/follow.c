@@ -358,7 +358,7 @@ int service_follow(const struct deploy_target *t, struct service_rollout *r,
 				   arn_name(r->definition), r->service);
 	for (int i = 0; over == 0; i++) {
 		over = look(&f, outcome, summary, err);
-		if (over == 0 && deploy_target_pause(t, i, err) < 0)
+		if (over == 0 && deploy_target_pause_until(t, i, o->deadline, err) < 0)
 			over = -1;
 	}
 	report_step_end(t->reporter, f.step,

@@ -5,6 +5,7 @@
 
 #include "aws/sts.h"
 #include "base/alloc.h"
+#include "base/time.h"
 
 #define FIRST_PAUSE_MS 3000
 #define LAST_PAUSE     5 /* times the first */
@@ -112,10 +113,17 @@ bool deploy_target_owns(const struct deploy_target *t, const json_t *tags)
 	       strcmp(deploy_target_tag(tags, TAG_APP), t->app) == 0;
 }
 
-int deploy_target_pause(const struct deploy_target *t, int n, struct error *err)
+int deploy_target_pause_until(const struct deploy_target *t, int n, int64_t deadline,
+			      struct error *err)
 {
 	int64_t first = t->poll_ms ? t->poll_ms : FIRST_PAUSE_MS;
-	int64_t ms = first * (n < LAST_PAUSE ? n + 1 : LAST_PAUSE);
+	int64_t ns = first * (n < LAST_PAUSE ? n + 1 : LAST_PAUSE) * 1000000;
+	int64_t left = deadline - time_monotonic_ns();
 
-	return cancel_sleep(t->cancel, ms * 1000000, err);
+	return cancel_sleep(t->cancel, left < ns ? (left > 0 ? left : 0) : ns, err);
+}
+
+int deploy_target_pause(const struct deploy_target *t, int n, struct error *err)
+{
+	return deploy_target_pause_until(t, n, INT64_MAX, err);
 }

@@ -42,6 +42,9 @@ json_t *deploy_target_tags(const struct deploy_target *t, const char *key_name,
 const char *deploy_target_tag(const json_t *tags, const char *name);
 /* Are these the tags (either spelling) of something that slipway made for the app? */
 bool deploy_target_owns(const struct deploy_target *t, const json_t *tags);
+/* The same, but never beyond deadline (of time_monotonic_ns()). */
+int deploy_target_pause_until(const struct deploy_target *t, int n, int64_t deadline,
+			      struct error *err);
 /* The pause before the nth look at the same thing (from 0): 3 s, growing to 15 s. ERROR_CANCELLED. */
 int deploy_target_pause(const struct deploy_target *t, int n, struct error *err);
 

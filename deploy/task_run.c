@@ -215,7 +215,7 @@ int task_wait(const struct deploy_target *t, const char *arn, enum task_until un
 			*outcome = DEPLOY_TIMED_OUT;
 			over = 1;
 		}
-		if (over == 0 && deploy_target_pause(t, i, err) < 0)
+		if (over == 0 && deploy_target_pause_until(t, i, deadline, err) < 0)
 			over = -1;
 	}
 	json_decref(w.definition);

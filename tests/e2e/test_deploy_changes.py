@@ -72,7 +72,7 @@ def test_an_image_for_another_processor(deploying, cloud):
     """On Fargate the task follows the image, so it is only the file that can disagree."""
     deploying("--platform", "linux/arm64", "--dry-run").ok()
     file = deploying.app.parent / "task.json"
-    file.write_text('{"family": "x", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "256", "memory": "512",\n'
+    file.write_text('{"family": "other", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "256", "memory": "512",\n'
                     '"runtimePlatform": {"cpuArchitecture": "X86_64"},\n"containerDefinitions": [{"name": "web", "image": "x"}]}')
     deploying("--platform", "linux/arm64", "--task-definition", file).fails("the image is for arm64 and the task would run on X86_64", f"{file}:2", code=2)
     assert cloud.changes() == []

@@ -56,6 +56,13 @@ def test_what_was_not_asked_for_stays(deploying, cloud, theirs):
     assert theirs.deployments[0].completed and deploying.container()["image"].startswith(deploying.repository + "@sha256:")
 
 
+@pytest.mark.parametrize("controller", ["CODE_DEPLOY", "EXTERNAL"])
+def test_a_service_that_something_else_deploys(deploying, cloud, theirs, controller):
+    theirs.data["deploymentController"] = {"type": controller}
+    deploying("--service", deploying.name).fails(controller, "only services", code=1)
+    assert cloud.changes() == []
+
+
 def test_its_failure_is_rolled_back(deploying, cloud, theirs):
     """Though its own circuit breaker was off."""
     cloud.script({2: scenarios.Crash(1)})
@@ -150,12 +157,20 @@ def test_the_same_again_after_a_rollback_tries_again(deploying, cloud):
 
 
 def test_a_service_that_slipway_scaled_to_0_after_its_failure(deploying, cloud):
-    """In a region whose circuit breaker waits for three deaths slipway ends it after two: and says so the next time."""
+    """In a region whose circuit breaker waits for three deaths slipway ends it after two: the next deploy brings it back."""
     cloud.fault("CreateService", faults.Refused("InvalidParameterException", "Unknown parameter thresholdConfiguration"))
     cloud.script({1: scenarios.MissingSecret()})
-    deploying.service().fails("scaled to 0", "--desired-count", code=1)
+    deploying.service().fails("scaled to 0", "the next deploy", code=1)
     assert deploying.of_service().desired == 0
     cloud.script({1: scenarios.Fine()})
-    assert "scaled to 0" in deploying.service().ok().err
-    deploying.service("--desired-count", "1").ok()
+    deploying.service().ok()
     assert len(deploying.of_service().deployments[0].running()) == 1
+
+
+@pytest.mark.parametrize("denied", ["ecs:ListTasks", "ecs:DescribeTasks", "ec2:DescribeNetworkInterfaces"])
+def test_an_address_that_may_not_be_looked_for(deploying, cloud, denied):
+    """It runs: that is what was asked for."""
+    deploying.service().ok()
+    cloud.deny(denied)
+    done = deploying.service().ok()
+    assert denied.split(":")[1] in done.err and "203.0.113" not in done.out, str(done)

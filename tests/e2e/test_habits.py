@@ -14,7 +14,7 @@ def app(build):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["image", "ls"], ["slipway images"]), (["ps", "-a"], ["keeps no containers"]), (["exec", "x", "sh"], ["keeps no containers"]),
+    (["image", "ls"], ["slipway images"]), (["kill", "x"], ["keeps no containers"]), (["attach", "x"], ["keeps no containers"]),
     (["system", "prune"], ["slipway prune -a"]), (["builder", "prune"], ["slipway prune -a"]), (["buildx", "build", "."], ["slipway build"]),
     (["container", "ls"], ["keeps no containers"]), (["info"], ["doctor"]),
 ])
