@@ -75,15 +75,13 @@ static void flatten(struct strmap *form, const char *prefix, json_t *value, cons
 	size_t i;
 
 	if (json_is_object(value)) {
-		json_object_foreach(value, key, item)
-		{
+		json_object_foreach (value, key, item) {
 			AUTO_FREE char *name = xstrfmt("%s%s%s", prefix, *prefix ? "." : "", key);
 
 			flatten(form, name, item, list);
 		}
 	} else if (json_is_array(value)) {
-		json_array_foreach(value, i, item)
-		{
+		json_array_foreach (value, i, item) {
 			AUTO_FREE char *name = xstrfmt("%s%s.%zu", prefix, list, i + 1);
 
 			flatten(form, name, item, list);

@@ -290,8 +290,7 @@ int json_opt_strlist(const json_t *obj, const char *key, struct strlist *out, co
 		return -1;
 	if (field && !json_is_array(field))
 		return wrong_type(field, key, "an array of strings", where, err);
-	json_array_foreach(field, i, item)
-	{
+	json_array_foreach (field, i, item) {
 		if (!json_is_string(item))
 			return error_set(err, ERROR_CORRUPT,
 					 "%s: field \"%s\": item %zu is %s, not a string", where,
@@ -315,8 +314,7 @@ int json_opt_strmap(const json_t *obj, const char *key, struct strmap *out, cons
 		return -1;
 	if (field && !json_is_object(field))
 		return wrong_type(field, key, "an object of strings", where, err);
-	json_object_foreach(field, name, item)
-	{
+	json_object_foreach (field, name, item) {
 		if (!json_is_string(item))
 			return error_set(err, ERROR_CORRUPT,
 					 "%s: field \"%s\": \"%s\" is %s, not a string", where, key,

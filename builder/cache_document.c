@@ -137,9 +137,12 @@ int cache_document_parse(struct cache_document *out, const json_t *j, size_t n_l
 	    json_get_array(j, "images", &images, where, err) < 0 ||
 	    check_size(images, where, err) < 0)
 		return -1;
-	json_array_foreach(records, i,
-			   item) if (parse_entry(out, item, n_layers, where, err) < 0) return -1;
-	json_array_foreach(images, i, item) if (parse_image(out, item, where, err) < 0) return -1;
+	json_array_foreach (records, i, item)
+		if (parse_entry(out, item, n_layers, where, err) < 0)
+			return -1;
+	json_array_foreach (images, i, item)
+		if (parse_image(out, item, where, err) < 0)
+			return -1;
 	return 0;
 }
 

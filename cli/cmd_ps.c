@@ -45,8 +45,7 @@ static char *status_text(const json_t *task)
 	int64_t code = -1;
 	size_t i;
 
-	json_array_foreach(containers, i, c)
-	{
+	json_array_foreach (containers, i, c) {
 		if (json_object_get(c, "exitCode") && code <= 0)
 			code = aws_int(c, "exitCode");
 	}
@@ -81,7 +80,7 @@ static char *images_text(const json_t *task)
 	json_t *c;
 	size_t i;
 
-	json_array_foreach(json_object_get(task, "containers"), i, c)
+	json_array_foreach (json_object_get(task, "containers"), i, c)
 		strlist_add(&images, aws_text(c, "image"));
 	return strlist_join(&images, ", ");
 }
@@ -115,7 +114,8 @@ static void print_table(const json_t *summaries)
 	size_t i;
 
 	table_add(&table, head);
-	json_array_foreach(summaries, i, task) add_row(&table, task);
+	json_array_foreach (summaries, i, task)
+		add_row(&table, task);
 	table_print(&table);
 }
 
@@ -130,7 +130,8 @@ static int show(const struct verb *v, const char *word, bool all, bool quiet, bo
 	if (find(&v->target, word, all, &tasks, err) < 0)
 		return -1;
 	if (quiet) {
-		json_array_foreach(tasks, i, task) printf("%s\n", lookup_task_id(task));
+		json_array_foreach (tasks, i, task)
+			printf("%s\n", lookup_task_id(task));
 		return 0;
 	}
 	if (task_summaries(&v->target, tasks, &summaries, err) < 0)

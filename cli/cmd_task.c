@@ -89,7 +89,8 @@ static int print_task(const struct deploy_target *t, const json_t *task, bool as
 	}
 	for (i = 0; i < ARRAY_SIZE(fields); i++)
 		print_field(fields[i].name, aws_text(shown, fields[i].key));
-	json_array_foreach(json_object_get(shown, "containers"), i, c) print_container(c);
+	json_array_foreach (json_object_get(shown, "containers"), i, c)
+		print_container(c);
 	return print_addresses(t, task, err);
 }
 

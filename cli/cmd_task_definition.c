@@ -196,16 +196,15 @@ static int print_image_diffs(struct app *a, const struct task_definition *old,
 	json_t *before, *after;
 	size_t i, k;
 
-	json_array_foreach(task_definition_containers(now), i, after)
-		json_array_foreach(task_definition_containers(old), k, before)
-	{
-		const char *name = aws_text(after, "name");
+	json_array_foreach (task_definition_containers(now), i, after)
+		json_array_foreach (task_definition_containers(old), k, before) {
+			const char *name = aws_text(after, "name");
 
-		if (strcmp(name, aws_text(before, "name")) == 0 &&
-		    print_image_diff(a, name, aws_text(before, "image"), aws_text(after, "image"),
-				     err) < 0)
-			return -1;
-	}
+			if (strcmp(name, aws_text(before, "name")) == 0 &&
+			    print_image_diff(a, name, aws_text(before, "image"),
+					     aws_text(after, "image"), err) < 0)
+				return -1;
+		}
 	return 0;
 }
 

@@ -74,10 +74,9 @@ static struct load_balancer_wanted wanted_balancer(const struct deploy_job *j,
 				   &container, NULL) < 0)
 		return w;
 	w.container = aws_text(container, "name");
-	json_array_foreach(json_object_get(container, "portMappings"), i,
-			   mapping) if (!w.port &&
-					strcmp(aws_text(mapping, "protocol"), "udp") != 0)
-		w.port = aws_int(mapping, "containerPort");
+	json_array_foreach (json_object_get(container, "portMappings"), i, mapping)
+		if (!w.port && strcmp(aws_text(mapping, "protocol"), "udp") != 0)
+			w.port = aws_int(mapping, "containerPort");
 	return w;
 }
 

@@ -49,14 +49,16 @@ static int add_member(struct strlist *out, const char *path, const char *flag, j
 	size_t i;
 
 	if (json_is_array(value)) {
-		json_array_foreach(value, i, item) if (add_flag(out, path, flag, NULL, item, err) <
-						       0) return -1;
+		json_array_foreach (value, i, item)
+			if (add_flag(out, path, flag, NULL, item, err) < 0)
+				return -1;
 		return 0;
 	}
 	if (!json_is_object(value))
 		return add_flag(out, path, flag, NULL, value, err);
-	json_object_foreach(value, name,
-			    item) if (add_flag(out, path, flag, name, item, err) < 0) return -1;
+	json_object_foreach (value, name, item)
+		if (add_flag(out, path, flag, name, item, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -75,7 +77,8 @@ int deploy_config_read(struct strlist *out, const char *context, bool *found, st
 		return -1;
 	if (!json_is_object(j))
 		return error_set(err, ERROR_SYNTAX, "%s: an object of flags is expected", path);
-	json_object_foreach(j, flag,
-			    value) if (add_member(out, path, flag, value, err) < 0) return -1;
+	json_object_foreach (j, flag, value)
+		if (add_member(out, path, flag, value, err) < 0)
+			return -1;
 	return 0;
 }

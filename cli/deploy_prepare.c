@@ -170,8 +170,9 @@ static void take_words(const json_t *container, const char *key, struct strlist 
 	json_t *word;
 	size_t i;
 
-	json_array_foreach(json_object_get(container, key), i, word) if (json_is_string(word))
-		strlist_add(out, json_string_value(word));
+	json_array_foreach (json_object_get(container, key), i, word)
+		if (json_is_string(word))
+			strlist_add(out, json_string_value(word));
 }
 
 static const char *text_or_null(const json_t *container, const char *key)
@@ -364,9 +365,9 @@ static const char *running_image(const struct deploy_job *j, struct error *err)
 	if (task_definition_choose(&j->definition, j->flags->task_flags.container, j->name, &mine,
 				   err) < 0)
 		return NULL;
-	json_array_foreach(task_definition_containers(&j->running), i,
-			   theirs) if (strcmp(aws_text(theirs, "name"), aws_text(mine, "name")) ==
-				       0) return aws_text(theirs, "image");
+	json_array_foreach (task_definition_containers(&j->running), i, theirs)
+		if (strcmp(aws_text(theirs, "name"), aws_text(mine, "name")) == 0)
+			return aws_text(theirs, "image");
 	return "";
 }
 

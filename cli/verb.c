@@ -41,8 +41,7 @@ const char *verb_app_of(const json_t *service, const char *name)
 	const json_t *tag;
 	size_t i;
 
-	json_array_foreach(json_object_get(service, "tags"), i, tag)
-	{
+	json_array_foreach (json_object_get(service, "tags"), i, tag) {
 		if (strcmp(aws_text(tag, "key"), TAG_APP) == 0)
 			return aws_text(tag, "value");
 	}

@@ -21,13 +21,12 @@ const char *task_interface_detail(const json_t *task, const char *name)
 	json_t *attachment, *detail;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(task, "attachments"), i, attachment)
-	{
+	json_array_foreach (json_object_get(task, "attachments"), i, attachment) {
 		if (strcmp(aws_text(attachment, "type"), "ElasticNetworkInterface") != 0)
 			continue;
-		json_array_foreach(json_object_get(attachment, "details"), k,
-				   detail) if (strcmp(aws_text(detail, "name"), name) ==
-					       0) return aws_text(detail, "value");
+		json_array_foreach (json_object_get(attachment, "details"), k, detail)
+			if (strcmp(aws_text(detail, "name"), name) == 0)
+				return aws_text(detail, "value");
 	}
 	return "";
 }
@@ -120,15 +119,16 @@ static void find_ports(struct task_address *out, const json_t *task, const json_
 	json_t *c, *mapping;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(task, "containers"), i, c) json_array_foreach(
-		json_object_get(c, "networkBindings"), k, mapping) if (is_tcp(mapping))
-		add_port(out, aws_int(mapping, "hostPort"));
+	json_array_foreach (json_object_get(task, "containers"), i, c)
+		json_array_foreach (json_object_get(c, "networkBindings"), k, mapping)
+			if (is_tcp(mapping))
+				add_port(out, aws_int(mapping, "hostPort"));
 	if (out->ports.n)
 		return;
-	json_array_foreach(json_object_get(definition, "containerDefinitions"), i, c)
-		json_array_foreach(json_object_get(c, "portMappings"), k,
-				   mapping) if (is_tcp(mapping))
-			add_port(out, aws_int(mapping, "containerPort"));
+	json_array_foreach (json_object_get(definition, "containerDefinitions"), i, c)
+		json_array_foreach (json_object_get(c, "portMappings"), k, mapping)
+			if (is_tcp(mapping))
+				add_port(out, aws_int(mapping, "containerPort"));
 }
 
 int task_address_find(struct task_address *out, const struct deploy_target *t, const json_t *task,

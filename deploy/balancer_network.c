@@ -43,8 +43,7 @@ static bool is_given(const json_t *given, const char *id)
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(given, i, one)
-	{
+	json_array_foreach (given, i, one) {
 		if (json_is_string(one) && strcmp(json_string_value(one), id) == 0)
 			return true;
 	}
@@ -64,8 +63,7 @@ static void choose(struct choice *c, const struct strlist *wanted_zones, bool gi
 	const json_t *subnet;
 	size_t i;
 
-	json_array_foreach(c->all, i, subnet)
-	{
+	json_array_foreach (c->all, i, subnet) {
 		const char *id = aws_text(subnet, "subnetId");
 		const char *zone = aws_text(subnet, "availabilityZone");
 
@@ -84,8 +82,7 @@ static void zones_of_tasks(const struct choice *c, struct strlist *zones)
 	const json_t *subnet;
 	size_t i;
 
-	json_array_foreach(c->all, i, subnet)
-	{
+	json_array_foreach (c->all, i, subnet) {
 		const char *zone = aws_text(subnet, "availabilityZone");
 
 		if (is_given(c->given, aws_text(subnet, "subnetId")) && !strlist_has(zones, zone))
@@ -211,10 +208,8 @@ static int close_group(const struct deploy_target *t, const json_t *group, const
 	const json_t *rule, *pair;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(group, "ipPermissions"), i, rule)
-	{
-		json_array_foreach(json_object_get(rule, "groups"), k, pair)
-		{
+	json_array_foreach (json_object_get(group, "ipPermissions"), i, rule) {
+		json_array_foreach (json_object_get(rule, "groups"), k, pair) {
 			AUTO(aws_reply) reply = {0};
 			AUTO_JSON *params = NULL;
 
@@ -248,8 +243,7 @@ static int delete_group(const struct deploy_target *t, const char *id, const cha
 
 	if (ask_of_vpc(t, "DescribeSecurityGroups", "securityGroupInfo", vpc, &groups, err) < 0)
 		return -1;
-	json_array_foreach(groups, i, group)
-	{
+	json_array_foreach (groups, i, group) {
 		if (close_group(t, group, id, err) < 0)
 			return -1;
 	}
@@ -268,8 +262,7 @@ int balancer_network_destroy(const struct deploy_target *t, char **removed, stru
 	*removed = NULL;
 	if (ask_all(t, "DescribeSecurityGroups", "securityGroupInfo", params, &groups, err) < 0)
 		return error_wrap(err, "look for the security group %s", name);
-	json_array_foreach(groups, i, group)
-	{
+	json_array_foreach (groups, i, group) {
 		if (!deploy_target_owns(t, json_object_get(group, "tagSet")))
 			continue;
 		if (delete_group(t, aws_text(group, "groupId"), aws_text(group, "vpcId"), err) < 0)

@@ -59,8 +59,7 @@ static void read_cluster(const struct deploy_target *t, const json_t *j, struct 
 		.services = aws_int(j, "activeServicesCount"),
 		.tasks = aws_int(j, "runningTasksCount") + aws_int(j, "pendingTasksCount"),
 	};
-	json_array_foreach(json_object_get(j, "settings"), i, setting)
-	{
+	json_array_foreach (json_object_get(j, "settings"), i, setting) {
 		if (strcmp(aws_text(setting, "name"), "containerInsights") == 0)
 			out->insights = strcmp(aws_text(setting, "value"), "disabled") != 0;
 	}
@@ -244,8 +243,7 @@ int cluster_list(const struct deploy_target *t, struct cluster **out, size_t *n,
 			clusters_free(list, found);
 			return error_wrap(err, "list the clusters");
 		}
-		json_array_foreach(json_object_get(reply.json, "clusters"), i, one)
-		{
+		json_array_foreach (json_object_get(reply.json, "clusters"), i, one) {
 			if (found < json_array_size(arns))
 				read_cluster(t, one, &list[found++]);
 		}

@@ -30,8 +30,7 @@ static int find_owned(const struct deploy_target *t, const json_t *all, const ch
 			json_array_append(arns, json_object_get(json_array_get(all, i), arn_key));
 		if (balancer_ask(t, "DescribeTags", params, NULL, &reply, err) < 0)
 			return -1;
-		json_array_foreach(json_object_get(reply.json, "TagDescriptions"), i, one)
-		{
+		json_array_foreach (json_object_get(reply.json, "TagDescriptions"), i, one) {
 			if (deploy_target_owns(t, json_object_get(one, "Tags")))
 				json_array_append(owned, json_object_get(one, "ResourceArn"));
 		}
@@ -44,8 +43,7 @@ static bool has(const json_t *arns, const char *arn)
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(arns, i, one)
-	{
+	json_array_foreach (arns, i, one) {
 		if (json_is_string(one) && strcmp(json_string_value(one), arn) == 0)
 			return true;
 	}
@@ -68,8 +66,7 @@ static int find_kind(const struct deploy_target *t, enum destroy_kind kind, stru
 		 group ? "TargetGroups" : "LoadBalancers", &all, err) < 0 ||
 	    find_owned(t, all, arn_key, owned, err) < 0)
 		return error_wrap(err, "look for %ss", destroy_kind_name(kind));
-	json_array_foreach(all, i, one)
-	{
+	json_array_foreach (all, i, one) {
 		if (has(owned, aws_text(one, arn_key)))
 			destroy_add(d, kind, aws_text(one, name_key), aws_text(one, arn_key));
 	}

@@ -40,8 +40,7 @@ static void read_names(const struct deploy_target *t, const json_t *definition,
 
 	add_once(&names->roles, path_base(aws_text(definition, "executionRoleArn")));
 	add_once(&names->roles, path_base(aws_text(definition, "taskRoleArn")));
-	json_array_foreach(json_object_get(definition, "containerDefinitions"), i, container)
-	{
+	json_array_foreach (json_object_get(definition, "containerDefinitions"), i, container) {
 		const json_t *log = json_object_get(container, "logConfiguration");
 
 		add_once(&names->log_groups,
@@ -95,8 +94,7 @@ static int look_at_family(const struct deploy_target *t, const char *family, str
 
 	if (list(t, family, "ACTIVE", &active, err) < 0)
 		return -1;
-	json_array_foreach(active, i, arn)
-	{
+	json_array_foreach (active, i, arn) {
 		if (look_at(t, json_string_value(arn), true, d, names, err) < 0)
 			return -1;
 	}

@@ -103,8 +103,7 @@ static int find_other_user(const struct deploy_target *t, char **other, struct e
 	*other = NULL;
 	if (aws_ask_all(t->aws, &q, "clusterArns", &clusters, err) < 0)
 		return error_wrap(err, "list the clusters");
-	json_array_foreach(clusters, i, arn)
-	{
+	json_array_foreach (clusters, i, arn) {
 		const char *name = path_base(json_string_value(arn));
 		bool running;
 

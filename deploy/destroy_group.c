@@ -23,8 +23,7 @@ int destroy_find_groups(const struct deploy_target *t, struct destroy *d, struct
 
 	if (describe(t, params, &groups, err) < 0)
 		return error_wrap(err, "look for security groups");
-	json_array_foreach(groups, i, group)
-	{
+	json_array_foreach (groups, i, group) {
 		/* A filter takes * for anything, and a family may not hold it; tags are compared again all the same. */
 		if (deploy_target_owns(t, json_object_get(group, "tagSet")))
 			destroy_add(d, DESTROY_SECURITY_GROUP, aws_text(group, "groupName"),

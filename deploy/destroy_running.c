@@ -147,9 +147,9 @@ int destroy_find_running(const struct deploy_target *t, struct destroy *d, struc
 	if (list_services(t, t->cluster, &services, err) < 0 ||
 	    list_tasks(t, t->cluster, &tasks, err) < 0)
 		return -1;
-	json_array_foreach(services, i, one) take_service(t, one, d, families);
-	json_array_foreach(tasks, i, one)
-	{
+	json_array_foreach (services, i, one)
+		take_service(t, one, d, families);
+	json_array_foreach (tasks, i, one) {
 		if (str_starts(aws_text(one, "group"), "service:") ||
 		    !deploy_target_owns(t, json_object_get(one, "tags")))
 			continue;
@@ -172,11 +172,10 @@ int destroy_is_running(const struct deploy_target *t, const char *cluster, bool 
 	if (list_services(t, cluster, &services, err) < 0 ||
 	    list_tasks(t, cluster, &tasks, err) < 0)
 		return -1;
-	json_array_foreach(services, i,
-			   one) *running |= !is_over(one) &&
-					    deploy_target_owns(t, json_object_get(one, "tags"));
-	json_array_foreach(tasks, i,
-			   one) *running |= deploy_target_owns(t, json_object_get(one, "tags"));
+	json_array_foreach (services, i, one)
+		*running |= !is_over(one) && deploy_target_owns(t, json_object_get(one, "tags"));
+	json_array_foreach (tasks, i, one)
+		*running |= deploy_target_owns(t, json_object_get(one, "tags"));
 	return 0;
 }
 

@@ -206,7 +206,8 @@ int ecr_repository_list(const struct deploy_target *t, struct ecr_repository **o
 		return error_wrap(err, "list the repositories");
 	*n = json_array_size(all);
 	*out = xcalloc(*n + 1, sizeof(**out));
-	json_array_foreach(all, i, one) read_repository(one, &(*out)[i]);
+	json_array_foreach (all, i, one)
+		read_repository(one, &(*out)[i]);
 	qsort(*out, *n, sizeof(**out), by_name);
 	return 0;
 }

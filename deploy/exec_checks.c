@@ -56,8 +56,7 @@ int exec_container(const json_t *task, const json_t *definition, const char *nam
 	size_t i;
 
 	*out = NULL;
-	json_array_foreach(json_object_get(definition, "containerDefinitions"), i, c)
-	{
+	json_array_foreach (json_object_get(definition, "containerDefinitions"), i, c) {
 		const char *own = aws_text(c, "name");
 		bool essential = !json_is_false(json_object_get(c, "essential"));
 
@@ -93,8 +92,7 @@ static void check_agent(const json_t *container, struct exec_findings *out)
 	const char *status, *reason;
 	size_t i;
 
-	json_array_foreach(json_object_get(container, "managedAgents"), i, agent)
-	{
+	json_array_foreach (json_object_get(container, "managedAgents"), i, agent) {
 		if (strcmp(aws_text(agent, "name"), "ExecuteCommandAgent") == 0)
 			found = agent;
 	}
@@ -128,8 +126,7 @@ static char *refused_actions(const json_t *answer)
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "EvaluationResults"), i, one)
-	{
+	json_array_foreach (json_object_get(answer, "EvaluationResults"), i, one) {
 		if (strcmp(aws_text(one, "EvalDecision"), "allowed") != 0)
 			strlist_add(&refused, aws_text(one, "EvalActionName"));
 	}

@@ -164,7 +164,8 @@ int explain_task(const struct deploy_target *t, const json_t *task, const json_t
 
 		add_field(out, "reason", stop);
 	}
-	json_array_foreach(json_object_get(task, "containers"), i, c) add_container(out, c);
+	json_array_foreach (json_object_get(task, "containers"), i, c)
+		add_container(out, c);
 	if (definition && end->culprit &&
 	    add_log(t, definition, task, end->culprit, &log, out, err) < 0)
 		return -1;

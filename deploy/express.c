@@ -83,8 +83,7 @@ static void take_url(struct express *e, const json_t *service)
 	const json_t *path;
 	size_t i;
 
-	json_array_foreach(json_object_get(configuration, "ingressPaths"), i, path)
-	{
+	json_array_foreach (json_object_get(configuration, "ingressPaths"), i, path) {
 		const char *endpoint = aws_text(path, "endpoint");
 
 		if (!*endpoint || (e->url && strcmp(aws_text(path, "accessType"), "PUBLIC") != 0))
@@ -243,8 +242,7 @@ static int look_at_deployment(struct watch *w, struct error *err)
 	if (aws_ask(w->t->aws, &q, &reply, err) < 0)
 		return -1;
 	w->cannot_see = reply.code != NULL;
-	json_array_foreach(json_object_get(reply.json, "serviceDeployments"), i, one)
-	{
+	json_array_foreach (json_object_get(reply.json, "serviceDeployments"), i, one) {
 		double made = json_number_value(json_object_get(one, "createdAt"));
 
 		if (!newest || made > at)
@@ -274,8 +272,7 @@ static int look_at_tasks(struct watch *w, struct error *err)
 		return 0;
 	if (lookup_tasks(w->t, &filter, &tasks, NULL) < 0)
 		return cancel_check(w->t->cancel, err);
-	json_array_foreach(tasks, i, task)
-	{
+	json_array_foreach (tasks, i, task) {
 		double made = json_number_value(json_object_get(task, "createdAt"));
 
 		if (made + SLACK_SECONDS < (double)w->e->started || !task_is_stopped(task) ||

@@ -384,12 +384,11 @@ int service_running_task(const struct deploy_target *t, const struct service_rol
 	*task = NULL;
 	if (lookup_tasks(t, &running, &tasks, err) < 0)
 		return -1;
-	json_array_foreach(tasks, i,
-			   one) if (strcmp(aws_text(one, "startedBy"), r->deployment) == 0 &&
-				    strcmp(aws_text(one, "lastStatus"), "RUNNING") == 0)
-	{
-		*task = json_incref(one);
-		break;
-	}
+	json_array_foreach (tasks, i, one)
+		if (strcmp(aws_text(one, "startedBy"), r->deployment) == 0 &&
+		    strcmp(aws_text(one, "lastStatus"), "RUNNING") == 0) {
+			*task = json_incref(one);
+			break;
+		}
 	return 0;
 }

@@ -71,7 +71,7 @@ static void run_rule(struct lint *l)
 		l->rule->task(l);
 	if (!l->rule->container)
 		return;
-	json_array_foreach(task_definition_containers(l->td), i, c)
+	json_array_foreach (task_definition_containers(l->td), i, c)
 		l->rule->container(l, c, LINT_CONTAINER(i, aws_text(c, "name")));
 }
 

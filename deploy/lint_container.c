@@ -44,7 +44,7 @@ static void ports(struct lint *l, const json_t *c, const struct lint_place *at)
 	json_t *port;
 	size_t i;
 
-	json_array_foreach(json_object_get(c, "portMappings"), i, port)
+	json_array_foreach (json_object_get(c, "portMappings"), i, port)
 		one_port(l, port, LINT_IN(LINT_AT(at, "portMappings"), i, NULL));
 }
 
@@ -86,11 +86,11 @@ static void logs(struct lint *l, const json_t *c, const struct lint_place *at)
 	if (strcmp(driver, "awslogs") == 0)
 		awslogs(l, options, LINT_AT(here, "options"));
 	else
-		json_object_foreach(options, key,
-				    value) if (task_name_is_secret(key) && *task_json_string(value))
-			lint_say_as(l, LINT_WARNING, LINT_AT(LINT_AT(here, "options"), key),
-				    "who may describe the task definition can read it: "
-				    "put it into secretOptions");
+		json_object_foreach (options, key, value)
+			if (task_name_is_secret(key) && *task_json_string(value))
+				lint_say_as(l, LINT_WARNING, LINT_AT(LINT_AT(here, "options"), key),
+					    "who may describe the task definition can read it: "
+					    "put it into secretOptions");
 }
 
 struct range_row {
@@ -169,8 +169,7 @@ static void check_secrets(struct lint *l, const json_t *list, const struct lint_
 	json_t *secret;
 	size_t i;
 
-	json_array_foreach(list, i, secret)
-	{
+	json_array_foreach (list, i, secret) {
 		const char *problem = secret_problem(aws_text(secret, "valueFrom"));
 
 		if (problem)
@@ -195,8 +194,7 @@ static void environment(struct lint *l, const json_t *c, const struct lint_place
 	size_t i, k;
 
 	for (k = 0; k < ARRAY_SIZE(lists); k++)
-		json_array_foreach(json_object_get(c, lists[k]), i, entry)
-		{
+		json_array_foreach (json_object_get(c, lists[k]), i, entry) {
 			const char *name = aws_text(entry, "name");
 			const struct lint_place *here = LINT_IN(LINT_AT(at, lists[k]), i, name);
 
@@ -242,8 +240,7 @@ static void open_secret(struct lint *l, const json_t *c, const struct lint_place
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(json_object_get(c, "environment"), i, entry)
-	{
+	json_array_foreach (json_object_get(c, "environment"), i, entry) {
 		const char *name = aws_text(entry, "name");
 
 		if (sounds_secret(name) && *aws_text(entry, "value"))
@@ -261,8 +258,7 @@ static void environment_files(struct lint *l, const json_t *c, const struct lint
 	if (json_array_size(list) > 10)
 		lint_say(l, LINT_AT(at, "environmentFiles"), "%zu files: ECS takes 10",
 			 json_array_size(list));
-	json_array_foreach(list, i, file)
-	{
+	json_array_foreach (list, i, file) {
 		const char *value = aws_text(file, "value");
 
 		if (!strstr(value, ":s3:::") || !str_ends(value, ".env"))
@@ -308,8 +304,7 @@ static void ulimits(struct lint *l, const json_t *c, const struct lint_place *at
 	json_t *limit;
 	size_t i;
 
-	json_array_foreach(json_object_get(c, "ulimits"), i, limit)
-	{
+	json_array_foreach (json_object_get(c, "ulimits"), i, limit) {
 		int64_t soft = task_json_int(limit, "softLimit", 0);
 		int64_t hard = task_json_int(limit, "hardLimit", soft);
 

@@ -136,8 +136,7 @@ static void task_fields(struct lint *l)
 			lint_say(l, LINT_AT(&lint_top, none[i]), "Fargate has no such thing");
 	if (strcmp(aws_text(task, "pidMode"), "host") == 0)
 		lint_say(l, LINT_AT(&lint_top, "pidMode"), "on Fargate it can only be \"task\"");
-	json_array_foreach(json_object_get(task, "volumes"), i, v)
-	{
+	json_array_foreach (json_object_get(task, "volumes"), i, v) {
 		const struct lint_place *at = LINT_IN(LINT_AT(&lint_top, "volumes"), i,
 						      aws_text(v, "name"));
 
@@ -162,10 +161,10 @@ static void linux_parameters(struct lint *l, const json_t *c, const struct lint_
 	for (i = 0; i < ARRAY_SIZE(none); i++)
 		if (is_set(parameters, none[i]))
 			lint_say(l, LINT_AT(here, none[i]), "Fargate has no such thing");
-	json_array_foreach(json_object_get(capabilities, "add"), i,
-			   word) if (strcmp(task_json_string(word), "SYS_PTRACE") != 0)
-		lint_say(l, LINT_IN(LINT_AT(LINT_AT(here, "capabilities"), "add"), i, NULL),
-			 "%s: Fargate adds SYS_PTRACE alone", task_json_string(word));
+	json_array_foreach (json_object_get(capabilities, "add"), i, word)
+		if (strcmp(task_json_string(word), "SYS_PTRACE") != 0)
+			lint_say(l, LINT_IN(LINT_AT(LINT_AT(here, "capabilities"), "add"), i, NULL),
+				 "%s: Fargate adds SYS_PTRACE alone", task_json_string(word));
 }
 
 static void container_fields(struct lint *l, const json_t *c, const struct lint_place *at)
@@ -181,14 +180,14 @@ static void container_fields(struct lint *l, const json_t *c, const struct lint_
 	for (i = 0; i < ARRAY_SIZE(none); i++)
 		if (is_set(c, none[i]))
 			lint_say(l, LINT_AT(at, none[i]), "Fargate has no such thing");
-	json_array_foreach(json_object_get(c, "resourceRequirements"), i, item)
+	json_array_foreach (json_object_get(c, "resourceRequirements"), i, item)
 		lint_say(l, LINT_IN(LINT_AT(at, "resourceRequirements"), i, NULL),
 			 "Fargate has no %s", aws_text(item, "type"));
-	json_array_foreach(json_object_get(c, "ulimits"), i,
-			   item) if (strcmp(aws_text(item, "name"), "nofile") != 0)
-		lint_say_as(l, LINT_WARNING,
-			    LINT_IN(LINT_AT(at, "ulimits"), i, aws_text(item, "name")),
-			    "on Fargate only nofile can be set");
+	json_array_foreach (json_object_get(c, "ulimits"), i, item)
+		if (strcmp(aws_text(item, "name"), "nofile") != 0)
+			lint_say_as(l, LINT_WARNING,
+				    LINT_IN(LINT_AT(at, "ulimits"), i, aws_text(item, "name")),
+				    "on Fargate only nofile can be set");
 	linux_parameters(l, c, at);
 }
 

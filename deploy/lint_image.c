@@ -84,8 +84,7 @@ static void exposed(const struct image_lint *k)
 	json_t *port;
 	size_t i;
 
-	json_array_foreach(json_object_get(k->c, "portMappings"), i, port)
-	{
+	json_array_foreach (json_object_get(k->c, "portMappings"), i, port) {
 		const char *protocol = aws_text(port, "protocol");
 		int64_t number = task_json_int(port, "containerPort", 0);
 		AUTO_FREE char *text = xstrfmt("%lld/%s", (long long)number,
@@ -174,7 +173,9 @@ void lint_image(const struct task_definition *td, const json_t *container,
 	size_t index;
 	json_t *c;
 
-	json_array_foreach(task_definition_containers(td), index, c) if (c == container) break;
+	json_array_foreach (task_definition_containers(td), index, c)
+		if (c == container)
+			break;
 	k.at = LINT_CONTAINER(index, aws_text(container, "name"));
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
 		l.rule = &rules[i].rule;
@@ -188,7 +189,8 @@ static const struct strlist *words_of(const json_t *container, const char *key, 
 	json_t *list = json_object_get(container, key), *word;
 	size_t i;
 
-	json_array_foreach(list, i, word) strlist_add(out, task_json_string(word));
+	json_array_foreach (list, i, word)
+		strlist_add(out, task_json_string(word));
 	return out->n ? out : NULL;
 }
 
@@ -214,9 +216,9 @@ int lint_image_in(const struct task_definition *td, const json_t *container, str
 	json_t *variable;
 	size_t i;
 
-	json_array_foreach(json_object_get(container, "environment"), i,
-			   variable) if (strcmp(aws_text(variable, "name"), "PATH") == 0)
-		instead.path = given(variable, "value");
+	json_array_foreach (json_object_get(container, "environment"), i, variable)
+		if (strcmp(aws_text(variable, "name"), "PATH") == 0)
+			instead.path = given(variable, "value");
 	if (image_facts_read(&facts, s, image, &instead, err) < 0)
 		return error_wrap(err, "look into the image");
 	lint_image(td, container, &facts, out);

@@ -10,12 +10,11 @@ static const json_t *container_called(const struct lint *l, const char *name, si
 	size_t i;
 	json_t *c;
 
-	json_array_foreach(task_definition_containers(l->td), i,
-			   c) if (strcmp(aws_text(c, "name"), name) == 0)
-	{
-		*index = i;
-		return c;
-	}
+	json_array_foreach (task_definition_containers(l->td), i, c)
+		if (strcmp(aws_text(c, "name"), name) == 0) {
+			*index = i;
+			return c;
+		}
 	return NULL;
 }
 
@@ -49,7 +48,7 @@ static void depends_on(struct lint *l, const json_t *c, const struct lint_place 
 	json_t *need;
 	size_t i;
 
-	json_array_foreach(json_object_get(c, "dependsOn"), i, need)
+	json_array_foreach (json_object_get(c, "dependsOn"), i, need)
 		one_dependency(l, c, need, LINT_IN(LINT_AT(at, "dependsOn"), i, NULL));
 }
 
@@ -60,8 +59,7 @@ static bool leads_to(const struct lint *l, size_t at, size_t goal, bool *seen)
 	json_t *need;
 	size_t i, next;
 
-	json_array_foreach(json_object_get(c, "dependsOn"), i, need)
-	{
+	json_array_foreach (json_object_get(c, "dependsOn"), i, need) {
 		if (!container_called(l, aws_text(need, "containerName"), &next))
 			continue;
 		if (next == goal)
@@ -83,8 +81,7 @@ static void cycles(struct lint *l)
 	/* More containers are refused by another rule; the walk stays short. */
 	if (json_array_size(list) > 100)
 		return;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		bool seen[100] = {false};
 
 		if (leads_to(l, i, i, seen)) {
@@ -102,13 +99,12 @@ static void mounts(struct lint *l, const json_t *c, const struct lint_place *at)
 	json_t *mount, *volume;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(c, "mountPoints"), i, mount)
-	{
+	json_array_foreach (json_object_get(c, "mountPoints"), i, mount) {
 		const char *name = aws_text(mount, "sourceVolume");
 		const struct lint_place *here = LINT_IN(LINT_AT(at, "mountPoints"), i, NULL);
 		bool found = false;
 
-		json_array_foreach(json_object_get(l->td->json, "volumes"), k, volume)
+		json_array_foreach (json_object_get(l->td->json, "volumes"), k, volume)
 			found |= strcmp(aws_text(volume, "name"), name) == 0;
 		if (*name && !found)
 			lint_say(l, here, "there is no volume \"%s\" among the task's volumes",
@@ -116,8 +112,7 @@ static void mounts(struct lint *l, const json_t *c, const struct lint_place *at)
 		if (*aws_text(mount, "containerPath") != '/')
 			lint_say(l, here, "containerPath has to begin with /");
 	}
-	json_array_foreach(json_object_get(c, "volumesFrom"), i, mount)
-	{
+	json_array_foreach (json_object_get(c, "volumesFrom"), i, mount) {
 		const char *name = aws_text(mount, "sourceContainer");
 
 		if (!container_called(l, name, &k))
@@ -140,22 +135,21 @@ static void taken_ports(struct lint *l)
 	json_t *c, *port;
 	size_t i, k;
 
-	json_array_foreach(task_definition_containers(l->td), i, c)
-		json_array_foreach(json_object_get(c, "portMappings"), k, port)
-	{
-		int64_t number = port_outside(l, port);
-		const char *protocol = aws_text(port, "protocol");
-		AUTO_FREE char *text = xstrfmt("%lld/%s", (long long)number,
-					       *protocol ? protocol : "tcp");
+	json_array_foreach (task_definition_containers(l->td), i, c)
+		json_array_foreach (json_object_get(c, "portMappings"), k, port) {
+			int64_t number = port_outside(l, port);
+			const char *protocol = aws_text(port, "protocol");
+			AUTO_FREE char *text = xstrfmt("%lld/%s", (long long)number,
+						       *protocol ? protocol : "tcp");
 
-		if (number > 0 && strlist_has(&seen, text))
-			lint_say(l,
-				 LINT_IN(LINT_AT(LINT_CONTAINER(i, aws_text(c, "name")),
-						 "portMappings"),
-					 k, NULL),
-				 "port %s is taken by another mapping of the task", text);
-		strlist_add(&seen, text);
-	}
+			if (number > 0 && strlist_has(&seen, text))
+				lint_say(l,
+					 LINT_IN(LINT_AT(LINT_CONTAINER(i, aws_text(c, "name")),
+							 "portMappings"),
+						 k, NULL),
+					 "port %s is taken by another mapping of the task", text);
+			strlist_add(&seen, text);
+		}
 }
 
 static void log_router(struct lint *l)
@@ -163,10 +157,9 @@ static void log_router(struct lint *l)
 	json_t *list = task_definition_containers(l->td), *c;
 	size_t i, routers = 0;
 
-	json_array_foreach(list, i, c)
+	json_array_foreach (list, i, c)
 		routers += json_object_get(c, "firelensConfiguration") != NULL;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		const json_t *log = json_object_get(c, "logConfiguration");
 
 		if (strcmp(aws_text(log, "logDriver"), "awsfirelens") == 0 && routers != 1)

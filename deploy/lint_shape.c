@@ -85,9 +85,10 @@ static void walk_object(struct lint *l, const struct visitor *v, const char *sha
 		if (f->type == FIELD_OBJECT && json_is_object(value))
 			walk_object(l, v, f->of, value, here);
 		if (f->type == FIELD_OBJECTS)
-			json_array_foreach(value, i, element) if (json_is_object(element))
-				walk_object(l, v, f->of, element,
-					    LINT_IN(here, i, label_of(element)));
+			json_array_foreach (value, i, element)
+				if (json_is_object(element))
+					walk_object(l, v, f->of, element,
+						    LINT_IN(here, i, label_of(element)));
 	}
 }
 
@@ -97,8 +98,7 @@ static void unknown_in(struct lint *l, const char *shape, const json_t *object,
 	const char *key, *near;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)object, key, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
 		if (lint_field_find(shape, key))
 			continue;
 		near = lint_field_nearest(shape, key);
@@ -128,14 +128,15 @@ static void check_type(struct lint *l, const struct lint_field *f, const json_t 
 		return;
 	}
 	if (is_list(f->type))
-		json_array_foreach(value, i, element) if (!has_type(element, element_type(f->type)))
-			lint_say(l, LINT_IN(at, i, NULL), "%s is expected here",
-				 type_name(element_type(f->type)));
+		json_array_foreach (value, i, element)
+			if (!has_type(element, element_type(f->type)))
+				lint_say(l, LINT_IN(at, i, NULL), "%s is expected here",
+					 type_name(element_type(f->type)));
 	if (f->type == FIELD_MAP)
-		json_object_foreach((json_t *)(uintptr_t)value, key,
-				    element) if (!json_is_string(element))
-			lint_say(l, LINT_AT(at, key),
-				 "a text is expected here: put it in quotation marks");
+		json_object_foreach ((json_t *)(uintptr_t)value, key, element)
+			if (!json_is_string(element))
+				lint_say(l, LINT_AT(at, key),
+					 "a text is expected here: put it in quotation marks");
 }
 
 static void types(struct lint *l)
@@ -208,7 +209,7 @@ static void check_value(struct lint *l, const struct lint_field *f, const json_t
 	if (f->type == FIELD_TEXT && json_is_string(value))
 		check_word(l, json_string_value(value), f->of, at);
 	if (f->type == FIELD_TEXTS)
-		json_array_foreach(value, i, element)
+		json_array_foreach (value, i, element)
 			check_word(l, task_json_string(element), f->of, LINT_IN(at, i, NULL));
 }
 

@@ -49,8 +49,7 @@ static void container_names(struct lint *l)
 	size_t i;
 	json_t *c;
 
-	json_array_foreach(task_definition_containers(l->td), i, c)
-	{
+	json_array_foreach (task_definition_containers(l->td), i, c) {
 		const char *name = aws_text(c, "name");
 		const struct lint_place *at = LINT_CONTAINER(i, name);
 
@@ -68,7 +67,9 @@ static void essential(struct lint *l)
 	json_t *list = task_definition_containers(l->td), *c;
 	size_t i;
 
-	json_array_foreach(list, i, c) if (!json_is_false(json_object_get(c, "essential"))) return;
+	json_array_foreach (list, i, c)
+		if (!json_is_false(json_object_get(c, "essential")))
+			return;
 	if (json_array_size(list))
 		lint_say(l, LINT_AT(&lint_top, "containerDefinitions"),
 			 "no container is essential: leave out \"essential\": false where the task "
@@ -130,8 +131,7 @@ static void tags(struct lint *l)
 	if (json_array_size(list) > MOST_TAGS)
 		lint_say(l, LINT_AT(&lint_top, "tags"), "%zu tags: ECS takes %d",
 			 json_array_size(list), MOST_TAGS);
-	json_array_foreach(list, i, tag)
-	{
+	json_array_foreach (list, i, tag) {
 		const char *key = aws_text(tag, "key");
 		const struct lint_place *at = LINT_IN(LINT_AT(&lint_top, "tags"), i, key);
 
@@ -153,8 +153,7 @@ static void sums(struct lint *l)
 	size_t i;
 	json_t *c;
 
-	json_array_foreach(task_definition_containers(l->td), i, c)
-	{
+	json_array_foreach (task_definition_containers(l->td), i, c) {
 		int64_t hard = task_json_int(c, "memory", 0);
 
 		cpus += task_json_int(c, "cpu", 0);
@@ -181,8 +180,7 @@ static void volumes(struct lint *l)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(json_object_get(l->td->json, "volumes"), i, v)
-	{
+	json_array_foreach (json_object_get(l->td->json, "volumes"), i, v) {
 		const char *name = aws_text(v, "name");
 		const struct lint_place *at = LINT_IN(LINT_AT(&lint_top, "volumes"), i, name);
 

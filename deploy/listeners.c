@@ -25,8 +25,7 @@ static const json_t *listener_on(const json_t *listeners, int port)
 	const json_t *listener;
 	size_t i;
 
-	json_array_foreach(listeners, i, listener)
-	{
+	json_array_foreach (listeners, i, listener) {
 		if (aws_int(listener, "Port") == port)
 			return listener;
 	}

@@ -49,8 +49,7 @@ static void fill(struct load_balancer *lb, const json_t *found)
 	size_t i;
 
 	strlist_clear(&lb->subnets);
-	json_array_foreach(json_object_get(found, "AvailabilityZones"), i, zone)
-	{
+	json_array_foreach (json_object_get(found, "AvailabilityZones"), i, zone) {
 		strlist_add(&lb->subnets, aws_text(zone, "SubnetId"));
 	}
 	free(lb->arn);

@@ -126,8 +126,7 @@ static json_t *take_new(struct log_cursor *c, const json_t *events)
 	json_t *fresh = json_array(), *event;
 	size_t i;
 
-	json_array_foreach(events, i, event)
-	{
+	json_array_foreach (events, i, event) {
 		const char *id = aws_text(event, "eventId");
 		int64_t time = aws_int(event, "timestamp");
 		AUTO_FREE char *text = xstrfmt("%lld", (long long)time);

@@ -64,8 +64,7 @@ int log_group_find(const struct deploy_target *t, const char *name, struct log_g
 	q.params = params = json_pack("{s:s}", "logGroupNamePrefix", name);
 	if (aws_ask_all(t->aws, &q, "logGroups", &groups, err) < 0)
 		return error_wrap(err, "look for the log group %s", name);
-	json_array_foreach(groups, i, group)
-	{
+	json_array_foreach (groups, i, group) {
 		const char *arn = aws_text(group, "arn");
 
 		if (strcmp(aws_text(group, "logGroupName"), name) != 0)
@@ -139,7 +138,7 @@ int log_group_owned(const struct deploy_target *t, const struct log_group *g, bo
 
 	if (aws_ask(t->aws, &q, &reply, err) < 0)
 		return error_wrap(err, "read the tags of the log group %s", g->name);
-	json_object_foreach(json_object_get(reply.json, "tags"), key, value)
+	json_object_foreach (json_object_get(reply.json, "tags"), key, value)
 		json_array_append_new(list, json_pack("{s:s, s:O}", "key", key, "value", value));
 	*owned = deploy_target_owns(t, list);
 	return 0;

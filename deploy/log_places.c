@@ -78,8 +78,7 @@ void log_places_read(struct log_places *out, const json_t *td, const json_t *tas
 	json_t *container;
 	size_t i;
 
-	json_array_foreach(json_object_get(td, "containerDefinitions"), i, container)
-	{
+	json_array_foreach (json_object_get(td, "containerDefinitions"), i, container) {
 		const json_t *log = json_object_get(container, "logConfiguration");
 		const json_t *options = json_object_get(log, "options");
 		const char *driver = aws_text(log, "logDriver");

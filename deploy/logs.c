@@ -130,8 +130,7 @@ int logs_tail(const struct deploy_target *t, const struct log_place *place, size
 
 	log_cursor_init(&c, place, 0);
 	r = log_cursor_seek_tail(&c, t, lines, err);
-	json_array_foreach(c.page, i, event)
-	{
+	json_array_foreach (c.page, i, event) {
 		strbuf_puts(out, aws_text(event, "message"));
 		if (out->len && out->buf[out->len - 1] != '\n')
 			strbuf_putc(out, '\n');

@@ -197,8 +197,7 @@ static char *name_tasks(const json_t *tasks)
 	json_t *task;
 	size_t i;
 
-	json_array_foreach(tasks, i, task)
-	{
+	json_array_foreach (tasks, i, task) {
 		if (i == NAMED_AT_MOST) {
 			strlist_addf(&names, "... (%zu)", json_array_size(tasks));
 			break;
@@ -229,8 +228,7 @@ static json_t *matching(const json_t *tasks, const char *word, bool by_family)
 	json_t *found = json_array(), *task;
 	size_t i, n = strlen(word);
 
-	json_array_foreach(tasks, i, task)
-	{
+	json_array_foreach (tasks, i, task) {
 		if (by_family ? is_of_family(task, word)
 			      : strncmp(lookup_task_id(task), word, n) == 0)
 			json_array_append(found, task);

@@ -114,8 +114,7 @@ static int given_subnets(const struct deploy_target *t, const struct strlist *id
 
 	if (ask_all(t, "DescribeSubnets", params, "subnetSet", &s->subnets, err) < 0)
 		return error_wrap(err, "--subnets");
-	json_array_foreach(s->subnets, i, subnet)
-	{
+	json_array_foreach (s->subnets, i, subnet) {
 		const char *in = aws_text(subnet, "vpcId");
 
 		if (*vpc && strcmp(*vpc, in) != 0)
@@ -199,8 +198,7 @@ static int judge(const struct deploy_target *t, const struct network_wanted *w, 
 	const json_t *subnet;
 	size_t i;
 
-	json_array_foreach(s->subnets, i, subnet)
-	{
+	json_array_foreach (s->subnets, i, subnet) {
 		enum route route = route_of(table_of(s, subnet));
 
 		s->n_public += route == ROUTE_PUBLIC;
@@ -208,8 +206,7 @@ static int judge(const struct deploy_target *t, const struct network_wanted *w, 
 	}
 	n->public_ip = w->public_ip == PUBLIC_IP_ENABLED ||
 		       (w->public_ip == PUBLIC_IP_AUTO && s->n_public);
-	json_array_foreach(s->subnets, i, subnet)
-	{
+	json_array_foreach (s->subnets, i, subnet) {
 		enum route route = route_of(table_of(s, subnet));
 		bool reached = route == ROUTE_PRIVATE || (route == ROUTE_PUBLIC && n->public_ip);
 

@@ -102,8 +102,7 @@ static bool names(const json_t *value, const char *text)
 
 	if (json_is_string(value))
 		return strcmp(json_string_value(value), text) == 0;
-	json_array_foreach(value, i, item)
-	{
+	json_array_foreach (value, i, item) {
 		if (json_is_string(item) && strcmp(json_string_value(item), text) == 0)
 			return true;
 	}
@@ -126,8 +125,7 @@ bool role_trusts_tasks(const json_t *trust)
 
 	if (json_is_object(statements))
 		return statement_trusts(statements);
-	json_array_foreach(statements, i, s)
-	{
+	json_array_foreach (statements, i, s) {
 		if (statement_trusts(s))
 			return true;
 	}
@@ -148,8 +146,7 @@ static bool is_of_region(const struct deploy_target *t, const json_t *tags)
 	const json_t *tag;
 	size_t i;
 
-	json_array_foreach(tags, i, tag)
-	{
+	json_array_foreach (tags, i, tag) {
 		if (strcmp(aws_text(tag, "Key"), TAG_REGION) == 0)
 			return strcmp(aws_text(tag, "Value"), t->region) == 0;
 	}
@@ -230,7 +227,8 @@ int role_attached(const struct deploy_target *t, const char *role, struct strlis
 
 	if (aws_ask_all(t->aws, &q, "AttachedPolicies", &list, err) < 0)
 		return explain(t, role, "read the policies of", err);
-	json_array_foreach(list, i, one) strlist_add(out, aws_text(one, "PolicyArn"));
+	json_array_foreach (list, i, one)
+		strlist_add(out, aws_text(one, "PolicyArn"));
 	return 0;
 }
 
@@ -250,8 +248,7 @@ int role_policies(const struct deploy_target *t, const char *role, struct strlis
 
 	if (aws_ask_all(t->aws, &q, "PolicyNames", &list, err) < 0)
 		return explain(t, role, "read the policies of", err);
-	json_array_foreach(list, i, one)
-	{
+	json_array_foreach (list, i, one) {
 		if (json_is_string(one))
 			strlist_add(out, json_string_value(one));
 	}

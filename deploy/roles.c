@@ -139,8 +139,7 @@ static int compare_inline(const struct deploy_target *t, const char *prefix, jso
 
 	if (role_policies(t, out->name, &there, err) < 0)
 		return -1;
-	json_object_foreach(wanted, name, document)
-	{
+	json_object_foreach (wanted, name, document) {
 		bool same = false;
 
 		if (strlist_has(&there, name) &&
@@ -304,7 +303,7 @@ void task_role_plan(const struct task_role *r, const char *what, struct strlist 
 		strlist_addf(lines, "+ create %s %s", what, r->name);
 	for (size_t i = 0; i < r->attach.n; i++)
 		strlist_addf(lines, "+ attach policy %s to %s", r->attach.items[i], r->name);
-	json_object_foreach(r->put, name, document)
+	json_object_foreach (r->put, name, document)
 		strlist_addf(lines, "+ write policy %s of %s", name, r->name);
 	for (size_t i = 0; i < r->drop.n; i++)
 		strlist_addf(lines, "- delete policy %s of %s", r->drop.items[i], r->name);
@@ -322,8 +321,7 @@ int task_role_make(const struct deploy_target *t, struct task_role *r, struct er
 	for (size_t i = 0; i < r->attach.n; i++)
 		if (role_attach(t, r->name, r->attach.items[i], err) < 0)
 			return -1;
-	json_object_foreach(r->put, name, document)
-	{
+	json_object_foreach (r->put, name, document) {
 		if (role_put_policy(t, r->name, name, document, err) < 0)
 			return -1;
 	}

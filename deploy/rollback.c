@@ -53,8 +53,7 @@ static const char *definition_of(const json_t *revisions, const char *arn)
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(revisions, i, one)
-	{
+	json_array_foreach (revisions, i, one) {
 		if (strcmp(aws_text(one, "serviceRevisionArn"), arn) == 0)
 			return aws_text(one, "taskDefinition");
 	}
@@ -119,8 +118,7 @@ static int find_revision_before(const struct deploy_target *t, const char *now, 
 
 	if (aws_ask_all(t->aws, &q, "taskDefinitionArns", &arns, err) < 0)
 		return -1;
-	json_array_foreach(arns, i, one)
-	{
+	json_array_foreach (arns, i, one) {
 		const char *text = json_string_value(one);
 		AUTO_FREE char *of = text ? family_of(text) : NULL;
 

@@ -10,10 +10,8 @@ const json_t *route_table_of(const json_t *tables, const char *subnet)
 	const json_t *table, *association, *main = NULL;
 	size_t i, k;
 
-	json_array_foreach(tables, i, table)
-	{
-		json_array_foreach(json_object_get(table, "associationSet"), k, association)
-		{
+	json_array_foreach (tables, i, table) {
+		json_array_foreach (json_object_get(table, "associationSet"), k, association) {
 			if (strcmp(aws_text(association, "subnetId"), subnet) == 0)
 				return table;
 			if (strcmp(aws_text(association, "main"), "true") == 0)
@@ -44,8 +42,7 @@ enum route route_of(const json_t *table)
 	const json_t *route;
 	size_t i;
 
-	json_array_foreach(json_object_get(table, "routeSet"), i, route)
-	{
+	json_array_foreach (json_object_get(table, "routeSet"), i, route) {
 		if (strcmp(aws_text(route, "destinationCidrBlock"), "0.0.0.0/0") != 0 ||
 		    strcmp(aws_text(route, "state"), "blackhole") == 0)
 			continue;
@@ -68,8 +65,7 @@ static bool serves(const json_t *endpoint, const json_t *table)
 		return false;
 	if (strcasecmp(aws_text(endpoint, "vpcEndpointType"), "Gateway") != 0)
 		return true;
-	json_array_foreach(json_object_get(endpoint, "routeTableIdSet"), i, id)
-	{
+	json_array_foreach (json_object_get(endpoint, "routeTableIdSet"), i, id) {
 		if (json_is_string(id) &&
 		    strcmp(json_string_value(id), aws_text(table, "routeTableId")) == 0)
 			return true;
@@ -93,8 +89,7 @@ void route_missing_endpoints(const json_t *endpoints, const json_t *table,
 		bool found = false;
 		size_t i;
 
-		json_array_foreach(endpoints, i, endpoint)
-		{
+		json_array_foreach (endpoints, i, endpoint) {
 			found |= is_of(aws_text(endpoint, "serviceName"), *services) &&
 				 serves(endpoint, table);
 		}

@@ -59,8 +59,7 @@ static int tell_dead(struct settling *s, const json_t *service, struct error *er
 		return 0;
 	if (lookup_tasks(s->t, &filter, &tasks, err) < 0)
 		return -1;
-	json_array_foreach(tasks, i, task)
-	{
+	json_array_foreach (tasks, i, task) {
 		if (json_number_value(json_object_get(task, "createdAt")) < s->since ||
 		    !task_is_stopped(task) ||
 		    str_starts(aws_text(task, "stoppedReason"), "Scaling activity") ||

@@ -82,8 +82,7 @@ static json_t *policy_of(const json_t *answer)
 	json_t *policy;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "ScalingPolicies"), i, policy)
-	{
+	json_array_foreach (json_object_get(answer, "ScalingPolicies"), i, policy) {
 		if (strcmp(aws_text(policy, "PolicyName"), POLICY) == 0)
 			return policy;
 	}

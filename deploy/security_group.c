@@ -43,8 +43,7 @@ static bool has_range(const json_t *ranges, const char *key, const char *value)
 	const json_t *range;
 	size_t i;
 
-	json_array_foreach(ranges, i, range)
-	{
+	json_array_foreach (ranges, i, range) {
 		if (strcmp(aws_text(range, key), value) == 0)
 			return true;
 	}
@@ -57,8 +56,7 @@ static bool is_open(const json_t *rules, int64_t port, const char *protocol, boo
 	const json_t *rule;
 	size_t i;
 
-	json_array_foreach(rules, i, rule)
-	{
+	json_array_foreach (rules, i, rule) {
 		const char *of = aws_text(rule, "ipProtocol");
 		bool all = strcmp(of, "-1") == 0;
 
@@ -77,8 +75,7 @@ static bool is_listed(const json_t *permissions, int64_t port, const char *proto
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(permissions, i, one)
-	{
+	json_array_foreach (permissions, i, one) {
 		if (aws_int(one, "FromPort") == port &&
 		    strcmp(aws_text(one, "IpProtocol"), protocol) == 0)
 			return true;
@@ -221,8 +218,7 @@ static int authorize(const struct deploy_target *t, const struct security_group 
 	json_t *permission;
 	size_t i;
 
-	json_array_foreach(g->missing, i, permission)
-	{
+	json_array_foreach (g->missing, i, permission) {
 		AUTO(aws_reply) reply = {0};
 		AUTO_JSON *params = json_pack("{s:s, s:[O]}", "GroupId", g->id, "IpPermissions",
 					      permission);
@@ -266,8 +262,7 @@ int security_group_check(const struct deploy_target *t, const char *vpc, const s
 
 	if (aws_ask(t->aws, &q, &reply, err) < 0)
 		return error_wrap(err, "--security-groups");
-	json_array_foreach(json_object_get(reply.json, "securityGroupInfo"), i, group)
-	{
+	json_array_foreach (json_object_get(reply.json, "securityGroupInfo"), i, group) {
 		if (strcmp(aws_text(group, "vpcId"), vpc) != 0)
 			return error_set(err, ERROR_NOT_FOUND,
 					 "--security-groups: %s is in %s, the subnets are in %s",

@@ -31,8 +31,9 @@ json_t *service_deployment(const json_t *service, const char *id)
 	json_t *d;
 	size_t i;
 
-	json_array_foreach(json_object_get(service, "deployments"), i,
-			   d) if (strcmp(aws_text(d, "id"), id) == 0) return d;
+	json_array_foreach (json_object_get(service, "deployments"), i, d)
+		if (strcmp(aws_text(d, "id"), id) == 0)
+			return d;
 	return NULL;
 }
 
@@ -41,8 +42,9 @@ json_t *service_primary(const json_t *service)
 	json_t *d;
 	size_t i;
 
-	json_array_foreach(json_object_get(service, "deployments"), i,
-			   d) if (strcmp(aws_text(d, "status"), "PRIMARY") == 0) return d;
+	json_array_foreach (json_object_get(service, "deployments"), i, d)
+		if (strcmp(aws_text(d, "status"), "PRIMARY") == 0)
+			return d;
 	return NULL;
 }
 
@@ -297,8 +299,7 @@ static const char *last_good(const json_t *service)
 
 	if (lost_count(service) > 0)
 		return "";
-	json_array_foreach(json_object_get(service, "deployments"), i, one)
-	{
+	json_array_foreach (json_object_get(service, "deployments"), i, one) {
 		if (strcmp(aws_text(one, "rolloutState"), "COMPLETED") == 0)
 			return aws_text(one, "taskDefinition");
 	}

@@ -97,8 +97,7 @@ const char *deploy_target_tag(const json_t *tags, const char *name)
 	json_t *tag;
 	size_t i;
 
-	json_array_foreach(tags, i, tag)
-	{
+	json_array_foreach (tags, i, tag) {
 		bool small = json_object_get(tag, "key") != NULL;
 
 		if (strcmp(aws_text(tag, small ? "key" : "Key"), name) == 0)

@@ -122,8 +122,7 @@ static json_t *labelled(const json_t *list, const char *label)
 	size_t i;
 	json_t *element;
 
-	json_array_foreach(list, i, element)
-	{
+	json_array_foreach (list, i, element) {
 		AUTO_FREE char *mine = label_of(element);
 
 		if (mine && strcmp(mine, label) == 0)
@@ -143,8 +142,7 @@ static bool can_pair(const json_t *list)
 
 	if (json_array_size(list) > LONGEST_PAIRED)
 		return false;
-	json_array_foreach(list, i, element)
-	{
+	json_array_foreach (list, i, element) {
 		AUTO_FREE char *label = label_of(element);
 
 		if (!label || labelled(list, label) != element)
@@ -182,14 +180,12 @@ static void diff_lists(const struct place *p, const json_t *a, const json_t *b, 
 	size_t i;
 	json_t *element;
 
-	json_array_foreach(a, i, element)
-	{
+	json_array_foreach (a, i, element) {
 		AUTO_FREE char *label = label_of(element);
 
 		diff_element(p, label, element, labelled(b, label), out);
 	}
-	json_array_foreach(b, i, element)
-	{
+	json_array_foreach (b, i, element) {
 		AUTO_FREE char *label = label_of(element);
 
 		if (!labelled(a, label))
@@ -215,10 +211,11 @@ static void diff_objects(const struct place *p, const json_t *a, const json_t *b
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)a, key, value)
+	json_object_foreach ((json_t *)(uintptr_t)a, key, value)
 		diff_member(p, key, value, json_object_get(b, key), out);
-	json_object_foreach((json_t *)(uintptr_t)b, key, value) if (!json_object_get(a, key))
-		diff_member(p, key, NULL, value, out);
+	json_object_foreach ((json_t *)(uintptr_t)b, key, value)
+		if (!json_object_get(a, key))
+			diff_member(p, key, NULL, value, out);
 }
 
 /* Goes down as long as both sides, or the one there is, can be named part by part. */

@@ -92,8 +92,9 @@ bool task_definition_is_fargate(const struct task_definition *td)
 	size_t i;
 	json_t *value;
 
-	json_array_foreach(json_object_get(td->json, "requiresCompatibilities"), i,
-			   value) if (strcmp(task_json_string(value), "FARGATE") == 0) return true;
+	json_array_foreach (json_object_get(td->json, "requiresCompatibilities"), i, value)
+		if (strcmp(task_json_string(value), "FARGATE") == 0)
+			return true;
 	return false;
 }
 
@@ -107,8 +108,9 @@ static json_t *container_called(const struct task_definition *td, const char *na
 	size_t i;
 	json_t *c;
 
-	json_array_foreach(task_definition_containers(td), i,
-			   c) if (strcmp(aws_text(c, "name"), name) == 0) return c;
+	json_array_foreach (task_definition_containers(td), i, c)
+		if (strcmp(aws_text(c, "name"), name) == 0)
+			return c;
 	return NULL;
 }
 
@@ -118,8 +120,7 @@ static json_t *only_essential(const struct task_definition *td)
 	size_t i;
 	json_t *c, *found = NULL;
 
-	json_array_foreach(task_definition_containers(td), i, c)
-	{
+	json_array_foreach (task_definition_containers(td), i, c) {
 		if (json_is_false(json_object_get(c, "essential")))
 			continue;
 		if (found)
@@ -135,7 +136,7 @@ static char *names_of(const struct task_definition *td)
 	size_t i;
 	json_t *c;
 
-	json_array_foreach(task_definition_containers(td), i, c)
+	json_array_foreach (task_definition_containers(td), i, c)
 		strlist_add(&names, aws_text(c, "name"));
 	return strlist_join(&names, ", ");
 }

@@ -29,7 +29,9 @@ json_t *container_named(const json_t *containers, const char *name)
 	json_t *c;
 	size_t i;
 
-	json_array_foreach(containers, i, c) if (strcmp(aws_text(c, "name"), name) == 0) return c;
+	json_array_foreach (containers, i, c)
+		if (strcmp(aws_text(c, "name"), name) == 0)
+			return c;
 	return NULL;
 }
 
@@ -81,8 +83,7 @@ static const json_t *find_culprit(const json_t *task, const json_t *definition)
 	size_t i;
 	int most = 0;
 
-	json_array_foreach(json_object_get(task, "containers"), i, c)
-	{
+	json_array_foreach (json_object_get(task, "containers"), i, c) {
 		int s = suspicion(c, definition);
 
 		if (s > most) {
@@ -102,8 +103,7 @@ static bool ended_well(const json_t *task, const json_t *definition)
 
 	if (strcmp(aws_text(task, "stopCode"), "EssentialContainerExited") != 0)
 		return false;
-	json_array_foreach(json_object_get(task, "containers"), i, c)
-	{
+	json_array_foreach (json_object_get(task, "containers"), i, c) {
 		int code = container_exit_code(c);
 
 		if (!is_essential(definition, aws_text(c, "name")))

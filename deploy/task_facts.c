@@ -9,17 +9,16 @@ void task_definition_ports(const struct task_definition *td, struct strlist *out
 	size_t i, k;
 	json_t *c, *port;
 
-	json_array_foreach(task_definition_containers(td), i, c)
-		json_array_foreach(json_object_get(c, "portMappings"), k, port)
-	{
-		const char *protocol = aws_text(port, "protocol");
-		int64_t number = task_json_int(port, "containerPort", 0);
-		AUTO_FREE char *text = xstrfmt("%lld/%s", (long long)number,
-					       *protocol ? protocol : "tcp");
+	json_array_foreach (task_definition_containers(td), i, c)
+		json_array_foreach (json_object_get(c, "portMappings"), k, port) {
+			const char *protocol = aws_text(port, "protocol");
+			int64_t number = task_json_int(port, "containerPort", 0);
+			AUTO_FREE char *text = xstrfmt("%lld/%s", (long long)number,
+						       *protocol ? protocol : "tcp");
 
-		if (number > 0)
-			task_json_add_once(out, text);
-	}
+			if (number > 0)
+				task_json_add_once(out, text);
+		}
 }
 
 void task_definition_log_groups(const struct task_definition *td, struct strlist *out)
@@ -27,8 +26,7 @@ void task_definition_log_groups(const struct task_definition *td, struct strlist
 	size_t i;
 	json_t *c;
 
-	json_array_foreach(task_definition_containers(td), i, c)
-	{
+	json_array_foreach (task_definition_containers(td), i, c) {
 		json_t *log = json_object_get(c, "logConfiguration");
 		const char *group = aws_text(json_object_get(log, "options"), "awslogs-group");
 
@@ -42,8 +40,9 @@ static void add_values(json_t *secrets, struct strlist *out)
 	size_t i;
 	json_t *secret;
 
-	json_array_foreach(secrets, i, secret) if (*aws_text(secret, "valueFrom"))
-		task_json_add_once(out, aws_text(secret, "valueFrom"));
+	json_array_foreach (secrets, i, secret)
+		if (*aws_text(secret, "valueFrom"))
+			task_json_add_once(out, aws_text(secret, "valueFrom"));
 }
 
 void task_definition_secrets(const struct task_definition *td, struct strlist *out)
@@ -51,8 +50,7 @@ void task_definition_secrets(const struct task_definition *td, struct strlist *o
 	size_t i;
 	json_t *c;
 
-	json_array_foreach(task_definition_containers(td), i, c)
-	{
+	json_array_foreach (task_definition_containers(td), i, c) {
 		json_t *login = json_object_get(c, "repositoryCredentials");
 		json_t *log = json_object_get(c, "logConfiguration");
 
@@ -85,8 +83,7 @@ const char *task_definition_needs_execution_role(const struct task_definition *t
 		return "it has secrets";
 	if (!fargate)
 		return NULL;
-	json_array_foreach(task_definition_containers(td), i, c)
-	{
+	json_array_foreach (task_definition_containers(td), i, c) {
 		json_t *log = json_object_get(c, "logConfiguration");
 
 		if (is_private_ecr(aws_text(c, "image")))

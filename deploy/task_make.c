@@ -97,8 +97,7 @@ static json_t *mapping_of(json_t *list, const struct port *p)
 	size_t i;
 	json_t *have;
 
-	json_array_foreach(list, i, have)
-	{
+	json_array_foreach (list, i, have) {
 		const char *protocol = aws_text(have, "protocol");
 
 		if (task_json_int(have, "containerPort", 0) == p->container &&
@@ -173,11 +172,11 @@ static void put_named(json_t *list, const char *name, const char *field, const c
 	size_t i;
 	json_t *have, *entry;
 
-	json_array_foreach(list, i, have) if (strcmp(aws_text(have, "name"), name) == 0)
-	{
-		json_object_set_new(have, field, json_text(value));
-		return;
-	}
+	json_array_foreach (list, i, have)
+		if (strcmp(aws_text(have, "name"), name) == 0) {
+			json_object_set_new(have, field, json_text(value));
+			return;
+		}
 	entry = json_object();
 	json_object_set_new(entry, "name", json_text(name));
 	json_object_set_new(entry, field, json_text(value));
@@ -254,8 +253,9 @@ static void put_tags(json_t *task, const struct strmap *tags)
 		json_t *have, *found = NULL;
 		size_t k;
 
-		json_array_foreach(list, k, have) if (strcmp(aws_text(have, "key"), e->key) == 0)
-			found = have;
+		json_array_foreach (list, k, have)
+			if (strcmp(aws_text(have, "key"), e->key) == 0)
+				found = have;
 		if (!found) {
 			found = json_object();
 			json_object_set_new(found, "key", json_text(e->key));

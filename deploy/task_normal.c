@@ -106,8 +106,7 @@ static json_t *sorted(json_t *list)
 	json_t *result = json_array(), *value;
 	size_t i;
 
-	json_array_foreach(list, i, value)
-	{
+	json_array_foreach (list, i, value) {
 		AUTO_FREE char *text = json_dumps(value,
 						  JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_COMPACT);
 
@@ -128,7 +127,8 @@ static json_t *normal_list(const json_t *list, const char *field)
 	size_t i;
 	json_t *value;
 
-	json_array_foreach(list, i, value) json_array_append_new(plain, normal(value, field));
+	json_array_foreach (list, i, value)
+		json_array_append_new(plain, normal(value, field));
 	return str_in(field, sets, ARRAY_SIZE(sets)) ? sorted(plain) : json_incref(plain);
 }
 
@@ -137,8 +137,7 @@ static json_t *normal_object(const json_t *object, const char *field)
 	json_t *result = json_object(), *value;
 	const char *key;
 
-	json_object_foreach((json_t *)(uintptr_t)object, key, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
 		json_t *mine = normal(value, key);
 		bool drop = is_empty(mine);
 
@@ -171,11 +170,11 @@ static void drop_same_ports(json_t *task)
 
 	if (strcmp(mode, "awsvpc") != 0 && strcmp(mode, "host") != 0)
 		return;
-	json_array_foreach(json_object_get(task, "containerDefinitions"), i, c)
-		json_array_foreach(json_object_get(c, "portMappings"), k,
-				   port) if (task_json_int(port, "hostPort", 0) ==
-					     task_json_int(port, "containerPort", -1))
-			json_object_del(port, "hostPort");
+	json_array_foreach (json_object_get(task, "containerDefinitions"), i, c)
+		json_array_foreach (json_object_get(c, "portMappings"), k, port)
+			if (task_json_int(port, "hostPort", 0) ==
+			    task_json_int(port, "containerPort", -1))
+				json_object_del(port, "hostPort");
 }
 
 static void plain_size(json_t *task, const char *key, int64_t (*read)(const char *))

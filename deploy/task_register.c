@@ -91,7 +91,8 @@ static int list_all(const struct deploy_target *t, const char *operation, json_t
 
 	if (aws_ask_all(t->aws, &question, key, &list, err) < 0)
 		return -1;
-	json_array_foreach(list, i, item) strlist_add(out, path_base(task_json_string(item)));
+	json_array_foreach (list, i, item)
+		strlist_add(out, path_base(task_json_string(item)));
 	return 0;
 }
 

@@ -119,8 +119,7 @@ static bool is_running(const json_t *task, const json_t *definition)
 
 	if (strcmp(aws_text(task, "lastStatus"), "RUNNING") != 0)
 		return false;
-	json_array_foreach(json_object_get(task, "containers"), i, c)
-	{
+	json_array_foreach (json_object_get(task, "containers"), i, c) {
 		json_t *own = container_named(json_object_get(definition, "containerDefinitions"),
 					      aws_text(c, "name"));
 		json_t *check = json_object_get(own, "healthCheck");

@@ -28,8 +28,7 @@ static int ask_interfaces(const struct deploy_target *t, const json_t *ids, json
 			   local.message);
 		return 1;
 	}
-	json_array_foreach(found, i, one)
-	{
+	json_array_foreach (found, i, one) {
 		const char *address = aws_text(json_object_get(one, "association"), "publicIp");
 
 		if (*address)
@@ -48,8 +47,7 @@ static int find_addresses(const struct deploy_target *t, const json_t *tasks, js
 	size_t i, n = json_array_size(tasks);
 	int r = 0;
 
-	json_array_foreach(tasks, i, task)
-	{
+	json_array_foreach (tasks, i, task) {
 		const char *id = task_interface_detail(task, "networkInterfaceId");
 
 		if (*id && strcmp(aws_text(task, "lastStatus"), "STOPPED") != 0)
@@ -86,8 +84,7 @@ static json_t *containers_of(const json_t *task)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach(json_object_get(task, "containers"), i, c)
-	{
+	json_array_foreach (json_object_get(task, "containers"), i, c) {
 		json_t *one = json_object();
 
 		add_text(one, "name", aws_text(c, "name"));
@@ -151,8 +148,7 @@ int task_summaries(const struct deploy_target *t, const json_t *tasks, json_t **
 	if (find_addresses(t, tasks, addresses, err) < 0)
 		return -1;
 	*out = json_array();
-	json_array_foreach(tasks, i, task)
-	{
+	json_array_foreach (tasks, i, task) {
 		json_array_append_new(*out, summarize(task, addresses));
 	}
 	return 0;

@@ -40,8 +40,7 @@ static json_t *unknown_fields(json_t *obj, const char *const *known, size_t n_kn
 	json_t *rest = NULL, *value;
 	const char *key;
 
-	json_object_foreach(obj, key, value)
-	{
+	json_object_foreach (obj, key, value) {
 		if (json_is_null(value) || str_in(key, known, n_known) ||
 		    str_in(key, stale, n_stale))
 			continue;
@@ -63,7 +62,8 @@ static int read_set(const json_t *j, const char *key, struct strlist *out, const
 		return 0;
 	if (!json_is_object(set))
 		return error_set(err, ERROR_CORRUPT, "%s: \"%s\" is not an object", where, key);
-	json_object_foreach(set, name, value) strlist_add(out, name);
+	json_object_foreach (set, name, value)
+		strlist_add(out, name);
 	strlist_sort(out);
 	return 0;
 }
@@ -280,7 +280,8 @@ static json_t *sorted_with(json_t *known, json_t *unknown)
 		json_object_update_missing(known, unknown);
 	const char **keys = xcalloc(json_object_size(known) + 1, sizeof(*keys));
 
-	json_object_foreach(known, key, value) keys[n++] = key;
+	json_object_foreach (known, key, value)
+		keys[n++] = key;
 	qsort(keys, n, sizeof(*keys), compare_keys);
 	for (size_t i = 0; i < n; i++)
 		json_object_set(sorted, keys[i], json_object_get(known, keys[i]));

@@ -158,8 +158,10 @@ static void mark_json(struct mark *m, struct store *s, const json_t *j)
 
 	if (json_is_string(j) && digest_parse(&d, json_string_value(j), NULL) == 0)
 		mark_digest(m, s, &d);
-	json_object_foreach((json_t *)(uintptr_t)j, key, value) mark_json(m, s, value);
-	json_array_foreach(j, i, value) mark_json(m, s, value);
+	json_object_foreach ((json_t *)(uintptr_t)j, key, value)
+		mark_json(m, s, value);
+	json_array_foreach (j, i, value)
+		mark_json(m, s, value);
 }
 
 static int mark_record(struct mark *m, struct store *s, int dirfd, const char *name,

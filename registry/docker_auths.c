@@ -195,8 +195,7 @@ static int find_host(const json_t *auths, const char *host, const char *reposito
 			break;
 		*slash = '\0';
 	}
-	json_object_foreach((json_t *)(uintptr_t)auths, name, entry)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)auths, name, entry) {
 		if (!key_means(name, host))
 			continue;
 		if (read_entry(entry, name, path, out, found, err) < 0)

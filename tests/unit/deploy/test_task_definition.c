@@ -70,8 +70,7 @@ static void the_image_goes_into_one_container(void **state)
 		assert_int_equal(result, r->gets ? 0 : -1);
 		if (!r->gets && !strstr(err.message, r->says))
 			fail_msg("%s: %s", text, err.message);
-		json_array_foreach(task_definition_containers(&td), k, c)
-		{
+		json_array_foreach (task_definition_containers(&td), k, c) {
 			const char *name = json_string_value(json_object_get(c, "name"));
 			bool has = json_object_get(c, "image") != NULL;
 
