@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "cli/annotations.h"
 #include "cli/ci_output.h"
 #include "cli/cmd.h"
 #include "cli/deploy_job.h"
 #include "cli/verb.h"
-#include "deploy/task_end.h"
 #include "deploy/task_run.h"
 
 static const char *outcome_name(enum deploy_outcome outcome)
@@ -185,7 +185,7 @@ static void tell_what_goes_on(const struct deploy_job *j, struct error *why)
 			   j->service_name, j->name, j->service_name);
 	else if (j->task && !task_is_stopped(j->task))
 		error_hint(why, "the task runs on: 'slipway stop %s' ends it",
-			   arn_name(aws_text(j->task, "taskArn")));
+			   path_base(aws_text(j->task, "taskArn")));
 }
 
 static int interrupted(struct deploy_job *j, struct error *why, struct error *err)

@@ -2,12 +2,12 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "cli/verb.h"
 #include "deploy/follow.h"
 #include "deploy/lookup.h"
 #include "deploy/rollback.h"
-#include "deploy/task_end.h"
 
 static const struct command_usage usage = {
 	.name = "rollback",
@@ -68,7 +68,7 @@ static int run(struct app *a, struct rollback *b, const char *word, const char *
 		return -1;
 	if (rollout.unchanged)
 		report_log(a->reporter, LOG_INFO, "%s runs %s already", rollout.service,
-			   arn_name(arn));
+			   path_base(arn));
 	else if (!b->detach)
 		r = follow(a, b, &rollout, err);
 	if (r == 0)

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "cli/verb.h"
 #include "deploy/lookup.h"
-#include "deploy/task_end.h"
 #include "deploy/task_run.h"
 
 #define DEFAULT_REASON "stopped by slipway stop"
@@ -50,7 +50,7 @@ static int wait_for(const struct stop *s, const char *arn, struct error *err)
 		return -1;
 	if (outcome != DEPLOY_TIMED_OUT)
 		return 0;
-	return error_set(err, ERROR_REMOTE, "task %s is still %s", arn_name(arn),
+	return error_set(err, ERROR_REMOTE, "task %s is still %s", path_base(arn),
 			 aws_text(task, "lastStatus"));
 }
 
@@ -68,10 +68,10 @@ static int stop_task(struct app *a, const struct stop *s, const json_t *task, st
 			   "the task is one of the service %s, which starts another in its place",
 			   group + strlen("service:"));
 	if (aws_ask(s->verb.target.aws, &q, &reply, err) < 0)
-		return error_wrap(err, "stop task %s", arn_name(arn));
+		return error_wrap(err, "stop task %s", path_base(arn));
 	if (!s->detach && wait_for(s, arn, err) < 0)
 		return -1;
-	printf("%s\n", arn_name(arn));
+	printf("%s\n", path_base(arn));
 	return 0;
 }
 

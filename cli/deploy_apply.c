@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "cli/deploy_job.h"
 #include "deploy/task_compare.h"
 #include "deploy/task_register.h"
-#include "deploy/task_end.h"
 #include "deploy/task_run.h"
 
 /* How long a task may take before the load balancer's view of it counts. */
@@ -33,7 +33,7 @@ static void add_plan_of_definition(const struct deploy_job *j, struct strlist *l
 	AUTO(strlist) changes = STRLIST_INIT;
 
 	if (j->definition_arn) {
-		strlist_addf(lines, "= task definition %s", arn_name(j->definition_arn));
+		strlist_addf(lines, "= task definition %s", path_base(j->definition_arn));
 	} else {
 		strlist_addf(lines, "+ register task definition %s",
 			     task_definition_family(&j->definition));
@@ -43,7 +43,7 @@ static void add_plan_of_definition(const struct deploy_job *j, struct strlist *l
 		return;
 	task_definition_diff(&j->running, &j->definition, &changes);
 	if (changes.n)
-		strlist_addf(lines, "  what changes from %s:", arn_name(j->running_arn));
+		strlist_addf(lines, "  what changes from %s:", path_base(j->running_arn));
 	for (size_t i = 0; i < changes.n; i++)
 		strlist_addf(lines, "    %s", changes.items[i]);
 	if (j->image_changes.n)
@@ -112,7 +112,7 @@ static int register_definition(struct deploy_job *j, struct error *err)
 		return -1;
 	if (made)
 		report_log(j->app->reporter, LOG_INFO, "registered %s",
-			   arn_name(j->definition_arn));
+			   path_base(j->definition_arn));
 	return 0;
 }
 

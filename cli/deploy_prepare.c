@@ -4,11 +4,11 @@
 
 #include "aws/ecr.h"
 #include "base/alloc.h"
+#include "base/path.h"
 #include "cli/deploy_job.h"
 #include "cli/image_changes.h"
 #include "deploy/lint.h"
 #include "deploy/task_compare.h"
-#include "deploy/task_end.h"
 #include "deploy/task_register.h"
 
 #define SERVICE_NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
@@ -143,7 +143,7 @@ static int adopt(struct deploy_job *j, struct error *err)
 		j->app->reporter, LOG_INFO,
 		"the service %s was not made by slipway: its task definition %s stays, but for the "
 		"image and what flags say",
-		j->service_name, arn_name(arn));
+		j->service_name, path_base(arn));
 	if (task_definition_choose(&j->definition, f->task_flags.container, j->name, &container,
 				   err) < 0)
 		return -1;
@@ -416,7 +416,7 @@ int deploy_job_prepare(struct deploy_job *j, const char *argument, struct error 
 	if (deploy_target_identify(&j->target, err) < 0)
 		return -1;
 	report_log(j->app->reporter, LOG_INFO, "account %s in %s, as %s", j->target.account,
-		   j->target.region, arn_name(j->target.caller));
+		   j->target.region, path_base(j->target.caller));
 	if (j->flags->task_flags.file &&
 	    task_read_file(&j->definition, j->flags->task_flags.file, err) < 0)
 		return -1;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "cli/deploy_job.h"
 #include "cli/log_text.h"
@@ -215,7 +216,7 @@ static int wait_for_task(struct deploy_job *j, struct error *err)
 		j->task = last;
 	}
 	if (j->outcome == DEPLOY_TIMED_OUT) {
-		j->summary = xstrfmt("the task %s is not done in time: it is %s\n", arn_name(arn),
+		j->summary = xstrfmt("the task %s is not done in time: it is %s\n", path_base(arn),
 				     last ? aws_text(last, "lastStatus") : "not listed");
 		return 0;
 	}

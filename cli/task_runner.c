@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "cli/log_print.h"
 #include "cli/verb.h"
@@ -200,9 +201,9 @@ static int end_code(struct app *a, struct runner *r, enum deploy_outcome outcome
 	if (outcome == DEPLOY_RUNNING || outcome == DEPLOY_ENDED)
 		return 0;
 	if (outcome == DEPLOY_TIMED_OUT) {
-		report_log(a->reporter, LOG_WARNING,
-			   "the task is still %s; 'slipway stop %s' ends it",
-			   aws_text(r->task, "lastStatus"), arn_name(aws_text(r->task, "taskArn")));
+		report_log(
+			a->reporter, LOG_WARNING, "the task is still %s; 'slipway stop %s' ends it",
+			aws_text(r->task, "lastStatus"), path_base(aws_text(r->task, "taskArn")));
 		return EXIT_TIMED_OUT;
 	}
 	if (explain(a, r, &end, err) < 0)
@@ -225,7 +226,7 @@ static int wait_for(struct app *a, struct runner *r, struct error *err)
 		      time_monotonic_ns() + r->timeout_ns, &watcher, &last, &outcome, err) < 0) {
 		if (err && err->kind == ERROR_CANCELLED)
 			error_hint(err, "the task runs on: 'slipway stop %s' ends it",
-				   arn_name(arn));
+				   path_base(arn));
 		return -1;
 	}
 	if (last) {
@@ -248,8 +249,8 @@ static int run(struct app *a, struct runner *r, const struct strlist *args, stru
 	    find_definition(r, args->items[0], err) < 0 || make_overrides(a, r, args, err) < 0 ||
 	    find_network(r, err) < 0 || start(r, err) < 0)
 		return -1;
-	report_log(a->reporter, LOG_INFO, "task %s of %s", arn_name(aws_text(r->task, "taskArn")),
-		   arn_name(r->arn));
+	report_log(a->reporter, LOG_INFO, "task %s of %s", path_base(aws_text(r->task, "taskArn")),
+		   path_base(r->arn));
 	if (!r->detach)
 		return wait_for(a, r, err);
 	printf("%s\n", aws_text(r->task, "taskArn"));

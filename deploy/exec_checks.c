@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "deploy/task_end.h"
 
 static const char *const ACTIONS[] = {
@@ -159,16 +160,16 @@ static int check_role(const struct deploy_target *t, const json_t *task, const j
 			return error_move(err, &local);
 		exec_findings_add(out, EXEC_UNKNOWN, NULL,
 				  "whether %s may use ssmmessages could not be read: %s",
-				  arn_name(role), local.message);
+				  path_base(role), local.message);
 		return 0;
 	}
 	refused = refused_actions(reply.json);
 	if (*refused)
 		exec_findings_add(out, EXEC_WRONG, "add a policy that allows them on *",
-				  "the task role %s lacks %s", arn_name(role), refused);
+				  "the task role %s lacks %s", path_base(role), refused);
 	else
 		exec_findings_add(out, EXEC_FINE, NULL, "the task role %s may use ssmmessages",
-				  arn_name(role));
+				  path_base(role));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "deploy/hints.h"
 #include "deploy/logs.h"
@@ -40,7 +41,7 @@ char *explain_console_url(const struct deploy_target *t, const char *task_arn)
 				     : "console.aws.amazon.com";
 
 	return xstrfmt("https://%s.%s/ecs/v2/clusters/%s/tasks/%s", t->region, domain,
-		       arn_name(t->cluster), arn_name(task_arn));
+		       path_base(t->cluster), path_base(task_arn));
 }
 
 /* One line of text, as "  name      text". */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "deploy/express_container.h"
 #include "deploy/express_role.h"
@@ -56,7 +57,7 @@ static const char *status_of(const json_t *service)
 
 static char *make_arn(const struct deploy_target *t, const char *name)
 {
-	AUTO_FREE char *what = xstrfmt("service/%s/%s", arn_name(t->cluster), name);
+	AUTO_FREE char *what = xstrfmt("service/%s/%s", path_base(t->cluster), name);
 
 	return deploy_target_arn(t, "ecs", what);
 }
@@ -262,7 +263,7 @@ static int look_at_deployment(struct watch *w, struct error *err)
 /* What its first dead task says, once. Listing tasks is not worth an error of its own. */
 static int look_at_tasks(struct watch *w, struct error *err)
 {
-	const struct task_filter filter = {.service = arn_name(w->e->arn), .state = TASKS_STOPPED};
+	const struct task_filter filter = {.service = path_base(w->e->arn), .state = TASKS_STOPPED};
 	AUTO_JSON *tasks = NULL;
 	AUTO(strbuf) report = STRBUF_INIT;
 	const json_t *task;
@@ -331,7 +332,7 @@ int express_wait(const struct deploy_target *t, struct express *e, int64_t deadl
 
 	*why = NULL;
 	w.step = report_step_begin(t->reporter, "waiting for the Express service %s",
-				   arn_name(e->arn));
+				   path_base(e->arn));
 	for (int i = 0; over == 0; i++) {
 		over = look(&w, outcome, why, err);
 		if (over == 0 && time_monotonic_ns() >= deadline) {
@@ -367,7 +368,7 @@ static int wait_gone(const struct deploy_target *t, const char *arn, struct erro
 			return 0;
 		if (time_monotonic_ns() >= end) {
 			error_set(err, ERROR_REMOTE, "the Express service %s is still %s",
-				  arn_name(arn), status_of(service));
+				  path_base(arn), status_of(service));
 			return error_hint(err, "run this again later: its role is needed until it "
 					       "has gone");
 		}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "deploy/explain.h"
 #include "deploy/hints.h"
@@ -232,7 +233,7 @@ static int what_now(const struct follow *f, enum deploy_outcome *outcome, char *
 
 	if (!ours && (!f->r->previous || strcmp(runs, f->r->previous) != 0)) {
 		*outcome = DEPLOY_FAILED;
-		*now = xstrfmt("%s was deployed meanwhile", arn_name(runs));
+		*now = xstrfmt("%s was deployed meanwhile", path_base(runs));
 		return 0;
 	}
 	if (!f->r->previous) {
@@ -240,7 +241,7 @@ static int what_now(const struct follow *f, enum deploy_outcome *outcome, char *
 		return service_take_back(f->t, f->r, now, err);
 	}
 	*now = *outcome == DEPLOY_FAILED ? xstrdup("the rollback failed too")
-					 : xstrfmt("rolled back to %s", arn_name(f->r->previous));
+					 : xstrfmt("rolled back to %s", path_base(f->r->previous));
 	return 0;
 }
 
@@ -279,7 +280,7 @@ static int summarize_failure(const struct follow *f, enum deploy_outcome *outcom
 
 	if (what_now(f, outcome, &now, err) < 0)
 		return -1;
-	strbuf_printf(&out, "the deployment of %s to %s failed: %s\n", arn_name(f->r->definition),
+	strbuf_printf(&out, "the deployment of %s to %s failed: %s\n", path_base(f->r->definition),
 		      f->r->service, why_failed(f));
 	strbuf_printf(&out, "  now        %s\n", now);
 	add_evidence(f, &out);
@@ -292,7 +293,7 @@ static char *summarize_timeout(const struct follow *f)
 	AUTO(strbuf) out = STRBUF_INIT;
 
 	strbuf_printf(&out, "the deployment of %s to %s is not done in time: %s\n",
-		      arn_name(f->r->definition), f->r->service,
+		      path_base(f->r->definition), f->r->service,
 		      f->counts ? f->counts : "nothing is known of it");
 	strbuf_puts(&out, "  now        left as it is: ECS goes on\n");
 	add_evidence(f, &out);
@@ -311,7 +312,7 @@ static int take_back(struct follow *f, enum deploy_outcome *outcome, char **summ
 	*outcome = f->r->previous && !f->r->unchanged ? DEPLOY_ROLLED_BACK : DEPLOY_FAILED;
 	*summary = xstrfmt("the deployment of %s to %s was ended after %zu tasks died alike: %s\n"
 			   "  now        %s\n",
-			   arn_name(f->r->definition), f->r->service, f->n_alike, f->first.cause,
+			   path_base(f->r->definition), f->r->service, f->n_alike, f->first.cause,
 			   back);
 	return 1;
 }
@@ -355,7 +356,7 @@ int service_follow(const struct deploy_target *t, struct service_rollout *r,
 
 	*summary = NULL;
 	f.step = report_step_begin(t->reporter, "deploying %s to the service %s",
-				   arn_name(r->definition), r->service);
+				   path_base(r->definition), r->service);
 	for (int i = 0; over == 0; i++) {
 		over = look(&f, outcome, summary, err);
 		if (over == 0 && deploy_target_pause_until(t, i, o->deadline, err) < 0)
@@ -369,7 +370,7 @@ int service_follow(const struct deploy_target *t, struct service_rollout *r,
 	if (over < 0)
 		return -1;
 	if (!*summary)
-		*summary = xstrfmt("%s runs %s\n", r->service, arn_name(r->definition));
+		*summary = xstrfmt("%s runs %s\n", r->service, path_base(r->definition));
 	return 0;
 }
 

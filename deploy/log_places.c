@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "deploy/task_end.h"
 
 static void place_release(struct log_place *place)
@@ -60,7 +61,7 @@ static char *text_or_null(const char *text)
 static void find_stream(struct log_place *place, const char *prefix, const json_t *task)
 {
 	const json_t *containers = json_object_get(task, "containers");
-	const char *id = arn_name(aws_text(task, "taskArn"));
+	const char *id = path_base(aws_text(task, "taskArn"));
 
 	if (*prefix) {
 		place->prefix = xstrfmt("%s/%s/", prefix, place->container);

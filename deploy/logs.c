@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "deploy/log_cursor.h"
-#include "deploy/task_end.h"
 
 struct log_reader {
 	const struct deploy_target *target;
@@ -78,7 +78,7 @@ static struct log_line line_of(const struct log_cursor *c, const json_t *event)
 	return (struct log_line){
 		.time_ms = aws_int(event, "timestamp"),
 		.container = c->place->container,
-		.task = c->place->prefix ? arn_name(stream) : "",
+		.task = c->place->prefix ? path_base(stream) : "",
 		.text = text ? text : "",
 		.len = json_string_length(message),
 	};

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "deploy/task_end.h"
+#include "base/path.h"
 
 #define DESCRIBED_AT_ONCE 100
 #define NAMED_AT_MOST     10
@@ -44,7 +44,7 @@ static char *join_names(const json_t *arns)
 
 	for (size_t i = 0; i < n && i < NAMED_AT_MOST; i++)
 		if (json_is_string(json_array_get(arns, i)))
-			strlist_add(&names, arn_name(json_string_value(json_array_get(arns, i))));
+			strlist_add(&names, path_base(json_string_value(json_array_get(arns, i))));
 	if (n > NAMED_AT_MOST)
 		strlist_addf(&names, "... (%zu)", n);
 	return strlist_join(&names, ", ");
@@ -176,7 +176,7 @@ static int no_service(const struct deploy_target *t, const char *name, struct er
 {
 	AUTO_FREE char *there = name_services(t);
 
-	error_set(err, ERROR_NOT_FOUND, "there is no service %s in the cluster %s", arn_name(name),
+	error_set(err, ERROR_NOT_FOUND, "there is no service %s in the cluster %s", path_base(name),
 		  t->cluster);
 	return error_hint(err, "%s",
 			  *there ? there : "the cluster has no services; --cluster names another");
@@ -203,8 +203,8 @@ static char *name_tasks(const json_t *tasks)
 			break;
 		}
 		strlist_addf(&names, "%.*s (%s)", TASK_ID_SHOWN,
-			     arn_name(aws_text(task, "taskArn")),
-			     arn_name(aws_text(task, "taskDefinitionArn")));
+			     path_base(aws_text(task, "taskArn")),
+			     path_base(aws_text(task, "taskDefinitionArn")));
 	}
 	return strlist_join(&names, ", ");
 }
@@ -216,7 +216,7 @@ static bool is_id(const char *word)
 
 static bool is_of_family(const json_t *task, const char *word)
 {
-	const char *family = arn_name(aws_text(task, "taskDefinitionArn"));
+	const char *family = path_base(aws_text(task, "taskDefinitionArn"));
 	size_t n = strlen(word);
 
 	return strncmp(family, word, n) == 0 && (family[n] == ':' || !family[n]);
@@ -243,7 +243,7 @@ static int no_task(const struct deploy_target *t, const char *word, enum task_st
 	AUTO_FREE char *services = name_services(t);
 
 	error_set(err, ERROR_NOT_FOUND, "there is no %stask or service %s in the cluster %s",
-		  state == TASKS_RUNNING ? "running " : "", arn_name(word), t->cluster);
+		  state == TASKS_RUNNING ? "running " : "", path_base(word), t->cluster);
 	if (*services)
 		error_hint(err, "%s", services);
 	if (*names)
@@ -262,7 +262,7 @@ static int ambiguous(const char *word, const char *why, const json_t *found, str
 int lookup_task(const struct deploy_target *t, const char *word, enum task_state state,
 		json_t **task, struct error *err)
 {
-	const char *id = arn_name(word);
+	const char *id = path_base(word);
 	AUTO_JSON *tasks = NULL;
 	AUTO_JSON *found = NULL;
 
@@ -301,5 +301,5 @@ bool lookup_is_family(const json_t *task, const char *word)
 
 const char *lookup_task_id(const json_t *task)
 {
-	return arn_name(aws_text(task, "taskArn"));
+	return path_base(aws_text(task, "taskArn"));
 }

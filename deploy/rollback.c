@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "deploy/explain.h"
-#include "deploy/task_end.h"
 
 #define REVISIONS_AT_ONCE 20 /* of DescribeServiceRevisions */
 
@@ -92,14 +92,14 @@ static int find_completed(const struct deploy_target *t, const json_t *service, 
 
 static char *family_of(const char *definition)
 {
-	const char *name = arn_name(definition);
+	const char *name = path_base(definition);
 
 	return xstrndup(name, strcspn(name, ":"));
 }
 
 static int64_t revision_of(const char *definition)
 {
-	const char *colon = strrchr(arn_name(definition), ':');
+	const char *colon = strrchr(path_base(definition), ':');
 
 	return colon ? strtoll(colon + 1, NULL, 10) : 0;
 }
@@ -152,7 +152,7 @@ int rollback_find(const struct deploy_target *t, const json_t *service, char **a
 		return 0;
 	error_set(err, ERROR_NOT_FOUND,
 		  "the service %s has no completed deployment with another task definition than %s",
-		  aws_text(service, "serviceName"), arn_name(now));
+		  aws_text(service, "serviceName"), path_base(now));
 	return error_hint(err,
 			  "name a revision: slipway rollback %s REVISION; 'slipway "
 			  "task-definition list' shows them",
@@ -204,7 +204,7 @@ int rollback_apply(const struct deploy_target *t, const json_t *service, const c
 	if (failed && strcmp(now, arn) == 0)
 		json_object_set_new(params, "forceNewDeployment", json_true());
 	if (aws_ask(t->aws, &q, &reply, err) < 0)
-		return error_wrap(err, "bring the service %s back to %s", name, arn_name(arn));
+		return error_wrap(err, "bring the service %s back to %s", name, path_base(arn));
 	primary = service_primary(json_object_get(reply.json, "service"));
 	time = json_object_get(primary, "createdAt");
 	out->deployment = xstrdup(aws_text(primary, "id"));

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "deploy/task_end.h"
+#include "base/path.h"
 
 #define SPACE     "ecs"
 #define DIMENSION "ecs:service:DesiredCount"
@@ -57,7 +57,7 @@ int scaling_check_cpu(int64_t percent, struct error *err)
 
 static json_t *about(const struct deploy_target *t, const char *service)
 {
-	AUTO_FREE char *id = xstrfmt("service/%s/%s", arn_name(t->cluster), service);
+	AUTO_FREE char *id = xstrfmt("service/%s/%s", path_base(t->cluster), service);
 
 	return json_pack("{s:s, s:s, s:s}", "ServiceNamespace", SPACE, "ResourceId", id,
 			 "ScalableDimension", DIMENSION);

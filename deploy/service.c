@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
-#include "deploy/task_end.h"
 
 #define ROLE_SECONDS  60
 #define DRAIN_SECONDS 300
@@ -411,8 +411,8 @@ int service_take_back(const struct deploy_target *t, const struct service_rollou
 		json_object_set_new(params, "taskDefinition", json_string(r->previous));
 		if (set_service(t, params, err) < 0)
 			return error_wrap(err, "bring the service %s back to %s", r->service,
-					  arn_name(r->previous));
+					  path_base(r->previous));
 	}
-	*back = xstrfmt("the service %s goes back to %s", r->service, arn_name(r->previous));
+	*back = xstrfmt("the service %s goes back to %s", r->service, path_base(r->previous));
 	return 0;
 }

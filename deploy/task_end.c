@@ -17,13 +17,6 @@ void task_end_release(struct task_end *e)
 	*e = (struct task_end){.exit_code = -1};
 }
 
-const char *arn_name(const char *arn)
-{
-	const char *slash = strrchr(arn, '/');
-
-	return slash ? slash + 1 : arn;
-}
-
 json_t *container_named(const json_t *containers, const char *name)
 {
 	json_t *c;

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "deploy/explain.h"
 
@@ -168,7 +169,7 @@ static int look(const struct deploy_target *t, struct watch *w, json_t **task,
 	if (!now) {
 		if (time_monotonic_ns() - w->started > (int64_t)UNKNOWN_SECONDS * 1000000000)
 			return error_set(err, ERROR_NOT_FOUND, "ECS knows no task %s in %s",
-					 arn_name(w->arn), t->cluster);
+					 path_base(w->arn), t->cluster);
 		return 0;
 	}
 	json_decref(*task);
@@ -206,7 +207,7 @@ int task_wait(const struct deploy_target *t, const char *arn, enum task_until un
 	int over = 0;
 
 	*task = NULL;
-	w.step = report_step_begin(t->reporter, "waiting for task %s to %s", arn_name(arn),
+	w.step = report_step_begin(t->reporter, "waiting for task %s to %s", path_base(arn),
 				   until == TASK_UNTIL_RUNNING ? "run" : "end");
 	for (int i = 0; over == 0; i++) {
 		over = look(t, &w, task, outcome, err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "base/time.h"
 #include "deploy/address.h"
 #include "deploy/task_end.h"
@@ -103,7 +104,7 @@ static json_t *containers_of(const json_t *task)
 static char *name_of(const json_t *task)
 {
 	const char *group = aws_text(task, "group");
-	const char *definition = arn_name(aws_text(task, "taskDefinitionArn"));
+	const char *definition = path_base(aws_text(task, "taskDefinitionArn"));
 
 	if (str_starts(group, "service:"))
 		return xstrdup(group + strlen("service:"));
@@ -115,10 +116,10 @@ static json_t *summarize(const json_t *task, const json_t *addresses)
 	AUTO_FREE char *name = name_of(task);
 	json_t *out = json_object();
 
-	add_text(out, "id", arn_name(aws_text(task, "taskArn")));
+	add_text(out, "id", path_base(aws_text(task, "taskArn")));
 	add_text(out, "arn", aws_text(task, "taskArn"));
 	add_text(out, "name", name);
-	add_text(out, "taskDefinition", arn_name(aws_text(task, "taskDefinitionArn")));
+	add_text(out, "taskDefinition", path_base(aws_text(task, "taskDefinitionArn")));
 	add_text(out, "status", aws_text(task, "lastStatus"));
 	add_text(out, "desiredStatus", aws_text(task, "desiredStatus"));
 	add_text(out, "health", aws_text(task, "healthStatus"));
