@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "deploy/ecs.h"
 
 void task_address_release(struct task_address *a)
 {
@@ -80,12 +81,7 @@ static int find_instance(struct task_address *out, const struct deploy_target *t
 	AUTO_JSON *ids = NULL;
 	json_t *found;
 
-	if (aws_ask(t->aws,
-		    &(struct aws_question){.service = AWS_ECS,
-					   .operation = "DescribeContainerInstances",
-					   .params = params,
-					   .waiting = true},
-		    &reply, err) < 0)
+	if (ecs_look(t, "DescribeContainerInstances", params, &reply, err) < 0)
 		return -1;
 	found = json_array_get(json_object_get(reply.json, "containerInstances"), 0);
 	if (!*aws_text(found, "ec2InstanceId"))

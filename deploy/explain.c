@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/time.h"
+#include "deploy/ecs.h"
 #include "deploy/hints.h"
 #include "deploy/logs.h"
 
@@ -19,12 +20,7 @@ int describe_definition(const struct deploy_target *t, const char *name, json_t 
 	AUTO(aws_reply) reply = {0};
 	json_t *definition;
 
-	if (aws_ask(t->aws,
-		    &(struct aws_question){.service = AWS_ECS,
-					   .operation = "DescribeTaskDefinition",
-					   .params = params,
-					   .waiting = true},
-		    &reply, err) < 0)
+	if (ecs_look(t, "DescribeTaskDefinition", params, &reply, err) < 0)
 		return -1;
 	if (json_get_object(reply.json, "taskDefinition", &definition,
 			    "the answer of DescribeTaskDefinition", err) < 0)

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/time.h"
+#include "deploy/ecs.h"
 #include "deploy/explain.h"
 #include "deploy/hints.h"
 #include "deploy/lookup.h"
@@ -162,12 +163,7 @@ static int look_at_deployment(struct follow *f, struct error *err)
 	if (!f->r->service_deployment || f->no_deployments)
 		return 0;
 	params = json_pack("{s:[s]}", "serviceDeploymentArns", f->r->service_deployment);
-	if (aws_ask(f->t->aws,
-		    &(struct aws_question){.service = AWS_ECS,
-					   .operation = "DescribeServiceDeployments",
-					   .params = params,
-					   .waiting = true},
-		    &reply, &local) < 0) {
+	if (ecs_look(f->t, "DescribeServiceDeployments", params, &reply, &local) < 0) {
 		if (local.kind == ERROR_CANCELLED)
 			return error_move(err, &local);
 		/* An older partition, or a policy without it: the service itself tells enough. */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
+#include "deploy/ecs.h"
 
 #define DESCRIBED_AT_ONCE 100
 #define NAMED_AT_MOST     10
@@ -16,24 +17,6 @@ char *lookup_cluster_of(const char *word)
 	const char *end = resource ? strchr(resource + 1, '/') : NULL;
 
 	return end ? xstrndup(resource + 1, (size_t)(end - resource - 1)) : NULL;
-}
-
-static int ask_ecs(const struct deploy_target *t, const char *operation, json_t *params,
-		   struct aws_reply *reply, struct error *err)
-{
-	const struct aws_question q = {
-		.service = AWS_ECS, .operation = operation, .params = params, .waiting = true};
-
-	return aws_ask(t->aws, &q, reply, err);
-}
-
-static int list_ecs(const struct deploy_target *t, const char *operation, const char *key,
-		    json_t *params, json_t **out, struct error *err)
-{
-	const struct aws_question q = {
-		.service = AWS_ECS, .operation = operation, .params = params, .waiting = true};
-
-	return aws_ask_all(t->aws, &q, key, out, err);
 }
 
 /* The last parts of ARNs, at most NAMED_AT_MOST. */
@@ -50,23 +33,29 @@ static char *join_names(const json_t *arns)
 	return strlist_join(&names, ", ");
 }
 
-/* What was asked failed for its cluster: says which there are, as far as that may be asked. */
-static int explain_cluster(const struct deploy_target *t, struct error *err)
+/* Says which clusters there are, as far as that may be asked. */
+static int no_cluster(const struct deploy_target *t, struct error *err)
 {
 	AUTO_JSON *params = json_object();
 	AUTO_JSON *arns = NULL;
 	AUTO_FREE char *names = NULL;
 
-	if (!err || !err->message || !strstr(err->message, "ClusterNotFoundException"))
-		return -1;
-	error_clear(err);
 	error_set(err, ERROR_NOT_FOUND, "there is no cluster %s", t->cluster);
-	if (list_ecs(t, "ListClusters", "clusterArns", params, &arns, NULL) < 0)
+	if (ecs_list(t, "ListClusters", params, "clusterArns", &arns, NULL) < 0)
 		return -1;
 	names = join_names(arns);
 	if (!*names)
 		return error_hint(err, "there is none at all; is the region the right one?");
 	return error_hint(err, "there are: %s; --cluster says which", names);
+}
+
+/* What was asked failed: for its cluster? */
+static int explain_cluster(const struct deploy_target *t, struct error *err)
+{
+	if (!err || !err->message || !strstr(err->message, "ClusterNotFoundException"))
+		return -1;
+	error_clear(err);
+	return no_cluster(t, err);
 }
 
 static int list_arns(const struct deploy_target *t, const struct task_filter *f, const char *state,
@@ -79,7 +68,7 @@ static int list_arns(const struct deploy_target *t, const struct task_filter *f,
 		json_object_set_new(params, "serviceName", json_string(f->service));
 	else if (f->family)
 		json_object_set_new(params, "family", json_string(f->family));
-	if (list_ecs(t, "ListTasks", "taskArns", params, &arns, err) < 0)
+	if (ecs_list(t, "ListTasks", params, "taskArns", &arns, err) < 0)
 		return explain_cluster(t, err);
 	json_array_extend(all, arns);
 	return 0;
@@ -96,36 +85,11 @@ static int describe(const struct deploy_target *t, const json_t *arns, json_t *t
 
 		for (size_t i = at; i < json_array_size(arns) && i < at + DESCRIBED_AT_ONCE; i++)
 			json_array_append(some, json_array_get(arns, i));
-		if (ask_ecs(t, "DescribeTasks", params, &reply, err) < 0)
+		if (ecs_look(t, "DescribeTasks", params, &reply, err) < 0)
 			return explain_cluster(t, err);
 		json_array_extend(tasks, json_object_get(reply.json, "tasks"));
 	}
 	return 0;
-}
-
-static int newest_first(const void *a, const void *b)
-{
-	const json_t *const *x = a, *const *y = b;
-	double s = json_number_value(json_object_get(*x, "createdAt"));
-	double u = json_number_value(json_object_get(*y, "createdAt"));
-
-	if (s == u)
-		return strcmp(aws_text(*x, "taskArn"), aws_text(*y, "taskArn"));
-	return s < u ? 1 : -1;
-}
-
-static json_t *sorted(const json_t *tasks)
-{
-	size_t n = json_array_size(tasks);
-	AUTO_FREE json_t **items = xcalloc(n + 1, sizeof(*items));
-	json_t *out = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		items[i] = json_array_get(tasks, i);
-	qsort(items, n, sizeof(*items), newest_first);
-	for (size_t i = 0; i < n; i++)
-		json_array_append(out, items[i]);
-	return out;
 }
 
 int lookup_tasks(const struct deploy_target *t, const struct task_filter *filter, json_t **tasks,
@@ -138,25 +102,43 @@ int lookup_tasks(const struct deploy_target *t, const struct task_filter *filter
 	    (filter->state & TASKS_STOPPED && list_arns(t, filter, "STOPPED", arns, err) < 0) ||
 	    describe(t, arns, found, err) < 0)
 		return -1;
-	*tasks = sorted(found);
+	*tasks = ecs_newest_first(found);
+	return 0;
+}
+
+int lookup_service_if_any(const struct deploy_target *t, const char *name, json_t **service,
+			  bool *has_cluster, struct error *err)
+{
+	AUTO_JSON *params = json_pack("{s:s, s:[s], s:[s]}", "cluster", t->cluster, "services",
+				      name, "include", "TAGS");
+	const struct aws_question q = {
+		.service = AWS_ECS,
+		.operation = "DescribeServices",
+		.params = params,
+		.fine = {"ClusterNotFoundException"},
+		.waiting = true,
+	};
+	AUTO(aws_reply) reply = {0};
+	json_t *found;
+
+	*service = NULL;
+	if (aws_ask(t->aws, &q, &reply, err) < 0)
+		return -1;
+	*has_cluster = !reply.code;
+	found = json_array_get(json_object_get(reply.json, "services"), 0);
+	if (found && strcmp(aws_text(found, "status"), "INACTIVE") != 0)
+		*service = json_incref(found);
 	return 0;
 }
 
 int lookup_service(const struct deploy_target *t, const char *name, json_t **service,
 		   struct error *err)
 {
-	AUTO_JSON *params = json_pack("{s:s, s:[s], s:[s]}", "cluster", t->cluster, "services",
-				      name, "include", "TAGS");
-	AUTO(aws_reply) reply = {0};
-	json_t *found;
+	bool has_cluster;
 
-	*service = NULL;
-	if (ask_ecs(t, "DescribeServices", params, &reply, err) < 0)
-		return explain_cluster(t, err);
-	found = json_array_get(json_object_get(reply.json, "services"), 0);
-	if (found && strcmp(aws_text(found, "status"), "INACTIVE") != 0)
-		*service = json_incref(found);
-	return 0;
+	if (lookup_service_if_any(t, name, service, &has_cluster, err) < 0)
+		return -1;
+	return has_cluster ? 0 : no_cluster(t, err);
 }
 
 /* "services: a, b" for a hint; "" when there are none or they may not be listed. */
@@ -166,7 +148,7 @@ static char *name_services(const struct deploy_target *t)
 	AUTO_JSON *arns = NULL;
 	AUTO_FREE char *names = NULL;
 
-	if (list_ecs(t, "ListServices", "serviceArns", params, &arns, NULL) < 0)
+	if (ecs_list(t, "ListServices", params, "serviceArns", &arns, NULL) < 0)
 		return xstrdup("");
 	names = join_names(arns);
 	return *names ? xstrfmt("services there: %s", names) : xstrdup("");

@@ -22,8 +22,11 @@ int lookup_tasks(const struct deploy_target *t, const struct task_filter *filter
 		 struct error *err);
 /*
  * *service NULL: there is no such service, or it is INACTIVE. Otherwise a new reference to what DescribeServices says, with its
- * tags.
+ * tags. *has_cluster false: not even the cluster is there, which is no error.
  */
+int lookup_service_if_any(const struct deploy_target *t, const char *name, json_t **service,
+			  bool *has_cluster, struct error *err);
+/* The same; a missing cluster is ERROR_NOT_FOUND that names those there are. */
 int lookup_service(const struct deploy_target *t, const char *name, json_t **service,
 		   struct error *err);
 /* As lookup_service(); ERROR_NOT_FOUND that names the services there are. */

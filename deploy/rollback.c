@@ -5,46 +5,22 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "base/time.h"
+#include "deploy/ecs.h"
 #include "deploy/explain.h"
 
 #define REVISIONS_AT_ONCE 20 /* of DescribeServiceRevisions */
 
-static int ask(const struct deploy_target *t, const char *operation, json_t *params,
-	       struct aws_reply *reply, struct error *err)
-{
-	const struct aws_question q = {
-		.service = AWS_ECS, .operation = operation, .params = params, .waiting = true};
-
-	return aws_ask(t->aws, &q, reply, err);
-}
-
-static double started_at(const json_t *deployment)
-{
-	return json_number_value(json_object_get(deployment, "createdAt"));
-}
-
-static int newest_first(const void *a, const void *b)
-{
-	const json_t *const *x = a, *const *y = b;
-	double s = started_at(*x), u = started_at(*y);
-
-	return (s < u) - (s > u);
-}
-
 /* The revisions that deployments were completed with, newest first: an array of ARNs. */
 static json_t *sorted_revisions(const json_t *deployments)
 {
-	size_t n = json_array_size(deployments);
-	AUTO_FREE json_t **items = xcalloc(n + 1, sizeof(*items));
-	json_t *out = json_array();
+	AUTO_JSON *newest = ecs_newest_first(deployments);
+	json_t *out = json_array(), *one;
+	size_t i;
 
-	for (size_t i = 0; i < n; i++)
-		items[i] = json_array_get(deployments, i);
-	qsort(items, n, sizeof(*items), newest_first);
-	for (size_t i = 0; i < n && i < REVISIONS_AT_ONCE; i++)
-		json_array_append_new(out,
-				      json_string(aws_text(items[i], "targetServiceRevisionArn")));
+	json_array_foreach (newest, i, one)
+		if (i < REVISIONS_AT_ONCE)
+			json_array_append_new(
+				out, json_string(aws_text(one, "targetServiceRevisionArn")));
 	return out;
 }
 
@@ -71,13 +47,13 @@ static int find_completed(const struct deploy_target *t, const json_t *service, 
 	AUTO(aws_reply) listed = {0}, described = {0};
 	const json_t *revisions;
 
-	if (ask(t, "ListServiceDeployments", params, &listed, err) < 0)
+	if (ecs_look(t, "ListServiceDeployments", params, &listed, err) < 0)
 		return -1;
 	wanted = sorted_revisions(json_object_get(listed.json, "serviceDeployments"));
 	if (!json_array_size(wanted))
 		return 0;
 	asked = json_pack("{s:O}", "serviceRevisionArns", wanted);
-	if (ask(t, "DescribeServiceRevisions", asked, &described, err) < 0)
+	if (ecs_look(t, "DescribeServiceRevisions", asked, &described, err) < 0)
 		return -1;
 	revisions = json_object_get(described.json, "serviceRevisions");
 	for (size_t i = 0; !*arn && i < json_array_size(wanted); i++) {
@@ -188,8 +164,7 @@ int rollback_apply(const struct deploy_target *t, const json_t *service, const c
 	const struct aws_question q = {
 		.service = AWS_ECS, .operation = "UpdateService", .params = params};
 	AUTO(aws_reply) reply = {0};
-	const json_t *primary = service_primary(service), *time;
-	bool failed = strcmp(aws_text(primary, "rolloutState"), "FAILED") == 0;
+	bool failed = strcmp(aws_text(service_primary(service), "rolloutState"), "FAILED") == 0;
 
 	service_rollout_release(out);
 	out->service = xstrdup(name);
@@ -205,9 +180,6 @@ int rollback_apply(const struct deploy_target *t, const json_t *service, const c
 		json_object_set_new(params, "forceNewDeployment", json_true());
 	if (aws_ask(t->aws, &q, &reply, err) < 0)
 		return error_wrap(err, "bring the service %s back to %s", name, path_base(arn));
-	primary = service_primary(json_object_get(reply.json, "service"));
-	time = json_object_get(primary, "createdAt");
-	out->deployment = xstrdup(aws_text(primary, "id"));
-	out->started = json_is_number(time) ? json_number_value(time) : (double)time_now();
+	service_rollout_begin(out, json_object_get(reply.json, "service"));
 	return 0;
 }

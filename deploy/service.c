@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/time.h"
+#include "deploy/lookup.h"
 
 #define ROLE_SECONDS  60
 #define DRAIN_SECONDS 300
@@ -48,34 +49,12 @@ json_t *service_primary(const json_t *service)
 	return NULL;
 }
 
-/* Of any state; *service NULL: there is none. */
-static int describe(const struct deploy_target *t, const char *name, json_t **service,
-		    struct error *err)
-{
-	AUTO_JSON *params = json_pack("{s:s, s:[s], s:[s]}", "cluster", t->cluster, "services",
-				      name, "include", "TAGS");
-	AUTO(aws_reply) reply = {0};
-	json_t *found;
-
-	*service = NULL;
-	if (aws_ask(t->aws,
-		    &(struct aws_question){.service = AWS_ECS,
-					   .operation = "DescribeServices",
-					   .params = params,
-					   .fine = {"ClusterNotFoundException"},
-					   .waiting = true},
-		    &reply, err) < 0)
-		return -1;
-	found = json_array_get(json_object_get(reply.json, "services"), 0);
-	if (found && strcmp(aws_text(found, "status"), "INACTIVE") != 0)
-		*service = json_incref(found);
-	return 0;
-}
-
 int service_find(const struct deploy_target *t, const char *name, json_t **service,
 		 struct error *err)
 {
-	if (describe(t, name, service, err) < 0)
+	bool has_cluster;
+
+	if (lookup_service_if_any(t, name, service, &has_cluster, err) < 0)
 		return -1;
 	if (*service && strcmp(aws_text(*service, "status"), "ACTIVE") != 0) {
 		json_decref(*service);
@@ -91,8 +70,9 @@ static int wait_for_drain(const struct deploy_target *t, const char *name, struc
 
 	for (int i = 0;; i++) {
 		AUTO_JSON *service = NULL;
+		bool has_cluster;
 
-		if (describe(t, name, &service, err) < 0)
+		if (lookup_service_if_any(t, name, &service, &has_cluster, err) < 0)
 			return -1;
 		if (!service || strcmp(aws_text(service, "status"), "DRAINING") != 0)
 			return 0;
@@ -307,22 +287,28 @@ static const char *last_good(const json_t *service)
 	return *aws_text(primary, "rolloutState") ? "" : aws_text(primary, "taskDefinition");
 }
 
+void service_rollout_begin(struct service_rollout *out, const json_t *service)
+{
+	const json_t *now = service_primary(service);
+	const json_t *time = json_object_get(now, "createdAt");
+
+	free(out->deployment);
+	out->deployment = xstrdup(aws_text(now, "id"));
+	out->started = json_is_number(time) ? json_number_value(time) : (double)time_now();
+}
+
 static void fill(struct service_rollout *out, const struct service_change *c, const json_t *current,
 		 const json_t *service)
 {
 	const json_t *before = current ? service_primary(current) : NULL;
-	const json_t *now = service_primary(service);
 	const char *old = current ? aws_text(current, "currentServiceDeployment") : "";
 	const char *arn = aws_text(service, "currentServiceDeployment");
-	const json_t *time = json_object_get(now, "createdAt");
 
 	service_rollout_release(out);
 	out->service = xstrdup(c->name);
 	out->arn = xstrdup(aws_text(service, "serviceArn"));
-	out->deployment = xstrdup(aws_text(now, "id"));
+	service_rollout_begin(out, service);
 	out->definition = xstrdup(c->definition);
-	out->created = !current;
-	out->started = json_is_number(time) ? json_number_value(time) : (double)time_now();
 	out->count = aws_int(service, "desiredCount");
 	if (current && *last_good(current))
 		out->previous = xstrdup(last_good(current));

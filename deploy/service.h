@@ -27,11 +27,13 @@ struct service_rollout {
 	char *previous;           /* ARN of the task definition that ran before; NULL: none did */
 	char *seen_before; /* the service deployment that was current before the change; NULL: none */
 	int64_t count;     /* tasks that are wanted */
-	bool created, unchanged;
+	bool unchanged;
 	double started; /* seconds since 1970, by ECS's clock: events before it are old */
 };
 
 void service_rollout_release(struct service_rollout *r);
+/* Fills deployment and started from what a change of the service was answered with. */
+void service_rollout_begin(struct service_rollout *out, const json_t *service);
 
 /* One that can be changed (ACTIVE); *service NULL: there is none. An object of DescribeServices, with tags; a new reference. */
 int service_find(const struct deploy_target *t, const char *name, json_t **service,

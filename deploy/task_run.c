@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/time.h"
+#include "deploy/ecs.h"
 #include "deploy/explain.h"
 
 #define ROLE_SECONDS    30
@@ -94,12 +95,7 @@ int task_describe(const struct deploy_target *t, const char *arn, json_t **task,
 	json_t *found;
 
 	*task = NULL;
-	if (aws_ask(t->aws,
-		    &(struct aws_question){.service = AWS_ECS,
-					   .operation = "DescribeTasks",
-					   .params = params,
-					   .waiting = true},
-		    &reply, err) < 0)
+	if (ecs_look(t, "DescribeTasks", params, &reply, err) < 0)
 		return -1;
 	found = json_array_get(json_object_get(reply.json, "tasks"), 0);
 	if (found)
