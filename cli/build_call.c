@@ -10,6 +10,7 @@
 #include "cli/annotations.h"
 #include "cli/check_output.h"
 #include "cli/csv.h"
+#include "cli/json_print.h"
 #include "cli/table.h"
 #include "dockerfile/dockerfile.h"
 #include "dockerfile/value.h"
@@ -105,14 +106,6 @@ static json_t *source_json(const struct build_options *o)
 	return json_string(data.buf);
 }
 
-static void print_json(json_t *out)
-{
-	AUTO(strbuf) text = STRBUF_INIT;
-
-	json_write_pretty(out, &text);
-	fwrite(text.buf, 1, text.len, stdout);
-}
-
 /* Field of obj, unless there is nothing to say. */
 static void set_text(json_t *obj, const char *key, const char *value)
 {
@@ -143,7 +136,7 @@ static void print_targets_json(const struct dockerfile *file, const struct build
 	json_array_append_new(sources, source_json(o));
 	json_object_set_new(out, "targets", targets);
 	json_object_set_new(out, "sources", sources);
-	print_json(out);
+	json_print(out);
 }
 
 static int call_targets(const struct build_call *call, const struct build_options *o,
@@ -262,7 +255,7 @@ static int call_outline(struct app *a, const struct build_call *call, const stru
 	if (result < 0)
 		return -1;
 	if (call->json)
-		print_json(out);
+		json_print(out);
 	else
 		print_outline(&outline);
 	return 0;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/base64.h"
+#include "cli/json_print.h"
 #include "dockerfile/source.h"
 
 #define RULER "--------------------\n"
@@ -157,7 +158,6 @@ static json_t *problem_json(const struct error *problem)
 void check_print_json(const struct check_list *list, const struct build_options *o,
 		      const struct error *problem)
 {
-	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO_JSON *out = json_object();
 	json_t *warnings = json_array();
 
@@ -167,6 +167,5 @@ void check_print_json(const struct check_list *list, const struct build_options 
 	json_object_set_new(out, "sources", sources_json(o));
 	if (problem)
 		json_object_set_new(out, "buildError", problem_json(problem));
-	json_write_pretty(out, &text);
-	fwrite(text.buf, 1, text.len, stdout);
+	json_print(out);
 }

@@ -9,6 +9,7 @@
 #include "cli/ci_output.h"
 #include "cli/cmd.h"
 #include "cli/deploy_job.h"
+#include "cli/json_print.h"
 #include "cli/verb.h"
 #include "deploy/task_run.h"
 
@@ -61,14 +62,6 @@ static const char *service_arn(const struct deploy_job *j)
 	return j->express.arn ? j->express.arn : j->rollout.arn;
 }
 
-static void write_json(const json_t *out)
-{
-	AUTO(strbuf) text = STRBUF_INIT;
-
-	json_write_pretty(out, &text);
-	fputs(text.buf, stdout);
-}
-
 static void print_json(const struct deploy_job *j, int code)
 {
 	AUTO_JSON *out = json_pack(
@@ -80,7 +73,7 @@ static void print_json(const struct deploy_job *j, int code)
 		json_from_strlist(&j->addresses), "outcome", outcome_name(j->outcome), "exitCode",
 		code);
 
-	write_json(out);
+	json_print(out);
 }
 
 /* Of a deploy that ended before it had a result. */
@@ -91,7 +84,7 @@ static void print_json_error(const struct deploy_job *j, const struct error *why
 				   text_or_nothing(service_arn(j)), "outcome", "failed", "error",
 				   text_or_nothing(why->message));
 
-	write_json(out);
+	json_print(out);
 }
 
 static void print_json_plan(const struct deploy_job *j)
@@ -105,7 +98,7 @@ static void print_json_plan(const struct deploy_job *j)
 	AUTO_JSON *out = json_pack("{s:o, s:o, s:s, s:o}", "app", text_or_nothing(j->name), "image",
 				   text_or_nothing(j->image_name), "outcome", "planned", "plan",
 				   texts);
-	write_json(out);
+	json_print(out);
 }
 
 static void print_result(const struct deploy_job *j, int code)

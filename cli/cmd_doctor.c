@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "cli/cmd.h"
+#include "cli/json_print.h"
 #include "sandbox/emulator.h"
 
 static const struct command_usage usage = {
@@ -45,7 +46,6 @@ static void print_text(struct app *a, const struct sandbox_probe *probes, size_t
 static void print_json(struct app *a, const struct sandbox_probe *probes, size_t n,
 		       enum sandbox_mode chosen)
 {
-	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO_JSON *out = json_object();
 	AUTO(strlist) names = STRLIST_INIT;
 	json_t *modes = json_array(), *platforms = json_array();
@@ -68,8 +68,7 @@ static void print_json(struct app *a, const struct sandbox_probe *probes, size_t
 	for (size_t i = 0; i < names.n; i++)
 		json_array_append_new(platforms, json_text(names.items[i]));
 	json_object_set_new(out, "platforms", platforms);
-	json_write_pretty(out, &text);
-	fputs(text.buf, stdout);
+	json_print(out);
 }
 
 int cmd_doctor(struct app *a, int argc, char **argv, struct error *err)

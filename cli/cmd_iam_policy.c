@@ -4,6 +4,7 @@
 
 #include "aws/iam_policy.h"
 #include "base/alloc.h"
+#include "cli/json_print.h"
 #include "cli/subcommand.h"
 #include "cli/verb.h"
 #include "deploy/policy.h"
@@ -22,14 +23,6 @@ static int add_name(struct iam_policy_push *policy, const char *name, struct err
 				 name);
 	iam_policy_push_add(policy, &host, ref.path);
 	return 0;
-}
-
-static void print_policy(const json_t *document)
-{
-	AUTO(strbuf) text = STRBUF_INIT;
-
-	json_write_pretty(document, &text);
-	fputs(text.buf, stdout);
 }
 
 static int push(struct app *a, int argc, char **argv, struct error *err)
@@ -57,7 +50,7 @@ static int push(struct app *a, int argc, char **argv, struct error *err)
 		if (add_name(&policy, args.items[i], err) < 0)
 			return -1;
 	document = iam_policy_push_write(&policy);
-	print_policy(document);
+	json_print(document);
 	return 0;
 }
 
@@ -133,7 +126,7 @@ static int deploy(struct app *a, int argc, char **argv, struct error *err)
 	if (fill_target(&t, name, account, region, err) < 0)
 		return -1;
 	document = deploy_policy_write(&t, &p);
-	print_policy(document);
+	json_print(document);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "cli/cmd.h"
+#include "cli/json_print.h"
 #include "oci/layout.h"
 
 static const struct command_usage usage = {
@@ -150,7 +151,6 @@ static int inspect_there(struct app *a, const char *name, const char *platform, 
 int cmd_inspect(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
-	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO_JSON *out = json_array();
 	const char *type = NULL, *platform = NULL;
 	bool remote = false;
@@ -178,7 +178,6 @@ int cmd_inspect(struct app *a, int argc, char **argv, struct error *err)
 		if ((remote ? inspect_there : inspect_here)(a, args.items[i], platform, out, err) <
 		    0)
 			return -1;
-	json_write_pretty(out, &text);
-	fputs(text.buf, stdout);
+	json_print(out);
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/time.h"
+#include "cli/json_print.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "deploy/lookup.h"
@@ -137,7 +138,7 @@ static int show(const struct verb *v, const char *word, bool all, bool quiet, bo
 	if (task_summaries(&v->target, tasks, &summaries, err) < 0)
 		return -1;
 	if (as_json)
-		verb_print_json(summaries);
+		json_print(summaries);
 	else
 		print_table(summaries);
 	return 0;

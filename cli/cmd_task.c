@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cli/json_print.h"
 #include "cli/subcommand.h"
 #include "cli/task_runner.h"
 #include "cli/verb.h"
@@ -84,7 +85,7 @@ static int print_task(const struct deploy_target *t, const json_t *task, bool as
 		return -1;
 	shown = json_array_get(summaries, 0);
 	if (as_json) {
-		verb_print_json(shown);
+		json_print(shown);
 		return 0;
 	}
 	for (i = 0; i < ARRAY_SIZE(fields); i++)

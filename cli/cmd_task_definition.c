@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "cli/image_changes.h"
+#include "cli/json_print.h"
 #include "cli/subcommand.h"
 #include "cli/task_flags.h"
 #include "cli/verb.h"
@@ -101,7 +102,6 @@ static int run_render(struct app *a, int argc, char **argv, struct error *err)
 		.max_args = 1,
 	};
 	AUTO(strlist) args = STRLIST_INIT;
-	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO(making) m = {.name = NULL};
 	struct option options[] = {OPTION_ROWS_TASK(m.flags), OPTION_ROW_PLATFORM(m),
 				   OPTION_ROWS_AWS(a)};
@@ -111,8 +111,7 @@ static int run_render(struct app *a, int argc, char **argv, struct error *err)
 		return parsed < 0 ? -1 : 0;
 	if (make_checked(a, &m, args.n ? args.items[0] : NULL, true, err) < 0)
 		return -1;
-	json_write_pretty(m.td.json, &text);
-	fputs(text.buf, stdout);
+	json_print(m.td.json);
 	return 0;
 }
 

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/time.h"
 #include "cli/cmd.h"
 #include "cli/deploy_config.h"
+#include "cli/verb.h"
 #include "deploy/cluster.h"
 #include "deploy/ecr_repository.h"
 #include "deploy/log_group.h"
@@ -244,11 +244,8 @@ static int check_names(const struct deploy_flags *f, struct error *err)
 
 static int read_numbers(struct deploy_flags *f, struct error *err)
 {
-	if (time_parse_duration(f->timeout ? f->timeout : DEFAULT_TIMEOUT, &f->timeout_ns, err) <
-		    0 ||
-	    f->timeout_ns <= 0)
-		return error_set(err, ERROR_USAGE, "invalid --timeout \"%s\": as in 90s or 10m",
-				 f->timeout);
+	if (verb_parse_timeout(f->timeout ? f->timeout : DEFAULT_TIMEOUT, &f->timeout_ns, err) < 0)
+		return -1;
 	if (f->log_retention < 0)
 		f->log_retention = DEFAULT_RETENTION;
 	if (log_group_check_days(f->log_retention, err) < 0)

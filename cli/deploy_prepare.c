@@ -9,6 +9,7 @@
 #include "cli/image_changes.h"
 #include "deploy/lint.h"
 #include "deploy/task_compare.h"
+#include "deploy/task_json.h"
 #include "deploy/task_register.h"
 
 #define SERVICE_NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
@@ -359,16 +360,14 @@ static int find_running(struct deploy_job *j, struct error *err)
 /* What the container runs now, by its image's name; "" when there is none. */
 static const char *running_image(const struct deploy_job *j, struct error *err)
 {
-	json_t *mine, *theirs;
-	size_t i;
+	json_t *mine;
 
 	if (task_definition_choose(&j->definition, j->flags->task_flags.container, j->name, &mine,
 				   err) < 0)
 		return NULL;
-	json_array_foreach (task_definition_containers(&j->running), i, theirs)
-		if (strcmp(aws_text(theirs, "name"), aws_text(mine, "name")) == 0)
-			return aws_text(theirs, "image");
-	return "";
+	return aws_text(
+		container_named(task_definition_containers(&j->running), aws_text(mine, "name")),
+		"image");
 }
 
 /* For the plan alone: that it cannot be told is no reason not to deploy. */

@@ -38,14 +38,9 @@ int verb_end(struct app *a, int r, const struct error *err)
 
 const char *verb_app_of(const json_t *service, const char *name)
 {
-	const json_t *tag;
-	size_t i;
+	const char *app = deploy_target_tag(json_object_get(service, "tags"), TAG_APP);
 
-	json_array_foreach (json_object_get(service, "tags"), i, tag) {
-		if (strcmp(aws_text(tag, "key"), TAG_APP) == 0)
-			return aws_text(tag, "value");
-	}
-	return name;
+	return *app ? app : name;
 }
 
 int verb_parse_timeout(const char *text, int64_t *ns, struct error *err)
@@ -54,12 +49,4 @@ int verb_parse_timeout(const char *text, int64_t *ns, struct error *err)
 		return error_set(err, ERROR_USAGE,
 				 "invalid --timeout \"%s\": a duration such as 90s or 15m", text);
 	return 0;
-}
-
-void verb_print_json(const json_t *json)
-{
-	AUTO(strbuf) text = STRBUF_INIT;
-
-	json_write_pretty(json, &text);
-	fputs(text.buf, stdout);
 }

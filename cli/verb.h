@@ -47,7 +47,5 @@ int verb_end(struct app *a, int r, const struct error *err);
 const char *verb_app_of(const json_t *service, const char *name);
 /* A duration above 0, in nanoseconds: ERROR_USAGE. */
 int verb_parse_timeout(const char *text, int64_t *ns, struct error *err);
-/* To standard output, indented. */
-void verb_print_json(const json_t *json);
 
 CLEANUP_RELEASE(verb)

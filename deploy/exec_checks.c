@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "deploy/task_end.h"
+#include "deploy/task_json.h"
 
 static const char *const ACTIONS[] = {
 	"ssmmessages:CreateControlChannel",

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "deploy/task_end.h"
+#include "deploy/task_json.h"
 
 static void place_release(struct log_place *place)
 {

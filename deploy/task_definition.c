@@ -103,17 +103,6 @@ static const char *where_of(const struct task_definition *td)
 	return td->where ? td->where : "task definition";
 }
 
-static json_t *container_called(const struct task_definition *td, const char *name)
-{
-	size_t i;
-	json_t *c;
-
-	json_array_foreach (task_definition_containers(td), i, c)
-		if (strcmp(aws_text(c, "name"), name) == 0)
-			return c;
-	return NULL;
-}
-
 /* The essential container when there is one alone; a container is essential unless it says false. */
 static json_t *only_essential(const struct task_definition *td)
 {
@@ -153,10 +142,10 @@ int task_definition_choose(const struct task_definition *td, const char *contain
 				 "containerDefinitions is missing or empty",
 				 where_of(td));
 	if (container)
-		found = container_called(td, container);
+		found = container_named(list, container);
 	else if (json_array_size(list) == 1)
 		found = json_array_get(list, 0);
-	else if (!app || !(found = container_called(td, app)))
+	else if (!app || !(found = container_named(list, app)))
 		found = only_essential(td);
 	if (found) {
 		*out = found;

@@ -6,6 +6,7 @@
 #include "aws/ask.h"
 #include "base/alloc.h"
 #include "deploy/hints.h"
+#include "deploy/task_json.h"
 
 void task_end_release(struct task_end *e)
 {
@@ -15,17 +16,6 @@ void task_end_release(struct task_end *e)
 	free(e->reason);
 	free(e->culprit);
 	*e = (struct task_end){.exit_code = -1};
-}
-
-json_t *container_named(const json_t *containers, const char *name)
-{
-	json_t *c;
-	size_t i;
-
-	json_array_foreach (containers, i, c)
-		if (strcmp(aws_text(c, "name"), name) == 0)
-			return c;
-	return NULL;
 }
 
 int container_exit_code(const json_t *container)

@@ -24,8 +24,6 @@ int task_end_code(const struct task_end *e);
 /* Did both end alike: in the same way, with the same code? */
 bool task_end_equal(const struct task_end *a, const struct task_end *b);
 
-/* The container of that name among a task definition's or task's; NULL: there is none. */
-json_t *container_named(const json_t *containers, const char *name);
 /* The container's exit code; -1: it has none. */
 int container_exit_code(const json_t *container);
 

@@ -17,6 +17,17 @@ int64_t task_json_int(const json_t *object, const char *key, int64_t fallback)
 	return json_is_integer(value) ? (int64_t)json_integer_value(value) : fallback;
 }
 
+json_t *container_named(const json_t *containers, const char *name)
+{
+	json_t *c;
+	size_t i;
+
+	json_array_foreach (containers, i, c)
+		if (strcmp(aws_text(c, "name"), name) == 0)
+			return c;
+	return NULL;
+}
+
 void task_json_add_once(struct strlist *list, const char *text)
 {
 	if (!strlist_has(list, text))

@@ -11,6 +11,8 @@
 const char *task_json_string(const json_t *value);
 /* The number; fallback when it is missing or none. */
 int64_t task_json_int(const json_t *object, const char *key, int64_t fallback);
+/* The container of that name among a task definition's or a task's; NULL: there is none. */
+json_t *container_named(const json_t *containers, const char *name);
 /* Appends unless it is there. */
 void task_json_add_once(struct strlist *list, const char *text);
 /*

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "deploy/ecs.h"
 #include "deploy/explain.h"
+#include "deploy/task_json.h"
 
 #define ROLE_SECONDS    30
 #define UNKNOWN_SECONDS 30 /* between RunTask and DescribeTasks that knows of it */
