@@ -118,15 +118,13 @@ static int register_definition(struct deploy_job *j, struct error *err)
 
 int deploy_job_apply(struct deploy_job *j, struct error *err)
 {
-	AUTO_FREE char *pushed = NULL;
-
 	if (j->flags->no_create && resources_refuse_missing(&j->resources, &j->wanted, err) < 0)
 		return -1;
 	if (resources_make(&j->target, &j->wanted, &j->resources, err) < 0)
 		return -1;
 	j->made_at = time_monotonic_ns();
-	if (deploy_image_push(&j->image, j->app, j->resources.repository.uri, j->flags->tag,
-			      &pushed, err) < 0)
+	if (deploy_image_push(&j->image, j->app, j->resources.repository.uri, j->flags->tag, err) <
+	    0)
 		return -1;
 	/* Express Mode makes a task definition of its own. */
 	return j->definition_arn || j->flags->express ? 0 : register_definition(j, err);

@@ -195,23 +195,20 @@ char *deploy_image_reference(const struct deploy_image *i, const char *repositor
 }
 
 int deploy_image_push(struct deploy_image *i, struct app *a, const char *repository,
-		      const char *tag, char **name, struct error *err)
+		      const char *tag, struct error *err)
 {
 	AUTO(image_ref) ref = {0};
 	struct push_result result = {0};
 	AUTO_FREE char *tagged = NULL;
 
-	if (!i->remote) {
-		tagged = tag ? xstrfmt("%s:%s", repository, tag)
-			     : xstrfmt("%s:sha-%.12s", repository,
-				       digest_hex(&i->descriptor.digest));
-		if (image_ref_parse(&ref, tagged, err) < 0)
-			return error_wrap(err, "the tag to push to");
-		if (layout_tag(a->store, &ref, &i->descriptor, err) < 0 ||
-		    app_registry(a, err) < 0 ||
-		    registry_push(a->registry, a->store, &ref, &i->descriptor, &result, err) < 0)
-			return error_wrap(err, "push %s", tagged);
-	}
-	*name = deploy_image_reference(i, repository);
+	if (i->remote)
+		return 0;
+	tagged = tag ? xstrfmt("%s:%s", repository, tag)
+		     : xstrfmt("%s:sha-%.12s", repository, digest_hex(&i->descriptor.digest));
+	if (image_ref_parse(&ref, tagged, err) < 0)
+		return error_wrap(err, "the tag to push to");
+	if (layout_tag(a->store, &ref, &i->descriptor, err) < 0 || app_registry(a, err) < 0 ||
+	    registry_push(a->registry, a->store, &ref, &i->descriptor, &result, err) < 0)
+		return error_wrap(err, "push %s", tagged);
 	return 0;
 }

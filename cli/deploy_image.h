@@ -28,11 +28,11 @@ int deploy_image_get(struct deploy_image *out, struct app *a, const struct deplo
 		     const char *argument, struct error *err);
 /*
  * Pushes it to the repository ("HOST/PATH") under the tag, NULL: "sha-" and the digest's first 12 digits, and names it so here. One that is
- * in a registry already stays there. *name: "HOST/PATH@sha256:.."; free().
+ * in a registry already stays there.
  */
 int deploy_image_push(struct deploy_image *i, struct app *a, const char *repository,
-		      const char *tag, char **name, struct error *err);
-/* As deploy_image_push() will name it. */
+		      const char *tag, struct error *err);
+/* "HOST/PATH@sha256:..": as it is named there; free(). */
 char *deploy_image_reference(const struct deploy_image *i, const char *repository);
 
 CLEANUP_RELEASE(deploy_image)

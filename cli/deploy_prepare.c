@@ -314,9 +314,7 @@ static int find_resources(struct deploy_job *j, struct error *err)
 		return 0;
 	/* The service has groups of others: they stay. */
 	n->security_groups = &j->service_groups;
-	resources_release(&j->resources);
-	j->resources = (struct resources){0};
-	return resources_find(&j->target, &j->wanted, &j->resources, err);
+	return resources_find_network(&j->target, &j->wanted, &j->resources, err);
 }
 
 static void set_role(struct deploy_job *j, const char *field, const char *flag, const char *arn)

@@ -173,8 +173,7 @@ static json_t *permission(const char *group, int64_t from, int64_t to)
 int balancer_network_make(const struct deploy_target *t, struct balancer_network *n, int64_t port,
 			  struct error *err)
 {
-	AUTO_JSON *params = NULL;
-	AUTO(aws_reply) reply = {0};
+	AUTO_JSON *from_balancer = NULL;
 
 	if (security_group_make(t, n->vpc, &n->group, err) < 0)
 		return -1;
@@ -186,16 +185,8 @@ int balancer_network_make(const struct deploy_target *t, struct balancer_network
 			n->group.id, (long long)port);
 		return 0;
 	}
-	params = json_pack("{s:s, s:[o]}", "GroupId", n->task_group, "IpPermissions",
-			   permission(n->group.id, port, port));
-	const struct aws_question q = {
-		.service = AWS_EC2,
-		.operation = "AuthorizeSecurityGroupIngress",
-		.params = params,
-		.fine = {"InvalidPermission.Duplicate"},
-	};
-
-	if (aws_ask(t->aws, &q, &reply, err) < 0)
+	from_balancer = permission(n->group.id, port, port);
+	if (security_group_allow(t, n->task_group, from_balancer, err) < 0)
 		return error_wrap(err, "let the load balancer reach port %lld of %s",
 				  (long long)port, n->task_group);
 	return 0;

@@ -47,11 +47,17 @@ static int find_roles(const struct deploy_target *t, const struct resources_want
 	return 0;
 }
 
-int resources_find(const struct deploy_target *t, const struct resources_wanted *w,
-		   struct resources *out, struct error *err)
+int resources_find_network(const struct deploy_target *t, const struct resources_wanted *w,
+			   struct resources *out, struct error *err)
 {
 	const struct network_wanted network = network_of(w);
 
+	return out->has_network ? network_find(t, &network, &out->network, err) : 0;
+}
+
+int resources_find(const struct deploy_target *t, const struct resources_wanted *w,
+		   struct resources *out, struct error *err)
+{
 	resources_release(out);
 	out->has_repository = w->repository != NULL;
 	out->has_log_group = w->log_group != NULL;
@@ -66,10 +72,9 @@ int resources_find(const struct deploy_target *t, const struct resources_wanted 
 	     no_instances(t, &out->cluster, err) < 0) ||
 	    (w->repository && ecr_repository_find(t, w->repository, &out->repository, err) < 0) ||
 	    (w->log_group && log_group_find(t, w->log_group, &out->log_group, err) < 0) ||
-	    find_roles(t, w, out, err) < 0 ||
-	    (out->has_network && network_find(t, &network, &out->network, err) < 0))
+	    find_roles(t, w, out, err) < 0)
 		return -1;
-	return 0;
+	return resources_find_network(t, w, out, err);
 }
 
 void resources_plan(const struct resources *r, const struct resources_wanted *w,

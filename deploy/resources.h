@@ -49,6 +49,9 @@ void resources_release(struct resources *r);
  */
 int resources_find(const struct deploy_target *t, const struct resources_wanted *w,
 		   struct resources *out, struct error *err);
+/* The network alone again, after w->network changed. Errors as above. */
+int resources_find_network(const struct deploy_target *t, const struct resources_wanted *w,
+			   struct resources *out, struct error *err);
 /* A line each: "+ " will be made, "= " is there, "- " will go, "! " is remarkable. */
 void resources_plan(const struct resources *r, const struct resources_wanted *w,
 		    struct strlist *lines);

@@ -212,27 +212,31 @@ static int create(const struct deploy_target *t, const char *vpc, struct securit
 }
 
 /* One port at a time: a rule that is there already must not keep the others away. */
+int security_group_allow(const struct deploy_target *t, const char *id, json_t *permission,
+			 struct error *err)
+{
+	AUTO_JSON *params = json_pack("{s:s, s:[O]}", "GroupId", id, "IpPermissions", permission);
+	AUTO(aws_reply) reply = {0};
+	const struct aws_question q = {
+		.service = AWS_EC2,
+		.operation = "AuthorizeSecurityGroupIngress",
+		.params = params,
+		.fine = {"InvalidPermission.Duplicate"},
+	};
+
+	return aws_ask(t->aws, &q, &reply, err);
+}
+
 static int authorize(const struct deploy_target *t, const struct security_group *g,
 		     struct error *err)
 {
 	json_t *permission;
 	size_t i;
 
-	json_array_foreach (g->missing, i, permission) {
-		AUTO(aws_reply) reply = {0};
-		AUTO_JSON *params = json_pack("{s:s, s:[O]}", "GroupId", g->id, "IpPermissions",
-					      permission);
-		const struct aws_question q = {
-			.service = AWS_EC2,
-			.operation = "AuthorizeSecurityGroupIngress",
-			.params = params,
-			.fine = {"InvalidPermission.Duplicate"},
-		};
-
-		if (aws_ask(t->aws, &q, &reply, err) < 0)
+	json_array_foreach (g->missing, i, permission)
+		if (security_group_allow(t, g->id, permission, err) < 0)
 			return error_wrap(err, "open port %lld of the security group %s",
 					  (long long)aws_int(permission, "FromPort"), g->name);
-	}
 	return 0;
 }
 

@@ -20,6 +20,9 @@ int security_group_find(const struct deploy_target *t, const char *suffix, const
 /* Makes the group in the VPC, and the rules that it lacks. */
 int security_group_make(const struct deploy_target *t, const char *vpc, struct security_group *g,
 			struct error *err);
+/* Adds one of IpPermissions to a group's ingress rules; one that is there already is fine. */
+int security_group_allow(const struct deploy_target *t, const char *id, json_t *permission,
+			 struct error *err);
 /* Groups by ID exist and are in the VPC: ERROR_NOT_FOUND. */
 int security_group_check(const struct deploy_target *t, const char *vpc, const struct strlist *ids,
 			 struct error *err);
