@@ -81,7 +81,7 @@ static int read_all(struct xml_reader *x, struct levels *l, struct strbuf *root,
 			if (l->n == 0)
 				strbuf_puts(root, last_name(x));
 			enter(l);
-		} else {
+		} else if (l->n > 0) {
 			leave(l, last_name(x));
 		}
 	}

@@ -53,6 +53,13 @@ int fs_create_temp(int dirfd, mode_t mode, char name[FS_TEMP_NAME]);
 /* A new folder "prefix" + random in dir, mode 0700; *path is free()d by the caller. */
 int fs_make_temp_dir(const char *dir, const char *prefix, char **path, struct error *err);
 
+/*
+ * New folders in dir get places of their own on the disk, away from dir and from each other, where the file system can (ext4: the
+ * attribute T of chattr). For folders that trees are made in and removed from again and again: ext4 hands an inode that was freed
+ * out again only minutes later, and looks at each of those before it gives a new file one.
+ */
+void fs_scatter(const char *dir);
+
 /* A new file in dir for reading and writing that has no name any more: it goes when the descriptor does. Or -1. */
 int fs_open_unnamed(const char *dir, struct error *err);
 

@@ -39,4 +39,10 @@
 #define LIMIT_DOWNLOAD_BYTES    (32ll << 30) /* ADD of a URL */
 #define LIMIT_AGENT_MESSAGE     (256u << 10) /* of an SSH agent; OpenSSH's own limit */
 #define LIMIT_SECRET_BYTES      (500u << 10)
+#define LIMIT_STATE_DOCUMENT    (16u << 20) /* of the local target */
+#define LIMIT_LOG_EVENT         (256u << 10)
+#define LIMIT_API_BODY          (16u << 20) /* of a request to the local target ... */
+#define LIMIT_API_BODIES        (96u << 20) /* ... and of all that come at once */
+#define LIMIT_FORM_MEMBERS      10000
+#define LIMIT_FORM_DEPTH        16
 #define LIMIT_STEP_TAIL_LINES   30 /* lines of a failed RUN that are repeated */

@@ -1,5 +1,6 @@
 #include "base/pool.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -158,21 +159,33 @@ void group_init(struct group *g, struct pool *p)
 	pthread_cond_init(&g->done, NULL);
 }
 
-void group_run(struct group *g, int (*fn)(void *arg, struct error *err), void *arg)
+static struct job *job_new(struct group *g, int (*fn)(void *arg, struct error *err), void *arg)
 {
-	struct pool *p = g->pool;
 	struct job *job = xmalloc(sizeof(*job));
-	bool alone;
 
 	*job = (struct job){.group = g, .fn = fn, .arg = arg};
 	pthread_mutex_lock(&g->lock);
 	g->running++;
 	pthread_mutex_unlock(&g->lock);
+	return job;
+}
 
-	pthread_mutex_lock(&p->lock);
+/* Called with the lock held. */
+static void queue_job(struct pool *p, struct job *job)
+{
 	*p->last = job;
 	p->last = &job->next;
 	p->n_queued++;
+}
+
+void group_run(struct group *g, int (*fn)(void *arg, struct error *err), void *arg)
+{
+	struct pool *p = g->pool;
+	struct job *job = job_new(g, fn, arg);
+	bool alone;
+
+	pthread_mutex_lock(&p->lock);
+	queue_job(p, job);
 	need_worker(p);
 	/* No thread can be made (a limit on processes): the caller does the work itself. */
 	alone = p->n_threads == 0;
@@ -181,6 +194,28 @@ void group_run(struct group *g, int (*fn)(void *arg, struct error *err), void *a
 	pthread_mutex_unlock(&p->lock);
 	if (alone)
 		run_job(job);
+}
+
+int group_run_now(struct group *g, int (*fn)(void *arg, struct error *err), void *arg,
+		  struct error *err)
+{
+	struct pool *p = g->pool;
+	struct job *job;
+	int number = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->n_idle <= p->n_queued)
+		number = p->n_threads < p->n_max ? start_worker(p) : EAGAIN;
+	if (number == 0) {
+		job = job_new(g, fn, arg);
+		queue_job(p, job);
+		pthread_cond_signal(&p->wake);
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (number == 0)
+		return 0;
+	errno = number;
+	return error_errno(err, "start a thread");
 }
 
 bool group_failed(struct group *g)

@@ -38,6 +38,12 @@ struct group {
 
 void group_init(struct group *g, struct pool *p);
 void group_run(struct group *g, int (*fn)(void *arg, struct error *err), void *arg);
+/*
+ * The same, on a thread that begins with it at once: for jobs that last long, or that others wait for. ERROR_SYSTEM, and
+ * nothing runs, when no thread is idle and none can be made.
+ */
+int group_run_now(struct group *g, int (*fn)(void *arg, struct error *err), void *arg,
+		  struct error *err);
 bool group_failed(struct group *g);
 /* Waits for all jobs, releases the group, returns the first error. */
 int group_wait(struct group *g, struct error *err);

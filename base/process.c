@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,7 +17,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 
-enum stage { STAGE_STDIO, STAGE_KEEP, STAGE_CWD, STAGE_EXEC };
+enum stage { STAGE_STDIO, STAGE_KEEP, STAGE_CWD, STAGE_MOUNTS, STAGE_EXEC };
 
 /* What the child says when it cannot become the program. */
 struct failure {
@@ -40,6 +42,13 @@ static void __attribute__((noreturn)) child_fail(const struct launch *l, enum st
 
 	(void)n;
 	_exit(127);
+}
+
+static bool leave_mounts(void)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return errno == EPERM;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 /* Runs between vfork and exec, in the parent's memory: async-signal-safe calls only, nothing kept. */
@@ -75,6 +84,8 @@ static void __attribute__((noreturn, noinline)) child_run(const struct launch *l
 	}
 	if (opt->cwd && chdir(opt->cwd) < 0)
 		child_fail(l, STAGE_CWD);
+	if (opt->private_mounts && !leave_mounts())
+		child_fail(l, STAGE_MOUNTS);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execve(l->path, opt->argv, l->envp);
@@ -147,6 +158,8 @@ static int report_failure(const struct launch *l, const struct failure *failure,
 		return error_errno(err, "start %s: hand a descriptor over", l->path);
 	case STAGE_CWD:
 		return error_errno(err, "start %s: change to folder %s", l->path, l->opt->cwd);
+	case STAGE_MOUNTS:
+		return error_errno(err, "start %s: make a mount namespace", l->path);
 	case STAGE_EXEC:
 	default:
 		break;
@@ -263,6 +276,9 @@ uint64_t process_start_time(pid_t pid)
 		return 0;
 	/* The name, field 2, may hold anything, parentheses and spaces included. */
 	p = strrchr(stat.buf, ')');
+	/* Dead, and kept by a parent that does not ask: for ever, where a container has no init. */
+	if (p && strncmp(p, ") Z ", 4) == 0)
+		return 0;
 	for (int field = 2; p && field < 22; field++) {
 		p = strchr(p, ' ');
 		p = p ? p + 1 : NULL;

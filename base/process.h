@@ -26,6 +26,11 @@ struct process_options {
 	bool no_new_privileges;
 	/* A session of its own: no terminal to ask on, and process_capture() ends its children with it. */
 	bool new_session;
+	/*
+	 * Where this process may have one, a mount namespace of its own that tells no other what changes in it: for a program that unmounts in the one it
+	 * makes. Where it may not, neither may the program, but for one owned by a user namespace; and that tells none.
+	 */
+	bool private_mounts;
 };
 
 /*
@@ -44,5 +49,8 @@ int process_wait(pid_t pid, int *status, struct error *err);
 int process_capture(const struct process_options *opt, const void *input, size_t input_len,
 		    struct strbuf *out, struct strbuf *errout, int timeout_ms,
 		    const struct cancel *cancel, int *status, struct error *err);
-/* Start time of a process (field 22 of /proc/PID/stat), 0 when it is gone: tells a reused pid. */
+/*
+ * Start time of a process (field 22 of /proc/PID/stat), 0 when it is gone
+ * or a zombie: tells a reused pid.
+ */
 uint64_t process_start_time(pid_t pid);

@@ -15,6 +15,10 @@ static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 
 static void fetch_digests(void)
 {
+#ifdef SLIPWAY_STATIC
+	/* What a system's configuration of OpenSSL names are modules for the system's own OpenSSL. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+#endif
 	md256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	md384 = EVP_MD_fetch(NULL, "SHA384", NULL);
 	md512 = EVP_MD_fetch(NULL, "SHA512", NULL);

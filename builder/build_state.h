@@ -48,9 +48,8 @@ struct build {
 	struct strmap
 		made; /* keys of the steps that this build made: not made twice, whatever no_cache says */
 	size_t steps, cached;
-	bool said_owners; /* that RUN cannot change the owner of files here */
-	bool stopping;    /* a stage failed: failure is why (stop.h) ... */
-	bool killing;     /* ... and the processes of others are ended */
+	bool stopping; /* a stage failed: failure is why (stop.h) ... */
+	bool killing;  /* ... and the processes of others are ended */
 	struct error failure;
 	int *processes; /* pidfds of steps that run */
 	size_t n_processes, cap_processes;

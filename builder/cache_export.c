@@ -121,10 +121,11 @@ static void insert(struct cache_export *e, const struct cache_export_step *step,
 void cache_export_add(struct cache_export *e, const struct cache_export_step *step)
 {
 	struct exported *x;
-	bool on_target = step && step->on_target;
+	bool on_target;
 
 	if (!e || (!step->record->key[0] && !*step->quick))
 		return;
+	on_target = step->on_target;
 	pthread_mutex_lock(&e->lock);
 	x = find(e, step);
 	if (x)

@@ -83,6 +83,7 @@ static int begin(struct walk *w, int index, struct error *err)
 	}
 	if (!image_config_get_env(&w->at->config, "PATH"))
 		image_config_set_env(&w->at->config, "PATH", STAGE_DEFAULT_PATH);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): xcalloc() never gives NULL */
 	w->at->rules.has_shell = w->at->config.shell.n > 0 || (parent && parent->rules.has_shell);
 	scope_start(&w->at->scope, parent ? &parent->scope : NULL, &w->at->config.env,
 		    w->t->file->escape);

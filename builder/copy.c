@@ -131,7 +131,7 @@ static int write_image_file(struct writing *w, const struct tree_node *from, str
 
 	if (spool_source(&in, w->spool, from, err) < 0)
 		return -1;
-	memcpy(e->content, from->file.content, SHA256_SIZE);
+	memcpy(e->content, tree_content(from), SHA256_SIZE);
 	e->has_content = true;
 	return add_file(w, e, &in.source, NULL, err);
 }

@@ -82,7 +82,7 @@ int copy_item_digest(const struct copy_request *r, const struct copy_item *item,
 	int64_t now;
 
 	if (item->node) {
-		memcpy(digest, item->node->file.content, SHA256_SIZE);
+		memcpy(digest, tree_content(item->node), SHA256_SIZE);
 		return 0;
 	}
 	if (r->stat_cache && stat_cache_get(r->stat_cache, item->st, digest))

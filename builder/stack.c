@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "builder/base_image.h"
 #include "builder/cache_remote.h"
+#include "oci/layer_index.h"
 
 void stack_init(struct stack *k, struct store *s)
 {
@@ -72,10 +73,27 @@ static bool can_fetch(const struct stack *k)
 	return k->base || k->remote;
 }
 
+/*
+ * Extracting layers makes their indexes on the way, so that a base that steps will run on is decompressed once. What goes wrong
+ * is told by who cannot do without.
+ */
+static void extract_ahead(struct stack *k)
+{
+	AUTO_FREE struct rootfs_layer *layers = stack_rootfs(k);
+	AUTO_PTR(rootfs) fs = NULL;
+	AUTO(error) ignored = ERROR_INIT;
+
+	if (stack_fetch(k, &ignored) == 0 &&
+	    rootfs_open(&fs, k->sandbox, layers, k->n, &ignored) == 0)
+		(void)rootfs_prepare(fs, &ignored);
+}
+
 static int ensure_index(struct stack *k, size_t i, struct error *err)
 {
 	AUTO(error) local = ERROR_INIT;
 
+	if (k->sandbox && !layer_index_exists(k->store, &k->diff_ids[i]))
+		extract_ahead(k);
 	if (layer_index_ensure(k->store, &k->layers[i], &k->diff_ids[i], &local) == 0)
 		return 0;
 	if (local.kind != ERROR_NOT_FOUND || !can_fetch(k))

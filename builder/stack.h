@@ -11,12 +11,14 @@
 
 struct base_image;
 struct remote_caches;
+struct sandbox;
 
 struct stack {
 	struct store *store;
 	struct base_image
 		*base; /* brings the first layers when they are missing; NULL: none can be */
 	struct remote_caches *remote; /* brings layers of cached steps; NULL: all are here */
+	struct sandbox *sandbox;      /* steps will run on these layers in it; NULL: none will */
 	struct descriptor *layers;
 	struct digest *diff_ids, *chains;
 	size_t n, cap;

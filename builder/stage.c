@@ -117,6 +117,14 @@ int stage_platform(struct platform *out, const struct build_target *t, int index
 	return 0;
 }
 
+static bool runs_something(const struct dockerfile_stage *source)
+{
+	for (size_t i = 0; i < dockerfile_stage_steps(source); i++)
+		if (source->instructions[i].kind == INSTRUCTION_RUN)
+			return true;
+	return false;
+}
+
 int stage_new(struct stage **out, struct build_target *t, int index, struct error *err)
 {
 	AUTO_PTR(stage) st = xcalloc(1, sizeof(*st));
@@ -129,6 +137,8 @@ int stage_new(struct stage **out, struct build_target *t, int index, struct erro
 	image_config_init(&st->config);
 	stack_init(&st->stack, b->store);
 	st->stack.remote = b->remote;
+	if (runs_something(st->source))
+		st->stack.sandbox = b->options->sandbox;
 	st->total = count_steps(t, st->source);
 	st->no_cache = is_without_cache(b->options, st->source);
 	if (t->plan.stages[index].base != STAGE_NONE)

@@ -135,29 +135,9 @@ static int report_failure(struct run_step *r, const struct run_result *result, c
 		  result->oom ? ")" : "", why ? ": " : "", why ? why : "");
 	if (err)
 		err->status = result->status;
+	store_hint_if_full(r->step.stage->build->store, err);
 	output_tail(&r->output, &r->step.hint);
 	return -1;
-}
-
-/* Such a step cannot tell: its chown succeeds. Once a build is enough. */
-static void warn_of_owners(struct layer_step *s)
-{
-	struct build *b = s->stage->build;
-	bool said;
-
-	s->one_owner = sandbox_mode(b->options->sandbox, NULL) == SANDBOX_ROOTLESS_SINGLE;
-	if (!s->one_owner)
-		return;
-	pthread_mutex_lock(&b->lock);
-	said = b->said_owners;
-	b->said_owners = true;
-	pthread_mutex_unlock(&b->lock);
-	if (!said)
-		report_log(
-			b->options->reporter, LOG_WARNING,
-			"there is one user id only in this sandbox: what RUN makes belongs to root, and chown "
-			"in a RUN changes nothing (COPY --chown does; \"slipway doctor\" shows how to get "
-			"more ids)");
 }
 
 static int run_process(struct run_step *r, struct rootfs *fs, struct run_env *env,
@@ -188,7 +168,7 @@ static int run_process(struct run_step *r, struct rootfs *fs, struct run_env *en
 	AUTO(error) local = ERROR_INIT;
 	int done;
 
-	warn_of_owners(&r->step);
+	r->step.one_owner = sandbox_mode(o->sandbox, NULL) == SANDBOX_ROOTLESS_SINGLE;
 	done = rootfs_run(fs, &spec, &result, &local);
 	build_process_remove(st->build, r->process);
 	output_end(&r->output);
@@ -219,9 +199,11 @@ static int run_make(struct layer_step *s, struct layer *out, struct error *err)
 	if (stack_fetch(&st->stack, err) < 0)
 		return -1;
 	r->output.step = s->id;
-	if (run_mounts_open(&r->mounts, s->id, &r->output, err) < 0 ||
+	/* The root first: extracting a layer makes its index on the way, which else would take a pass of its own. */
+	if (rootfs_open(&fs, o->sandbox, layers, st->stack.n, err) < 0 ||
+	    rootfs_prepare(fs, err) < 0 ||
+	    run_mounts_open(&r->mounts, s->id, &r->output, err) < 0 ||
 	    run_env_init(&env, st, &r->mounts, r->network, err) < 0 ||
-	    rootfs_open(&fs, o->sandbox, layers, st->stack.n, err) < 0 ||
 	    run_process(r, fs, &env, err) < 0 ||
 	    rootfs_commit(fs, &st->build->layer_options, out, err) < 0 ||
 	    run_mounts_recheck(&r->mounts, &s->unstable, err) < 0)

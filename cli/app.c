@@ -1,3 +1,4 @@
+#include "cli/local_target.h"
 #include "cli/app.h"
 
 #include "cli/cmd.h"
@@ -37,6 +38,7 @@ void app_release(struct app *a)
 	mirrors_free(a->mirrors);
 	strlist_release(&a->mirror);
 	aws_login_free(a->aws);
+	strmap_release(&a->local_variables);
 	sandbox_free(a->sandbox);
 	lease_free(a->lease);
 	store_free(a->store);
@@ -77,6 +79,10 @@ static int get_login(void *arg, const char *host, const char *repository, struct
 	struct app *a = arg;
 	AUTO(error) local = ERROR_INIT;
 
+	if (local_target_is_registry(a, host)) {
+		*found = true;
+		return local_target_login(a, out, err);
+	}
 	if (!aws_login_is_for(host))
 		return docker_config_get(&a->docker_config, host, repository, out, found, err);
 	/* Docker's file holds tokens of ECR long after their 12 hours: it is asked when AWS's own sources know nothing. */
@@ -95,6 +101,10 @@ static int make_repository(void *arg, const char *host, const char *repository, 
 	struct app *a = arg;
 
 	*made = false;
+	if (!a->no_create_repo && local_target_is_registry(a, host)) {
+		*made = true;
+		return local_target_make_repository(a, repository, err);
+	}
 	if (!a->no_create_repo)
 		return aws_login_make_repository(a->aws, host, repository, made, err);
 	if (!aws_login_is_for(host))
@@ -169,6 +179,7 @@ int app_sandbox(struct app *a, struct error *err)
 		.reporter = a->reporter,
 		.cancel = a->cancel,
 		.mode = a->env.sandbox_mode,
+		.storage = a->env.sandbox_storage,
 		.helper_env = a->env.envp,
 	};
 
@@ -231,18 +242,37 @@ int app_load_image(struct app *a, const char *name, const char *platform, struct
 	return 0;
 }
 
-int app_fetch_layers(struct app *a, const struct image *image, struct error *err)
+/* The registry client of all, or one that ends at another's word: *own holds it then. NULL: error. */
+static struct registry_client *client_for(struct app *a, const struct cancel *cancel,
+					  struct registry_client **own, struct error *err)
 {
+	const struct registry_options limits = {.cancel = cancel};
+
+	if (!cancel)
+		return app_registry(a, err) == 0 ? a->registry : NULL;
+	return app_new_registry(a, &limits, own, err) == 0 ? *own : NULL;
+}
+
+static int fetch_layers(struct app *a, const struct image *image, const struct cancel *cancel,
+			struct error *err)
+{
+	AUTO_PTR(registry_client) own = NULL;
+	struct registry_client *client;
+
 	if (image_complete(image, a->store, NULL))
 		return 0;
-	if (app_registry(a, err) < 0)
-		return -1;
-	return registry_fetch_missing(a->registry, a->store, image, err);
+	client = client_for(a, cancel, &own, err);
+	return client ? registry_fetch_missing(client, a->store, image, err) : -1;
+}
+
+int app_fetch_layers(struct app *a, const struct image *image, struct error *err)
+{
+	return fetch_layers(a, image, NULL, err);
 }
 
 /* Is the named image here, for this platform (NULL: the host's, else any) and with all its layers, or can they be fetched? */
 static bool find_complete(struct app *a, const char *name, const struct platform *platform,
-			  struct image **out)
+			  const struct cancel *cancel, struct image **out)
 {
 	AUTO(descriptor) found = {0};
 	AUTO_PTR(image) image = NULL;
@@ -255,7 +285,7 @@ static bool find_complete(struct app *a, const char *name, const struct platform
 		return false;
 	if (platform && !platform_match(platform, &image->config.platform))
 		return false;
-	if (app_fetch_layers(a, image, &why) < 0) {
+	if (fetch_layers(a, image, cancel, &why) < 0) {
 		report_log(a->reporter, LOG_WARNING, "image %s is here without its layers: %s",
 			   name, why.message);
 		return false;
@@ -265,20 +295,25 @@ static bool find_complete(struct app *a, const char *name, const struct platform
 }
 
 int app_need_image(struct app *a, const char *name, const struct platform *platform,
-		   struct image **out, struct error *err)
+		   const struct cancel *cancel, struct image **out, struct error *err)
 {
 	AUTO(image_ref) ref = {0};
 	AUTO(descriptor) pulled = {0};
+	AUTO_PTR(registry_client) own = NULL;
+	struct registry_client *client;
 	bool changed;
 
 	if (app_store(a, err) < 0)
 		return -1;
-	if (find_complete(a, name, platform, out))
+	if (find_complete(a, name, platform, cancel, out))
 		return 0;
-	if (image_ref_parse(&ref, name, err) < 0 || app_registry(a, err) < 0)
+	if (image_ref_parse(&ref, name, err) < 0)
+		return -1;
+	client = client_for(a, cancel, &own, err);
+	if (!client)
 		return -1;
 	report_log(a->reporter, LOG_INFO, "Unable to find image '%s' locally", name);
-	if (registry_pull(a->registry, a->store, &ref, platform, &pulled, &changed, err) < 0)
+	if (registry_pull(client, a->store, &ref, platform, &pulled, &changed, err) < 0)
 		return -1;
 	return image_load(out, a->store, &pulled, platform, err);
 }

@@ -36,7 +36,8 @@ struct app {
 	pthread_mutex_t lock;   /* of registry */
 	struct registry_client *registry;
 	struct docker_config_options docker_config;
-	struct aws_flags aws_flags; /* --profile and kin of the command */
+	struct aws_flags aws_flags;    /* --profile and kin of the command */
+	struct strmap local_variables; /* with --local: secret */
 	struct aws_login *aws;
 	bool no_create_repo; /* --no-create-repo of the command */
 	struct sandbox *sandbox;
@@ -62,9 +63,12 @@ void app_print_error(struct app *a, const struct error *err);
  */
 int app_load_image(struct app *a, const char *name, const char *platform, struct descriptor *top,
 		   struct image **out, struct error *err);
-/* As app_load_image; when it is not here it is pulled from its registry first. */
+/*
+ * As app_load_image; when it is not here it is pulled from its registry first. cancel ends that (ERROR_CANCELLED); NULL: what ends the
+ * program.
+ */
 int app_need_image(struct app *a, const char *name, const struct platform *platform,
-		   struct image **out, struct error *err);
+		   const struct cancel *cancel, struct image **out, struct error *err);
 /* Layers that a build left in a registry (--cache-from), into the store. */
 int app_fetch_layers(struct app *a, const struct image *image, struct error *err);
 /* The registry as the source of FROM images. */

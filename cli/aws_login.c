@@ -6,6 +6,9 @@
 #include "aws/ecr.h"
 #include "base/alloc.h"
 
+/* On this machine nobody is in the way: a target that does not answer has ended, or is about to. */
+#define LOCAL_RETRY_MS 50
+
 struct aws_login {
 	pthread_mutex_t lock; /* one call at a time */
 	const struct environment *env;
@@ -17,7 +20,11 @@ struct aws_login {
 
 static const char *get_variable(void *arg, const char *name)
 {
-	return environment_get(arg, name);
+	const struct aws_login *l = arg;
+
+	if (l->flags->variables && str_starts(name, "AWS_"))
+		return strmap_get(l->flags->variables, name);
+	return environment_get(l->env, name);
 }
 
 struct aws_login *aws_login_new(const struct environment *e, const struct aws_flags *flags,
@@ -55,15 +62,19 @@ static struct aws *get_aws(struct aws_login *l)
 	const struct environment *e = l->env;
 	const struct aws_options o = {
 		.env = get_variable,
-		.arg = (void *)(uintptr_t)e,
+		.arg = l,
 		.envp = e->envp,
 		.home = e->home,
 		.profile = l->flags->profile,
 		.region = l->flags->region,
 		.role = l->flags->role,
 		.endpoint_url = l->flags->endpoint_url,
-		.retry_ms = e->retry_ms,
-		.http = {.ca_file = e->ca_file, .ca_dir = e->ca_dir, .connect_to = &e->connect_to},
+		.retry_ms = e->retry_ms           ? e->retry_ms
+			    : l->flags->variables ? LOCAL_RETRY_MS
+						  : 0,
+		.http = {.ca_file = e->aws_ca_file,
+			 .ca_dir = e->ca_dir,
+			 .connect_to = &e->connect_to},
 		.reporter = l->reporter,
 		.cancel = l->cancel,
 	};

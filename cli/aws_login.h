@@ -5,6 +5,7 @@
 #pragma once
 
 #include "aws/aws.h"
+#include "base/strmap.h"
 #include "cli/environment.h"
 #include "net/login.h"
 
@@ -13,6 +14,9 @@ struct aws_login;
 /* Of the command line; NULL: not given. Views into argv. */
 struct aws_flags {
 	const char *profile, *region, *endpoint_url, *role;
+	bool local; /* the local target is asked: see local_target_use() */
+	/* Set by that: they stand for every AWS_ variable of the environment. NULL: the environment itself. */
+	const struct strmap *variables;
 };
 
 /* flags must outlive it: they are read when AWS is first needed. */

@@ -31,6 +31,7 @@ int cmd_images(struct app *a, int argc, char **argv, struct error *err);
 int cmd_index(struct app *a, int argc, char **argv, struct error *err);
 int cmd_inspect(struct app *a, int argc, char **argv, struct error *err);
 int cmd_load(struct app *a, int argc, char **argv, struct error *err);
+int cmd_local(struct app *a, int argc, char **argv, struct error *err);
 int cmd_login(struct app *a, int argc, char **argv, struct error *err);
 int cmd_logout(struct app *a, int argc, char **argv, struct error *err);
 int cmd_logs(struct app *a, int argc, char **argv, struct error *err);
@@ -68,23 +69,29 @@ int cmd_version(struct app *a, int argc, char **argv, struct error *err);
 		0, "no-create-repo", OPTION_FLAG, NULL, "Do not make a repository that ECR lacks", \
 			&(app)->no_create_repo                                                     \
 	}
-/* Three rows: who asks AWS, and where. */
-#define OPTION_ROWS_AWS(app)                                                                \
-	{0,                                                                                 \
-	 "region",                                                                          \
-	 OPTION_STRING,                                                                     \
-	 "REGION",                                                                          \
-	 "AWS region (default: AWS_REGION, the profile's)",                                 \
-	 &(app)->aws_flags.region},                                                         \
-		{0,                                                                         \
-		 "profile",                                                                 \
-		 OPTION_STRING,                                                             \
-		 "NAME",                                                                    \
-		 "Profile of the AWS configuration",                                        \
-		 &(app)->aws_flags.profile},                                                \
-	{                                                                                   \
-		0, "endpoint-url", OPTION_STRING, "URL", "Ask this address instead of AWS", \
-			&(app)->aws_flags.endpoint_url                                      \
+/* Four rows: who asks AWS, and where. */
+#define OPTION_ROWS_AWS(app)                                                          \
+	{0,                                                                           \
+	 "region",                                                                    \
+	 OPTION_STRING,                                                               \
+	 "REGION",                                                                    \
+	 "AWS region (default: AWS_REGION, the profile's)",                           \
+	 &(app)->aws_flags.region},                                                   \
+		{0,                                                                   \
+		 "profile",                                                           \
+		 OPTION_STRING,                                                       \
+		 "NAME",                                                              \
+		 "Profile of the AWS configuration",                                  \
+		 &(app)->aws_flags.profile},                                          \
+		{0,                                                                   \
+		 "endpoint-url",                                                      \
+		 OPTION_STRING,                                                       \
+		 "URL",                                                               \
+		 "Ask this address instead of AWS",                                   \
+		 &(app)->aws_flags.endpoint_url},                                     \
+	{                                                                             \
+		0, "local", OPTION_FLAG, NULL, "Ask the local target instead of AWS", \
+			&(app)->aws_flags.local                                       \
 	}
 #define OPTION_ROW_ONLY_DIGEST(quiet)                                              \
 	{                                                                          \

@@ -30,7 +30,8 @@ static int create(struct app *a, int argc, char **argv, struct error *err)
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	verb_begin(&v, a, NULL);
+	if (verb_begin(&v, a, NULL, err) < 0)
+		return -1;
 	v.target.app = args.items[0];
 	if (cluster_check_name(args.items[0], err) < 0 ||
 	    deploy_target_identify(&v.target, err) < 0 ||
@@ -82,7 +83,8 @@ static int list(struct app *a, int argc, char **argv, struct error *err)
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	verb_begin(&v, a, NULL);
+	if (verb_begin(&v, a, NULL, err) < 0)
+		return -1;
 	v.target.app = "";
 	if (deploy_target_identify(&v.target, err) < 0 ||
 	    cluster_list(&v.target, &clusters, &n, err) < 0)
@@ -114,7 +116,8 @@ static int delete (struct app *a, int argc, char **argv, struct error *err)
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	verb_begin(&v, a, NULL);
+	if (verb_begin(&v, a, NULL, err) < 0)
+		return -1;
 	if (deploy_target_identify(&v.target, err) < 0)
 		return verb_end(a, -1, err);
 	for (size_t i = 0; i < args.n; i++) {

@@ -10,6 +10,7 @@
 #include "cli/cmd.h"
 #include "cli/deploy_job.h"
 #include "cli/json_print.h"
+#include "cli/local_target.h"
 #include "cli/verb.h"
 #include "deploy/task_run.h"
 
@@ -113,6 +114,7 @@ static void print_result(const struct deploy_job *j, int code)
 	print_field("task", j->task ? aws_text(j->task, "taskArn") : NULL);
 	for (size_t i = 0; i < j->addresses.n; i++)
 		print_field("address", j->addresses.items[i]);
+	print_field("status page", j->target.local);
 }
 
 /* For the jobs after this one. j->summary or why says what went wrong; NULL: nothing did. */
@@ -171,13 +173,19 @@ static bool asks_to_take_back(struct deploy_job *j)
 /* What runs on at AWS although this deploy is over. */
 static void tell_what_goes_on(const struct deploy_job *j, struct error *why)
 {
-	if (j->rollout.deployment)
+	const char *local = deploy_target_flag(&j->target);
+	AUTO(local_endpoint) e = {0};
+
+	if (j->target.local && local_target_need(j->app, &e, NULL) < 0)
+		error_hint(why, "the local target does not run any more: 'slipway local start' "
+				"starts it again");
+	else if (j->rollout.deployment)
 		error_hint(why,
-			   "the deployment of the service %s goes on; 'slipway ps %s' shows it, "
-			   "'slipway rollback %s' takes it back",
-			   j->service_name, j->name, j->service_name);
+			   "the deployment of the service %s goes on; 'slipway ps%s %s' shows it, "
+			   "'slipway rollback%s %s' takes it back",
+			   j->service_name, local, j->name, local, j->service_name);
 	else if (j->task && !task_is_stopped(j->task))
-		error_hint(why, "the task runs on: 'slipway stop %s' ends it",
+		error_hint(why, "the task runs on: 'slipway stop%s %s' ends it", local,
 			   path_base(aws_text(j->task, "taskArn")));
 }
 

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "cli/verb.h"
 #include "deploy/destroy.h"
+#include "deploy/lookup.h"
 
 static const struct command_usage usage = {
 	.name = "destroy",
@@ -22,23 +23,45 @@ static bool confirmed(const char *app)
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static int check(const struct destroy *d, const char *app, bool yes, struct error *err)
+/* Clean-ups may come twice, so --yes takes it well; who typed a name that nobody has wants to hear of it. */
+static int find_nothing(const struct deploy_target *t, bool yes, struct error *err)
+{
+	AUTO_JSON *service = NULL;
+	const char *owner;
+	bool has_cluster;
+
+	if (yes) {
+		printf("There is nothing of %s here.\n", t->app);
+		return 0;
+	}
+	error_set(err, ERROR_NOT_FOUND, "there is nothing of the app %s here", t->app);
+	if (lookup_service_if_any(t, t->app, &service, &has_cluster, NULL) < 0 || !service)
+		return -1;
+	owner = deploy_target_tag(json_object_get(service, "tags"), TAG_APP);
+	if (!*owner)
+		return error_hint(err, "the service %s was not made by slipway", t->app);
+	return error_hint(err, "the service %s is part of the app %s: slipway destroy%s %s", t->app,
+			  owner, deploy_target_flag(t), owner);
+}
+
+static int check(const struct destroy *d, const struct deploy_target *t, bool yes,
+		 struct error *err)
 {
 	AUTO(strlist) lines = STRLIST_INIT;
 
 	destroy_plan(d, &lines);
 	for (size_t i = 0; i < lines.n; i++)
 		printf("%s\n", lines.items[i]);
-	if (!d->n)
-		printf("There is nothing of %s here.\n", app);
 	fflush(stdout);
-	if (yes || !d->n)
+	if (!d->n)
+		return find_nothing(t, yes, err);
+	if (yes)
 		return 0;
 	if (!isatty(STDIN_FILENO)) {
 		error_set(err, ERROR_USAGE, "destroy asks on a terminal, and this is none");
 		return error_hint(err, "--yes answers it, --dry-run only shows what would go");
 	}
-	if (!confirmed(app))
+	if (!confirmed(t->app))
 		return error_set(err, ERROR_CANCELLED, "nothing was removed");
 	return 0;
 }
@@ -58,7 +81,7 @@ static int destroy(struct verb *v, bool images, bool dry_run, bool yes, struct e
 
 	if (deploy_target_identify(&v->target, err) < 0 ||
 	    destroy_find(&v->target, images, &d, err) < 0 ||
-	    check(&d, v->target.app, yes || dry_run, err) < 0)
+	    check(&d, &v->target, yes || dry_run, err) < 0)
 		return -1;
 	if (dry_run)
 		return 0;
@@ -94,7 +117,8 @@ int cmd_destroy(struct app *a, int argc, char **argv, struct error *err)
 		return error_set(err, ERROR_USAGE, "which app? slipway destroy NAME");
 	if (deploy_target_check_app(name, err) < 0)
 		return -1;
-	verb_begin(&v, a, NULL);
+	if (verb_begin(&v, a, NULL, err) < 0)
+		return -1;
 	v.target.app = name;
 	return verb_end(a, destroy(&v, images, dry_run, yes, err), err);
 }

@@ -31,8 +31,12 @@ static void print_text(struct app *a, const struct sandbox_probe *probes, size_t
 		const char *state = p->mode == chosen ? "in use" : p->works ? "works" : "no";
 
 		printf("%-18s %s\n", sandbox_mode_name(p->mode), state);
+		if (p->works)
+			printf("    storage: %s\n", sandbox_storage_name(p->storage));
 		if (p->reason)
 			printf("    why not: %s\n", p->reason);
+		if (p->storage_reason)
+			printf("    why no better storage: %s\n", p->storage_reason);
 		if (p->remedy)
 			printf("    to change it: %s\n", p->remedy);
 	}
@@ -57,8 +61,14 @@ static void print_json(struct app *a, const struct sandbox_probe *probes, size_t
 
 		json_object_set_new(row, "mode", json_text(sandbox_mode_name(probes[i].mode)));
 		json_object_set_new(row, "works", json_boolean(probes[i].works));
+		if (probes[i].works)
+			json_object_set_new(row, "storage",
+					    json_text(sandbox_storage_name(probes[i].storage)));
 		if (probes[i].reason)
 			json_object_set_new(row, "reason", json_text(probes[i].reason));
+		if (probes[i].storage_reason)
+			json_object_set_new(row, "storageReason",
+					    json_text(probes[i].storage_reason));
 		if (probes[i].remedy)
 			json_object_set_new(row, "remedy", json_text(probes[i].remedy));
 		json_array_append_new(modes, row);

@@ -1,9 +1,13 @@
-/* slipway exec: the aws command that runs a command in a container of a task, and whether it can work. */
+/*
+ * slipway exec: a command in a container of a task of the local target; of ECS, the aws command that does it, and whether it can
+ * work.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "cli/local_exec.h"
 #include "cli/verb.h"
 #include "deploy/exec_checks.h"
 #include "deploy/explain.h"
@@ -15,7 +19,7 @@
 static const struct command_usage usage = {
 	.name = "exec",
 	.args = "[OPTIONS] SERVICE|TASK|NAME [--] [COMMAND [ARG...]]",
-	.summary = "Check what ECS Exec needs, and print its command",
+	.summary = "Run a command in a container of a local task; of ECS, print what does it",
 	.min_args = 1,
 	.max_args = SIZE_MAX,
 	.stop_at_first = true,
@@ -182,23 +186,56 @@ static int run(struct app *a, const struct verb *v, const struct strlist *args,
 	return exec_findings_are_fine(&found) ? 0 : 1;
 }
 
+/* As docker exec: the words as they are; a shell when there are none. */
+static int run_local(struct app *a, const struct verb *v, const struct strlist *args,
+		     const struct local_exec *options, struct error *err)
+{
+	struct local_exec e = *options;
+	AUTO(strlist) command = STRLIST_INIT;
+	AUTO_JSON *task = NULL;
+	AUTO_JSON *definition = NULL;
+	const json_t *container;
+	int status = 0;
+
+	if (find_task(&v->target, args->items[0], &task, err) < 0 ||
+	    describe_definition(&v->target, aws_text(task, "taskDefinitionArn"), &definition, err) <
+		    0 ||
+	    exec_container(task, definition, e.container, &container, err) < 0)
+		return -1;
+	for (size_t i = 1; i < args->n; i++)
+		if (i > 1 || strcmp(args->items[i], "--") != 0)
+			strlist_add(&command, args->items[i]);
+	if (!command.n)
+		strlist_add(&command, DEFAULT_COMMAND);
+	e.task = lookup_task_id(task);
+	e.container = aws_text(container, "name");
+	e.command = &command;
+	return local_exec_run(a, &e, &status, err) < 0 ? -1 : status;
+}
+
 int cmd_exec(struct app *a, int argc, char **argv, struct error *err)
 {
 	AUTO(strlist) args = STRLIST_INIT;
 	AUTO(verb) v = {0};
-	const char *container = NULL;
+	struct local_exec e = {0};
 	struct option options[] = {
 		OPTION_ROWS_VERB(a, v),
 		{0, "container", OPTION_STRING, "NAME",
-		 "Its container (default: the essential one)", &container},
+		 "Its container (default: the essential one)", &e.container},
+		{'i', "interactive", OPTION_FLAG, NULL,
+		 "With --local: pass standard input on (at ECS it always is)", &e.interactive},
+		{'t', "tty", OPTION_FLAG, NULL,
+		 "With --local: give the command a terminal (at ECS it always has one)", &e.tty},
 	};
 	int r = options_parse(&usage, options, ARRAY_SIZE(options), argc, argv, &args, err);
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	verb_begin(&v, a, args.items[0]);
+	if (verb_begin(&v, a, args.items[0], err) < 0)
+		return -1;
 	if (deploy_target_identify(&v.target, err) < 0)
 		return verb_end(a, -1, err);
-	r = run(a, &v, &args, container, err);
+	r = a->aws_flags.local ? run_local(a, &v, &args, &e, err)
+			       : run(a, &v, &args, e.container, err);
 	return verb_end(a, r, err);
 }

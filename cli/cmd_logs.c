@@ -245,7 +245,8 @@ int cmd_logs(struct app *a, int argc, char **argv, struct error *err)
 		return r < 0 ? -1 : 0;
 	if (parse_range(&l, err) < 0)
 		return -1;
-	verb_begin(&l.verb, a, args.items[0]);
+	if (verb_begin(&l.verb, a, args.items[0], err) < 0)
+		return -1;
 	r = show(a, &l, args.items[0], err);
 	/* Who follows ends it by Ctrl-C: there is nothing to tell. */
 	if (r < 0 && l.follow && err->kind == ERROR_CANCELLED)

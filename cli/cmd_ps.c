@@ -52,8 +52,9 @@ static char *status_text(const json_t *task)
 	}
 	if (strcmp(status, "STOPPED") != 0)
 		return xstrdup(status);
-	return code >= 0 ? xstrfmt("STOPPED (exit %lld)", (long long)code)
-			 : xstrdup("STOPPED (never ran)");
+	return code >= 0                    ? xstrfmt("STOPPED (exit %lld)", (long long)code)
+	       : *aws_text(task, "started") ? xstrdup("STOPPED (no exit code)")
+					    : xstrdup("STOPPED (never ran)");
 }
 
 /* "UNKNOWN" is what ECS says of a task without a health check. */
@@ -160,7 +161,8 @@ int cmd_ps(struct app *a, int argc, char **argv, struct error *err)
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	verb_begin(&v, a, args.n ? args.items[0] : NULL);
+	if (verb_begin(&v, a, args.n ? args.items[0] : NULL, err) < 0)
+		return -1;
 	r = show(&v, args.n ? args.items[0] : NULL, all, quiet, as_json, err);
 	return verb_end(a, r, err);
 }

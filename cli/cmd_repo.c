@@ -42,7 +42,8 @@ static int create(struct app *a, int argc, char **argv, struct error *err)
 	if (keep == 0 || keep < -1 || keep > MAX_KEPT)
 		return error_set(err, ERROR_USAGE, "invalid --keep-last: 1 or more is expected");
 	o.keep_last = keep < 0 ? 0 : keep;
-	verb_begin(&v, a, NULL);
+	if (verb_begin(&v, a, NULL, err) < 0)
+		return -1;
 	v.target.app = args.items[0];
 	if (ecr_repository_check_name(args.items[0], err) < 0 ||
 	    deploy_target_identify(&v.target, err) < 0 ||
@@ -95,7 +96,8 @@ static int list(struct app *a, int argc, char **argv, struct error *err)
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	verb_begin(&v, a, NULL);
+	if (verb_begin(&v, a, NULL, err) < 0)
+		return -1;
 	if (deploy_target_identify(&v.target, err) < 0 ||
 	    ecr_repository_list(&v.target, &all, &n, err) < 0)
 		return verb_end(a, -1, err);
@@ -128,7 +130,8 @@ static int delete (struct app *a, int argc, char **argv, struct error *err)
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	verb_begin(&v, a, NULL);
+	if (verb_begin(&v, a, NULL, err) < 0)
+		return -1;
 	if (deploy_target_identify(&v.target, err) < 0)
 		return verb_end(a, -1, err);
 	for (size_t i = 0; i < args.n; i++) {

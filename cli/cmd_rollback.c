@@ -93,7 +93,8 @@ int cmd_rollback(struct app *a, int argc, char **argv, struct error *err)
 		return r < 0 ? -1 : 0;
 	if (verb_parse_timeout(b.timeout, &b.timeout_ns, err) < 0)
 		return -1;
-	verb_begin(&b.verb, a, args.items[0]);
+	if (verb_begin(&b.verb, a, args.items[0], err) < 0)
+		return -1;
 	r = run(a, &b, args.items[0], args.n > 1 ? args.items[1] : NULL, err);
 	verb_release(&b.verb);
 	return verb_end(a, r, err);

@@ -347,7 +347,7 @@ static int prepare(struct app *a, struct run_options *o, const struct strlist *a
 			return -1;
 	if (add_surroundings(o, p, err) < 0)
 		return -1;
-	if (app_need_image(a, args->items[0], o->platform ? &platform : NULL, image, err) < 0)
+	if (app_need_image(a, args->items[0], o->platform ? &platform : NULL, NULL, image, err) < 0)
 		return -1;
 	make_env(a, p, &(*image)->config, o);
 	return make_argv(p, &(*image)->config, o, args, err);

@@ -87,9 +87,9 @@ static int refuse_scaled(const struct scale *s, const char *name, struct error *
 		name, (long long)s->now.min, (long long)s->now.max, cpu);
 	return error_hint(
 		err,
-		"'slipway scale %s MIN..MAX' changes the bounds; with --no-autoscaling the "
+		"'slipway scale%s %s MIN..MAX' changes the bounds; with --no-autoscaling the "
 		"count is yours again",
-		name);
+		deploy_target_flag(&s->verb.target), name);
 }
 
 static int end_scaling(struct app *a, struct scale *s, const char *name, struct error *err)
@@ -202,7 +202,8 @@ int cmd_scale(struct app *a, int argc, char **argv, struct error *err)
 	if (parse(&s, args.items[1], err) < 0 ||
 	    verb_parse_timeout(s.timeout, &s.timeout_ns, err) < 0)
 		return -1;
-	verb_begin(&s.verb, a, args.items[0]);
+	if (verb_begin(&s.verb, a, args.items[0], err) < 0)
+		return -1;
 	r = run(a, &s, args.items[0], err);
 	json_decref(s.service);
 	verb_release(&s.verb);

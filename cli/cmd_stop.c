@@ -28,16 +28,17 @@ struct stop {
 };
 
 /* ECS would start another task in the place of each that is stopped. */
-static int refuse_service(const char *word, const json_t *service, struct error *err)
+static int refuse_service(const struct deploy_target *t, const char *word, const json_t *service,
+			  struct error *err)
 {
 	error_set(err, ERROR_USAGE,
 		  "%s is a service with %lld tasks: it would start new ones in their place", word,
 		  (long long)aws_int(service, "runningCount"));
 	return error_hint(
 		err,
-		"'slipway scale %s 0' ends them; 'slipway ps %s' lists them, and a task by "
+		"'slipway scale%s %s 0' ends them; 'slipway ps%s %s' lists them, and a task by "
 		"its ID can be stopped",
-		word, word);
+		deploy_target_flag(t), word, deploy_target_flag(t), word);
 }
 
 static int wait_for(const struct stop *s, const char *arn, struct error *err)
@@ -80,10 +81,12 @@ static int stop_named(struct app *a, struct stop *s, const char *word, struct er
 	AUTO_JSON *service = NULL;
 	AUTO_JSON *task = NULL;
 
-	verb_begin(&s->verb, a, word);
+	if (verb_begin(&s->verb, a, word, err) < 0)
+		return -1;
 	if (lookup_any(&s->verb.target, word, TASKS_RUNNING, &service, &task, err) < 0)
 		return -1;
-	return service ? refuse_service(word, service, err) : stop_task(a, s, task, err);
+	return service ? refuse_service(&s->verb.target, word, service, err)
+		       : stop_task(a, s, task, err);
 }
 
 int cmd_stop(struct app *a, int argc, char **argv, struct error *err)

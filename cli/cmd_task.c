@@ -116,7 +116,8 @@ static int describe(struct app *a, int argc, char **argv, struct error *err)
 
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	verb_begin(&v, a, args.items[0]);
+	if (verb_begin(&v, a, args.items[0], err) < 0)
+		return -1;
 	r = lookup_task(&v.target, args.items[0], TASKS_ALL, &task, err);
 	if (r == 0)
 		r = print_task(&v.target, task, as_json, err);

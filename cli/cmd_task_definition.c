@@ -135,7 +135,8 @@ static int run_register(struct app *a, int argc, char **argv, struct error *err)
 		return parsed < 0 ? -1 : 0;
 	if (make_checked(a, &m, args.n ? args.items[0] : NULL, false, err) < 0)
 		return -1;
-	verb_begin(&m.verb, a, NULL);
+	if (verb_begin(&m.verb, a, NULL, err) < 0)
+		return -1;
 	if (task_definition_register(&m.verb.target, &m.td, &arn, &made, err) < 0)
 		return verb_end(a, -1, err);
 	if (!made)
@@ -154,7 +155,8 @@ static int read_other(struct app *a, struct making *m, const char *word,
 
 	if (word && (strcmp(word, "-") == 0 || strchr(word, '.') || access(word, F_OK) == 0))
 		return task_read_file(out, word, err);
-	verb_begin(&m->verb, a, NULL);
+	if (verb_begin(&m->verb, a, NULL, err) < 0)
+		return -1;
 	if (task_definition_describe(&m->verb.target, name, out, &arn, err) < 0)
 		return -1;
 	if (!out->json && word)
@@ -254,7 +256,8 @@ static int run_list(struct app *a, int argc, char **argv, struct error *err)
 
 	if (parsed != 0)
 		return parsed < 0 ? -1 : 0;
-	verb_begin(&m.verb, a, NULL);
+	if (verb_begin(&m.verb, a, NULL, err) < 0)
+		return -1;
 	result = args.n ? task_definition_revisions(&m.verb.target, args.items[0], &names, err)
 			: task_definition_families(&m.verb.target, &names, err);
 	for (size_t i = 0; result == 0 && i < names.n; i++)

@@ -3,10 +3,16 @@
 #include "base/alloc.h"
 #include "cli/cmd.h"
 
+#ifdef SLIPWAY_STATIC
+#define LINKED "static"
+#else
+#define LINKED "dynamic"
+#endif
+
 static const struct command_usage usage = {
 	.name = "version",
 	.args = "",
-	.summary = "Show the version",
+	.summary = "Show the version, and whether the program is static",
 };
 
 int cmd_version(struct app *a, int argc, char **argv, struct error *err)
@@ -17,6 +23,6 @@ int cmd_version(struct app *a, int argc, char **argv, struct error *err)
 	(void)a;
 	if (parsed != 0)
 		return parsed < 0 ? -1 : 0;
-	printf("slipway version %s\n", SLIPWAY_VERSION);
+	printf("slipway version %s, %s\n", SLIPWAY_VERSION, LINKED);
 	return 0;
 }

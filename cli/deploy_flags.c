@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "cli/cmd.h"
 #include "cli/deploy_config.h"
+#include "cli/local_target.h"
 #include "cli/verb.h"
 #include "deploy/cluster.h"
 #include "deploy/ecr_repository.h"
@@ -288,6 +289,18 @@ static int add_config(struct deploy_flags *f, struct app *a, int argc, char **ar
 	return parsed < 0 ? error_wrap(err, "with the flags of %s", DEPLOY_CONFIG) : parsed;
 }
 
+/* What the local target has no need of. */
+static int check_local(const struct deploy_flags *f, const struct app *a, struct error *err)
+{
+	const char *flag = f->lb ? "--lb" : f->express ? "--express" : NULL;
+
+	if (!a->aws_flags.local || !flag)
+		return 0;
+	error_set(err, ERROR_UNSUPPORTED, "%s: the local target has none", flag);
+	return error_hint(err,
+			  "a service has one stable address there, which balances, without it");
+}
+
 int deploy_flags_parse(struct deploy_flags *f, struct app *a, int argc, char **argv,
 		       struct strlist *args, struct error *err)
 {
@@ -299,7 +312,8 @@ int deploy_flags_parse(struct deploy_flags *f, struct app *a, int argc, char **a
 		return parsed;
 	if (!f->cluster)
 		f->cluster = "default";
-	if (check_secrets(f, err) < 0 || task_flags_read(&f->task_flags, a, err) < 0)
+	if (check_local(f, a, err) < 0 || local_target_use(a, true, err) < 0 ||
+	    check_secrets(f, err) < 0 || task_flags_read(&f->task_flags, a, err) < 0)
 		return -1;
 	f->on_instances = f->task_flags.options.launch == TASK_EC2;
 	if ((f->public_ip_text && public_ip_parse(f->public_ip_text, &f->public_ip, err) < 0) ||

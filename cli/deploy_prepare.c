@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "cli/deploy_job.h"
 #include "cli/image_changes.h"
+#include "cli/local_target.h"
 #include "deploy/lint.h"
 #include "deploy/task_compare.h"
 #include "deploy/task_json.h"
@@ -24,6 +25,7 @@ void deploy_job_init(struct deploy_job *j, struct app *a, const struct deploy_fl
 		.reporter = a->reporter,
 		.cancel = a->cancel,
 		.cluster = f->cluster,
+		.local = local_target_page(a),
 		.poll_ms = a->env.poll_ms,
 	};
 }
@@ -99,7 +101,7 @@ static int tell_findings(struct deploy_job *j, const struct lint_findings *found
 	return task_print_findings(found, &j->definition, err);
 }
 
-/* Where the image goes, before ECR was asked. */
+/* What ECR calls the repository, before it was asked. */
 static char *likely_repository(const struct deploy_job *j)
 {
 	return xstrfmt("%s.dkr.ecr.%s.%s/%s", j->target.account, j->target.region,
@@ -112,8 +114,11 @@ static char *path_at_ecr(const struct deploy_job *j, const char *image)
 	AUTO(image_ref) ref = {0};
 	struct ecr_host host;
 
-	if (image_ref_parse(&ref, image, NULL) < 0 || !ecr_host_parse(&host, ref.host) ||
-	    strcmp(host.account, j->target.account) != 0 ||
+	if (image_ref_parse(&ref, image, NULL) < 0)
+		return NULL;
+	if (j->app->aws_flags.local && local_target_is_registry(j->app, ref.host))
+		return xstrdup(ref.path);
+	if (!ecr_host_parse(&host, ref.host) || strcmp(host.account, j->target.account) != 0 ||
 	    strcmp(host.region, j->target.region) != 0)
 		return NULL;
 	return xstrdup(ref.path);
@@ -369,9 +374,20 @@ static const char *running_image(const struct deploy_job *j, struct error *err)
 }
 
 /* For the plan alone: that it cannot be told is no reason not to deploy. */
+/* Where the image can be fetched from: names at ECR mean, with --local, the registry of this machine. free() */
+static char *place_of(const struct deploy_job *j, const char *name)
+{
+	AUTO_FREE char *registry = local_target_registry(j->app);
+	AUTO_FREE char *path = registry ? path_at_ecr(j, name) : NULL;
+	const char *digest = strchr(name, '@');
+
+	return path && digest ? xstrfmt("%s/%s%s", registry, path, digest) : xstrdup(name);
+}
+
 static int find_image_changes(struct deploy_job *j, struct error *err)
 {
 	const struct image *now = j->image.image;
+	AUTO_FREE char *place = NULL;
 	AUTO_PTR(image) old = NULL;
 	AUTO(error) why = ERROR_INIT;
 	const char *name = running_image(j, err);
@@ -380,8 +396,9 @@ static int find_image_changes(struct deploy_job *j, struct error *err)
 		return -1;
 	if (!*name || strcmp(name, j->image_name) == 0)
 		return 0;
-	if (image_changes_find(j->app, name, &now->config.platform, true, &old, &why) == 0 && old &&
-	    image_changes_list(j->app, old, now, &j->image_changes, &why) == 0)
+	place = place_of(j, name);
+	if (image_changes_find(j->app, place, &now->config.platform, true, &old, &why) == 0 &&
+	    old && image_changes_list(j->app, old, now, &j->image_changes, &why) == 0)
 		return 0;
 	if (why.kind == ERROR_CANCELLED)
 		return error_move(err, &why);
@@ -395,9 +412,17 @@ static int finish_definition(struct deploy_job *j, struct error *err)
 {
 	const struct task_options *o = &j->flags->task_flags.options;
 	const struct resources *r = &j->resources;
+	AUTO_FREE char *repository = NULL;
 	AUTO(lint_findings) found = {0};
 
-	j->image_name = deploy_image_reference(&j->image, r->repository.uri);
+	/*
+	 * The local target has another port after a restart, perhaps: a definition names the image as at ECR, which it takes for its
+	 * own.
+	 */
+	if (j->app->aws_flags.local)
+		repository = likely_repository(j);
+	j->image_name = deploy_image_reference(&j->image,
+					       repository ? repository : r->repository.uri);
 	if (make_definition(j, &j->image.image->config, j->image_name, err) < 0)
 		return -1;
 	set_role(j, "executionRoleArn", o->execution_role, r->execution_role.arn);

@@ -59,6 +59,33 @@ static int settle(struct deploy_job *j, const struct task_address *address, stru
 	return 0;
 }
 
+static void add_addresses(struct deploy_job *j, const struct task_address *address)
+{
+	const char *host = address->public_ip ? address->public_ip : address->private_ip;
+
+	for (size_t i = 0; host && i < address->ports.n; i++) {
+		const char *port = address->ports.items[i];
+		bool tls = strcmp(port, "443") == 0;
+
+		if (tls || strcmp(port, "80") == 0)
+			strlist_addf(&j->addresses, "%s://%s", tls ? "https" : "http", host);
+		else
+			strlist_addf(&j->addresses, "http://%s:%s", host, port);
+	}
+}
+
+/* A service of the local target has an address of its own, which stays. */
+static int find_stable_address(struct deploy_job *j, struct task_address *address,
+			       struct error *err)
+{
+	AUTO_JSON *service = NULL;
+
+	if (service_find(&j->target, j->service_name, &service, err) < 0)
+		return -1;
+	task_address_local(address, service);
+	return 0;
+}
+
 static int find_addresses(struct deploy_job *j, struct error *err)
 {
 	AUTO(task_address) address = {0};
@@ -71,6 +98,12 @@ static int find_addresses(struct deploy_job *j, struct error *err)
 		strlist_add(&j->addresses, j->express.url);
 		return 0;
 	}
+	if (j->app->aws_flags.local && j->service_name) {
+		if (find_stable_address(j, &address, err) < 0)
+			return -1;
+		add_addresses(j, &address);
+		return 0;
+	}
 	if (j->service_name && !j->task &&
 	    service_running_task(&j->target, &j->rollout, &j->task, err) < 0)
 		return -1;
@@ -80,18 +113,7 @@ static int find_addresses(struct deploy_job *j, struct error *err)
 		return -1;
 	if (!j->service_name && settle(j, &address, err) < 0)
 		return -1;
-	for (size_t i = 0; i < address.ports.n; i++) {
-		const char *port = address.ports.items[i];
-		const char *host = address.public_ip ? address.public_ip : address.private_ip;
-		bool tls = strcmp(port, "443") == 0;
-
-		if (!host)
-			continue;
-		if (tls || strcmp(port, "80") == 0)
-			strlist_addf(&j->addresses, "%s://%s", tls ? "https" : "http", host);
-		else
-			strlist_addf(&j->addresses, "http://%s:%s", host, port);
-	}
+	add_addresses(j, &address);
 	return 0;
 }
 

@@ -106,16 +106,20 @@ void environment_init(struct environment *e, char **envp)
 	e->home = xstrdup(get_set(e, "HOME") ? get_set(e, "HOME") : "/root");
 	e->root = state_folder(e);
 	e->ca_file = xstrdup_null(get_set(e, "SSL_CERT_FILE"));
+	e->aws_ca_file = xstrdup_null(
+		get_set(e, get_set(e, "AWS_CA_BUNDLE") ? "AWS_CA_BUNDLE" : "SSL_CERT_FILE"));
 	e->ca_dir = xstrdup_null(get_set(e, "SSL_CERT_DIR"));
 	e->source_date_epoch = xstrdup_null(get_set(e, "SOURCE_DATE_EPOCH"));
 	e->default_platform = xstrdup_null(get_set(e, "DOCKER_DEFAULT_PLATFORM"));
 	e->sandbox_mode = xstrdup_null(get_set(e, "SLIPWAY_SANDBOX"));
+	e->sandbox_storage = xstrdup_null(get_set(e, "SLIPWAY_STORAGE"));
 	e->no_color = get_set(e, "NO_COLOR") != NULL;
 	e->verbose = get_set(e, "SLIPWAY_VERBOSE") != NULL;
 	fs_no_openat2 = get_set(e, "SLIPWAY_TEST_NO_OPENAT2") != NULL;
 	e->retry_ms = get_ms(e, "SLIPWAY_TEST_RETRY_MS");
 	e->stall_ms = get_ms(e, "SLIPWAY_TEST_STALL_MS");
 	e->poll_ms = get_ms(e, "SLIPWAY_TEST_POLL_MS");
+	e->settle_ms = get_ms(e, "SLIPWAY_TEST_SETTLE_MS");
 	find_auth_files(e);
 	find_proxies(e);
 	if (get_set(e, "SLIPWAY_CONNECT_TO"))
@@ -132,9 +136,11 @@ void environment_release(struct environment *e)
 	free(e->home);
 	free(e->ca_file);
 	free(e->ca_dir);
+	free(e->aws_ca_file);
 	free(e->source_date_epoch);
 	free(e->default_platform);
 	free(e->sandbox_mode);
+	free(e->sandbox_storage);
 	strlist_release(&e->auth_files);
 	strlist_release(&e->connect_to);
 	strlist_release(&e->certs_dirs);

@@ -42,7 +42,7 @@ static void print_option(const struct option *o)
 
 static void print_help(const struct command_usage *u, const struct option *options, size_t n)
 {
-	printf("Usage:  slipway %s %s\n\n%s\n", u->name, u->args, u->summary);
+	printf("Usage:  slipway %s%s%s\n\n%s\n", u->name, *u->args ? " " : "", u->args, u->summary);
 	if (n)
 		printf("\nOptions:\n");
 	for (size_t i = 0; i < n; i++)

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "cli/options.h"
 #include "dockerfile/value.h"
+#include "sandbox/resource_limit.h"
 
 #define GATEWAY         "host-gateway"
 #define GATEWAY_ADDRESS "127.0.0.1"
@@ -44,28 +45,10 @@ int add_host_parse(struct strlist *out, const char *text, struct error *err)
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	int resource;
-} resources[] = {
-	{"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
-	{"data", RLIMIT_DATA},         {"fsize", RLIMIT_FSIZE},
-	{"locks", RLIMIT_LOCKS},       {"memlock", RLIMIT_MEMLOCK},
-	{"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
-	{"nofile", RLIMIT_NOFILE},     {"nproc", RLIMIT_NPROC},
-	{"rss", RLIMIT_RSS},           {"rtprio", RLIMIT_RTPRIO},
-	{"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
-	{"stack", RLIMIT_STACK},
-};
-
 static int unknown_resource(const char *text, const char *name, struct error *err)
 {
-	const char *names[ARRAY_SIZE(resources) + 1] = {NULL};
-	const char *near;
+	const char *near = options_nearest(name, resource_limit_names);
 
-	for (size_t i = 0; i < ARRAY_SIZE(resources); i++)
-		names[i] = resources[i].name;
-	near = options_nearest(name, names);
 	return error_set(err, ERROR_USAGE, "--ulimit %s: there is no limit \"%s\"%s%s%s", text,
 			 name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
@@ -85,17 +68,14 @@ int limit_parse(struct sandbox_limit *out, const char *text, struct error *err)
 	AUTO_FREE char *name = equals ? xstrndup(text, (size_t)(equals - text)) : xstrdup(text);
 	AUTO_FREE char *soft = xstrdup(equals ? equals + 1 : "");
 	char *hard = strchr(soft, ':');
-	size_t i = 0;
 
 	if (hard)
 		*hard++ = '\0';
 	if (!equals)
 		return error_set(err, ERROR_USAGE, "--ulimit %s: want NAME=SOFT[:HARD]", text);
-	while (i < ARRAY_SIZE(resources) && strcmp(resources[i].name, name) != 0)
-		i++;
-	if (i == ARRAY_SIZE(resources))
+	*out = (struct sandbox_limit){0};
+	if (!resource_limit_find(out, name))
 		return unknown_resource(text, name, err);
-	*out = (struct sandbox_limit){.name = resources[i].name, .resource = resources[i].resource};
 	if (!parse_amount(soft, &out->soft) || !parse_amount(hard ? hard : soft, &out->hard))
 		return error_set(err, ERROR_USAGE,
 				 "--ulimit %s: want NAME=SOFT[:HARD] in numbers, -1 for no limit",

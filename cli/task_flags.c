@@ -1,3 +1,4 @@
+#include "cli/local_target.h"
 #include "cli/task_flags.h"
 
 #include <stdio.h>
@@ -108,7 +109,8 @@ static int read_launch_type(struct task_flags *f, struct error *err)
 
 int task_flags_read(struct task_flags *f, struct app *a, struct error *err)
 {
-	if (env_options_read(&f->env, &f->env_files, err) < 0 || read_secrets(f, err) < 0 ||
+	if (local_target_use(a, false, err) < 0 ||
+	    env_options_read(&f->env, &f->env_files, err) < 0 || read_secrets(f, err) < 0 ||
 	    read_commands(f, err) < 0 || read_launch_type(f, err) < 0 ||
 	    aws_find_region(aws_login_aws(a->aws), &f->options.region, err) < 0)
 		return -1;

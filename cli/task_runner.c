@@ -201,9 +201,10 @@ static int end_code(struct app *a, struct runner *r, enum deploy_outcome outcome
 	if (outcome == DEPLOY_RUNNING || outcome == DEPLOY_ENDED)
 		return 0;
 	if (outcome == DEPLOY_TIMED_OUT) {
-		report_log(
-			a->reporter, LOG_WARNING, "the task is still %s; 'slipway stop %s' ends it",
-			aws_text(r->task, "lastStatus"), path_base(aws_text(r->task, "taskArn")));
+		report_log(a->reporter, LOG_WARNING,
+			   "the task is still %s; 'slipway stop%s %s' ends it",
+			   aws_text(r->task, "lastStatus"), deploy_target_flag(&r->verb.target),
+			   path_base(aws_text(r->task, "taskArn")));
 		return EXIT_TIMED_OUT;
 	}
 	if (explain(a, r, &end, err) < 0)
@@ -225,8 +226,8 @@ static int wait_for(struct app *a, struct runner *r, struct error *err)
 	if (task_wait(&r->verb.target, arn, r->wait ? TASK_UNTIL_STOPPED : TASK_UNTIL_RUNNING,
 		      time_monotonic_ns() + r->timeout_ns, &watcher, &last, &outcome, err) < 0) {
 		if (err && err->kind == ERROR_CANCELLED)
-			error_hint(err, "the task runs on: 'slipway stop %s' ends it",
-				   path_base(arn));
+			error_hint(err, "the task runs on: 'slipway stop%s %s' ends it",
+				   deploy_target_flag(&r->verb.target), path_base(arn));
 		return -1;
 	}
 	if (last) {
@@ -305,7 +306,8 @@ int task_runner_main(struct app *a, int argc, char **argv, struct error *err)
 		return result < 0 ? -1 : 0;
 	if (check(&r, err) < 0 || verb_parse_timeout(r.timeout, &r.timeout_ns, err) < 0)
 		return -1;
-	verb_begin(&r.verb, a, NULL);
+	if (verb_begin(&r.verb, a, NULL, err) < 0)
+		return -1;
 	result = run(a, &r, &args, err);
 	return verb_end(a, result, err);
 }

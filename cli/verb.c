@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "cli/local_target.h"
 #include "deploy/lookup.h"
 
-void verb_begin(struct verb *v, struct app *a, const char *word)
+int verb_begin(struct verb *v, struct app *a, const char *word, struct error *err)
 {
+	if (local_target_use(a, false, err) < 0)
+		return -1;
 	v->named = word ? lookup_cluster_of(word) : NULL;
 	v->target = (struct deploy_target){
 		.aws = aws_login_aws(a->aws),
@@ -18,7 +21,9 @@ void verb_begin(struct verb *v, struct app *a, const char *word)
 			   : v->cluster ? v->cluster
 					: "default",
 		.poll_ms = a->env.poll_ms,
+		.local = local_target_page(a),
 	};
+	return 0;
 }
 
 void verb_release(struct verb *v)

@@ -3,7 +3,7 @@
  *
  *	AUTO(verb) v = {0};
  *	struct option options[] = {OPTION_ROWS_VERB(a, v), ...};
- *	verb_begin(&v, a, args.items[0]); ... v.target ...; return verb_end(a, r, err);
+ *	verb_begin(&v, a, args.items[0], err); ... v.target ...; return verb_end(a, r, err);
  */
 #pragma once
 
@@ -37,8 +37,8 @@ struct verb {
 			"How long to wait, such as 90s or 15m (default " preset ")", &(text) \
 	}
 
-/* Fills the target; asks nothing yet. word: a task's or service's name, whose ARN says its cluster; NULL: there is none. */
-void verb_begin(struct verb *v, struct app *a, const char *word);
+/* Fills the target; asks nothing yet, but --local needs one that runs. word: a task's or service's name, whose ARN says its cluster; NULL: there is none. */
+int verb_begin(struct verb *v, struct app *a, const char *word, struct error *err);
 void verb_release(struct verb *v);
 /* What the command returns for r: a refusal by AWS is printed, and is the exit code 5. */
 int verb_end(struct app *a, int r, const struct error *err);

@@ -127,12 +127,29 @@ static void find_ports(struct task_address *out, const json_t *task, const json_
 				add_port(out, aws_int(mapping, "containerPort"));
 }
 
+bool task_address_local(struct task_address *out, const json_t *described)
+{
+	const json_t *local = json_object_get(described, "slipway");
+	const json_t *port;
+	size_t i;
+
+	if (!*aws_text(local, "address"))
+		return false;
+	task_address_release(out);
+	out->public_ip = xstrdup(aws_text(local, "address"));
+	json_array_foreach (json_object_get(local, "ports"), i, port)
+		add_port(out, aws_int(port, "hostPort"));
+	return true;
+}
+
 int task_address_find(struct task_address *out, const struct deploy_target *t, const json_t *task,
 		      const json_t *definition, struct error *err)
 {
 	const char *id = task_interface_detail(task, "networkInterfaceId");
 	const char *instance = aws_text(task, "containerInstanceArn");
 
+	if (task_address_local(out, task))
+		return 0;
 	task_address_release(out);
 	find_ports(out, task, definition);
 	out->private_ip = copy_set(task_interface_detail(task, "privateIPv4Address"));

@@ -21,4 +21,10 @@ void task_address_release(struct task_address *a);
 int task_address_find(struct task_address *out, const struct deploy_target *t, const json_t *task,
 		      const json_t *definition, struct error *err);
 
+/*
+ * Of what the local target describes (a task, or a service with its stable address): it tells the address itself, with the ports as
+ * they were bound. False: this is not of a local target.
+ */
+bool task_address_local(struct task_address *out, const json_t *described);
+
 CLEANUP_RELEASE(task_address)

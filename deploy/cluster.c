@@ -208,9 +208,9 @@ int cluster_delete(const struct deploy_target *t, const char *name, bool *busy, 
 	if (aws_reply_is(&reply, "ClusterContainsServicesException") ||
 	    aws_reply_is(&reply, "ClusterContainsTasksException"))
 		error_hint(err,
-			   "slipway ps --cluster %s shows what runs there, slipway destroy "
+			   "slipway ps%s --cluster %s shows what runs there, slipway destroy "
 			   "ends it",
-			   name);
+			   deploy_target_flag(t), name);
 	return -1;
 }
 

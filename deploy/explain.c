@@ -36,6 +36,8 @@ char *explain_console_url(const struct deploy_target *t, const char *task_arn)
 				     ? "console.amazonaws-us-gov.com"
 				     : "console.aws.amazon.com";
 
+	if (t->local)
+		return xstrdup(t->local);
 	return xstrfmt("https://%s.%s/ecs/v2/clusters/%s/tasks/%s", t->region, domain,
 		       path_base(t->cluster), path_base(task_arn));
 }

@@ -115,9 +115,13 @@ static void mounts(struct lint *l, const json_t *c, const struct lint_place *at)
 	json_array_foreach (json_object_get(c, "volumesFrom"), i, mount) {
 		const char *name = aws_text(mount, "sourceContainer");
 
-		if (!container_called(l, name, &k))
+		const json_t *other = container_called(l, name, &k);
+
+		if (!other || other == c)
 			lint_say(l, LINT_IN(LINT_AT(at, "volumesFrom"), i, NULL),
-				 "there is no container \"%s\"", name);
+				 other ? "container \"%s\" has its own volumes already"
+				       : "there is no container \"%s\"",
+				 name);
 	}
 }
 

@@ -103,7 +103,7 @@ static const char *find_value(const struct lint_place *at, const char *text, con
 	if (!s)
 		return NULL;
 	found = at->key ? find_key(s, at->key) : find_element(s, at->index);
-	if (!found && !at->up->up && (found = find_key(s, "taskDefinition")))
+	if (!found && at->key && !at->up->up && (found = find_key(s, "taskDefinition")))
 		found = find_key(skip_blanks(skip_string(found)), at->key);
 	if (!found)
 		return NULL;

@@ -1,4 +1,5 @@
 /* Fields that do not exist, have another type, are missing or hold a word that ECS does not know. */
+#include <stdint.h>
 #include <string.h>
 
 #include "base/strbuf.h"
@@ -36,12 +37,19 @@ static enum field_type element_type(enum field_type type)
 				       : FIELD_OBJECT;
 }
 
+/* Numbers of a task definition are of the type Integer of AWS's model, which has 32 bits. */
+static bool is_number(const json_t *value)
+{
+	return json_is_integer(value) && json_integer_value(value) >= INT32_MIN &&
+	       json_integer_value(value) <= INT32_MAX;
+}
+
 static bool has_type(const json_t *value, enum field_type type)
 {
 	if (type == FIELD_TEXT)
 		return json_is_string(value);
 	if (type == FIELD_NUMBER)
-		return json_is_integer(value);
+		return is_number(value);
 	if (type == FIELD_FLAG)
 		return json_is_boolean(value);
 	if (is_list(type))
@@ -124,7 +132,10 @@ static void check_type(struct lint *l, const struct lint_field *f, const json_t 
 	size_t i;
 
 	if (!has_type(value, f->type)) {
-		lint_say(l, at, "%s is expected here", type_name(f->type));
+		lint_say(l, at, "%s is expected here%s", type_name(f->type),
+			 json_is_integer(value) && f->type == FIELD_NUMBER
+				 ? ", of 32 bits: this one is out of range"
+				 : "");
 		return;
 	}
 	if (is_list(f->type))

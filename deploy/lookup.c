@@ -45,7 +45,9 @@ static int no_cluster(const struct deploy_target *t, struct error *err)
 		return -1;
 	names = join_names(arns);
 	if (!*names)
-		return error_hint(err, "there is none at all; is the region the right one?");
+		return error_hint(err, "there is none at all; %s",
+				  t->local ? "the first slipway deploy --local makes one"
+					   : "is the region the right one?");
 	return error_hint(err, "there are: %s; --cluster says which", names);
 }
 

@@ -130,9 +130,10 @@ int rollback_find(const struct deploy_target *t, const json_t *service, char **a
 		  "the service %s has no completed deployment with another task definition than %s",
 		  aws_text(service, "serviceName"), path_base(now));
 	return error_hint(err,
-			  "name a revision: slipway rollback %s REVISION; 'slipway "
-			  "task-definition list' shows them",
-			  aws_text(service, "serviceName"));
+			  "name a revision: slipway rollback%s %s REVISION; 'slipway "
+			  "task-definition list%s' shows them",
+			  deploy_target_flag(t), aws_text(service, "serviceName"),
+			  deploy_target_flag(t));
 }
 
 int rollback_resolve(const struct deploy_target *t, const json_t *service, const char *revision,

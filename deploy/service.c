@@ -24,7 +24,7 @@ void service_rollout_release(struct service_rollout *r)
 	free(r->definition);
 	free(r->previous);
 	free(r->seen_before);
-	*r = (struct service_rollout){0};
+	memset(r, 0, sizeof(*r));
 }
 
 json_t *service_deployment(const json_t *service, const char *id)

@@ -13,6 +13,11 @@
 #define APP_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 #define MAX_APP        255
 
+const char *deploy_target_flag(const struct deploy_target *t)
+{
+	return t->local ? " --local" : "";
+}
+
 int deploy_target_check_app(const char *app, struct error *err)
 {
 	if (!*app || strlen(app) > MAX_APP || app[strspn(app, APP_CHARACTERS)])

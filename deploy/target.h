@@ -17,11 +17,15 @@ struct deploy_target {
 	const struct cancel *cancel;
 	const char *app;     /* a task definition family's name */
 	const char *cluster; /* name or ARN */
-	int poll_ms;         /* the first pause between two looks; 0: 3 s */
+	const char *
+		local; /* URL of the status page of the local target, which stands for AWS and its console; NULL: it is AWS */
+	int poll_ms;   /* the first pause between two looks; 0: 3 s */
 	/* found by deploy_target_identify(); owned */
 	char *account, *caller, *region, *partition;
 };
 
+/* " --local" or "": for commands that a hint names, which must ask where this was asked. */
+const char *deploy_target_flag(const struct deploy_target *t);
 /* Letters, digits, '-' and '_', at most 255, as a task definition's family: ERROR_USAGE. */
 int deploy_target_check_app(const char *app, struct error *err);
 /*

@@ -23,7 +23,7 @@ void target_group_release(struct target_group *g)
 	free(g->arn);
 	free(g->vpc);
 	free(g->health_path);
-	*g = (struct target_group){0};
+	memset(g, 0, sizeof(*g));
 }
 
 int balancer_ask(const struct deploy_target *t, const char *operation, json_t *params,

@@ -15,7 +15,8 @@ void task_end_release(struct task_end *e)
 	free(e->cause);
 	free(e->reason);
 	free(e->culprit);
-	*e = (struct task_end){.exit_code = -1};
+	memset(e, 0, sizeof(*e));
+	e->exit_code = -1;
 }
 
 int container_exit_code(const json_t *container)

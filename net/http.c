@@ -218,7 +218,7 @@ static void append_line(struct curl_slist **list, const char *line)
 static int set_trust(struct http *h, struct error *err)
 {
 	const struct http_options *o = &h->o;
-	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+	const char *bundle = trust_system_file();
 	bool extra = o->extra_ca_files && o->extra_ca_files->n > 0;
 
 	if (o->skip_verify) {
@@ -226,9 +226,10 @@ static int set_trust(struct http *h, struct error *err)
 		curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYHOST, 0L);
 		return 0;
 	}
-	if (o->ca_dir)
-		curl_easy_setopt(h->curl, CURLOPT_CAPATH, o->ca_dir);
-	if (!extra && !o->ca_file && info->cainfo && access(info->cainfo, R_OK) == 0) {
+	/* Both are said: where curl itself looks is a matter of how it was built. */
+	curl_easy_setopt(h->curl, CURLOPT_CAINFO, bundle);
+	curl_easy_setopt(h->curl, CURLOPT_CAPATH, o->ca_dir ? o->ca_dir : trust_system_folder());
+	if (!extra && !o->ca_file && bundle) {
 		/* The system's file alone: curl keeps it parsed from one connection to the next (20 ms). */
 		if (!o->ca_dir)
 			curl_easy_setopt(h->curl, CURLOPT_CAPATH, NULL);

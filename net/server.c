@@ -13,7 +13,6 @@
 #include "base/strbuf.h"
 #include "base/strlist.h"
 #include "base/time.h"
-#include "net/http.h"
 #include "net/server_private.h"
 
 #define MAX_CONNECTIONS 256
@@ -30,19 +29,6 @@
 #define DRAIN_LIMIT (1 << 30)
 #define BACKLOG     128
 
-struct server_request {
-	struct server *server;
-	struct MHD_Connection *connection;
-	char *target;
-	const char *method;
-	bool begun, handled, dropped, queued;
-	void *call;
-	int64_t drained;
-	int status;             /* of the answer; 0: none yet */
-	struct strlist headers; /* of the answer: name, value, name, value ... */
-	struct MHD_Response *response;
-};
-
 static void request_free(struct server_request *r)
 {
 	if (!r)
@@ -54,58 +40,6 @@ static void request_free(struct server_request *r)
 	strlist_release(&r->headers);
 	free(r->target);
 	free(r);
-}
-
-const char *server_request_method(const struct server_request *r)
-{
-	return r->method;
-}
-
-const char *server_request_target(const struct server_request *r)
-{
-	return r->target;
-}
-
-const char *server_request_header(struct server_request *r, const char *name)
-{
-	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
-}
-
-struct counting {
-	const char *name;
-	size_t n;
-};
-
-static enum MHD_Result count_one(void *arg, enum MHD_ValueKind kind, const char *key,
-				 const char *value)
-{
-	struct counting *c = arg;
-
-	(void)kind;
-	(void)value;
-	c->n += strcasecmp(key, c->name) == 0;
-	return MHD_YES;
-}
-
-size_t server_request_count_header(struct server_request *r, const char *name)
-{
-	struct counting c = {.name = name};
-
-	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_one, &c);
-	return c.n;
-}
-
-int64_t server_request_length(struct server_request *r)
-{
-	const char *text = server_request_header(r, "Content-Length");
-	int64_t n = http_parse_bytes(text);
-
-	if (server_request_header(r, "Transfer-Encoding"))
-		return -1;
-	if (!text)
-		return 0;
-	/* libmicrohttpd has refused what is no number: it is one of more digits than anybody has bytes. */
-	return n < 0 ? INT64_MAX / 2 : n;
 }
 
 bool server_is_answered(const struct server_request *r)
@@ -420,9 +354,12 @@ int server_listen(struct server **out, const struct server_options *o, struct er
 		s->options.max_connections = MAX_CONNECTIONS;
 	if (!s->options.idle_ms)
 		s->options.idle_ms = IDLE_MS;
-	if (o->certificate && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "TLS: the libmicrohttpd that slipway was built with has none");
+	if (o->certificate && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES) {
+		error_set(err, ERROR_UNSUPPORTED,
+			  "TLS: the libmicrohttpd that slipway was built with has none");
+		return error_hint(err, "let a proxy in front of it speak TLS, or use a slipway "
+				       "that is not static (./dev build)");
+	}
 	if (open_socket(s, err) < 0 || start(s, err) < 0)
 		return -1;
 	*out = take_ptr(s);

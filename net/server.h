@@ -67,6 +67,10 @@ const char *server_request_method(const struct server_request *r);
 const char *server_request_target(const struct server_request *r); /* as it came: nothing decoded */
 const char *server_request_header(struct server_request *r, const char *name); /* NULL: absent */
 size_t server_request_count_header(struct server_request *r, const char *name);
+/* The values of all headers of the name, trimmed and joined by ","; free(). NULL: absent. */
+char *server_request_join_header(struct server_request *r, const char *name);
+/* Its IPv4 address as a number; 0: it has another one. */
+uint32_t server_request_peer(struct server_request *r);
 /* Content-Length; 0: no body; -1: chunked, not known. */
 int64_t server_request_length(struct server_request *r);
 

@@ -4,6 +4,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
+#include "base/strlist.h"
 #include "net/server.h"
 #include "net/stall.h"
 
@@ -30,6 +31,20 @@ struct server {
 	pthread_mutex_t lock;  /* of the list */
 	struct watched *first; /* in no order */
 	size_t n_connections;
+};
+
+/* Of one request: net/server_request.c says what came, net/server.c answers. */
+struct server_request {
+	struct server *server;
+	struct MHD_Connection *connection;
+	char *target;
+	const char *method;
+	bool begun, handled, dropped, queued;
+	void *call;
+	int64_t drained;
+	int status;             /* of the answer; 0: none yet */
+	struct strlist headers; /* of the answer: name, value, name, value ... */
+	struct MHD_Response *response;
 };
 
 /* Connections come and go (libmicrohttpd's callback). */

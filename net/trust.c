@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 
+/* Debian, Alpine and Arch; Fedora and its kin, new and old; SUSE; Alpine without the package of all certificates. */
 static const char *const SYSTEM_FILES[] = {
 	"/etc/ssl/certs/ca-certificates.crt",
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -13,13 +14,29 @@ static const char *const SYSTEM_FILES[] = {
 	"/etc/ssl/cert.pem",
 };
 
-const char *trust_system_file(void)
+static const char *const SYSTEM_FOLDERS[] = {
+	"/etc/ssl/certs",
+	"/etc/pki/tls/certs",
+	"/var/lib/ca-certificates/openssl",
+};
+
+static const char *first_readable(const char *const *paths, size_t n)
 {
-	for (size_t i = 0; i < sizeof(SYSTEM_FILES) / sizeof(SYSTEM_FILES[0]); i++) {
-		if (access(SYSTEM_FILES[i], R_OK) == 0)
-			return SYSTEM_FILES[i];
+	for (size_t i = 0; i < n; i++) {
+		if (access(paths[i], R_OK) == 0)
+			return paths[i];
 	}
 	return NULL;
+}
+
+const char *trust_system_file(void)
+{
+	return first_readable(SYSTEM_FILES, sizeof(SYSTEM_FILES) / sizeof(SYSTEM_FILES[0]));
+}
+
+const char *trust_system_folder(void)
+{
+	return first_readable(SYSTEM_FOLDERS, sizeof(SYSTEM_FOLDERS) / sizeof(SYSTEM_FOLDERS[0]));
 }
 
 static int append_file(struct strbuf *pem, const char *path, struct error *err)

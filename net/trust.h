@@ -13,3 +13,5 @@ int trust_read(struct strbuf *pem, const char *ca_file, const struct strlist *ex
 	       struct error *err);
 /* The system's bundle, or NULL: where Debian, Fedora, SUSE and Alpine keep it. */
 const char *trust_system_file(void);
+/* The system's folder of certificates that are named by their hashes, or NULL. */
+const char *trust_system_folder(void);

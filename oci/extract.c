@@ -61,6 +61,7 @@ static int set_attributes(const struct extraction *x, int dir, const char *name,
 		return extract_failed("set the mode of", e->path, err);
 	if (utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return extract_failed("set the time of", e->path, err);
+	extract_note_owner(x->o, dir, name, e);
 	return 0;
 }
 
@@ -71,6 +72,7 @@ static int set_file_attributes(const struct extraction *x, int fd, const struct 
 
 	if (x->o->owner == EXTRACT_OWNER_REAL && fchown(fd, e->uid, e->gid) < 0)
 		return out_of_ids(e, err);
+	extract_mark_owner(x->o, fd, e->uid, e->gid);
 	/* Before the mode, which may forbid it to us, and after the owner, whose change clears capabilities. */
 	if (extract_set_xattrs(x->o, fd, e->xattrs, e->n_xattrs, e->path, err) < 0)
 		return -1;

@@ -10,14 +10,16 @@
 
 enum extract_owner {
 	EXTRACT_OWNER_REAL, /* chown to the entry's ids (root, or root of a user namespace) */
-	EXTRACT_OWNER_NONE, /* single-uid: everything is ours */
+	EXTRACT_OWNER_NONE, /* single-uid: everything is ours, owners are noted with the files (owner_mark.h) */
 };
 
 struct extract_options {
 	enum extract_owner owner;
 	bool user_xattr; /* user.overlay.opaque instead of trusted.overlay.opaque */
-	bool no_devices; /* device nodes become empty files (no CAP_MKNOD outside a root namespace) */
-	bool flat;       /* no overlay: apply whiteouts by removing (for a plain root folder) */
+	bool no_devices; /* device nodes become empty files (no CAP_MKNOD, or no mount to forbid their use) */
+	bool flat; /* no overlay: apply whiteouts by removing (for a plain root folder) */
+	/* With EXTRACT_OWNER_NONE: the file for owners of what takes no attribute; NULL: nowhere. */
+	const char *records;
 };
 
 /*

@@ -1,4 +1,5 @@
 #include "oci/extract_folder.h"
+#include "oci/owner_mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -181,6 +182,53 @@ int folders_make_opaque(struct folders *f, struct tree_node *n, struct error *er
 	return is_over_folder(f, n, path) ? set_opaque(f, fd, ".", path, err) : 0;
 }
 
+void extract_mark_owner(const struct extract_options *o, int fd, uid_t uid, gid_t gid)
+{
+	const struct owner_mark m = {.uid = uid, .gid = gid};
+
+	/* Where that does not work either, the file is root's in the step, and keeps its owner in layers. */
+	if (o->owner == EXTRACT_OWNER_NONE && (uid != 0 || gid != 0))
+		(void)!fsetxattr(fd, OWNER_MARK, &m, sizeof(m), 0);
+}
+
+static void append_record(const struct extract_options *o, int dir, const char *name,
+			  const struct entry *e)
+{
+	struct owner_record r = {.owner = {e->uid, e->gid}};
+	AUTO_FD int file = -1;
+
+	if (!o->records || !owner_record_identify(dir, name, &r))
+		return;
+	file = open(o->records, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (file >= 0)
+		(void)!write(file, &r, sizeof(r));
+}
+
+void extract_note_owner(const struct extract_options *o, int dir, const char *name,
+			const struct entry *e)
+{
+	const bool is_file = e->type == ENTRY_CHAR || e->type == ENTRY_BLOCK;
+	const struct device_mark device = {
+		.type = e->type == ENTRY_CHAR ? S_IFCHR : S_IFBLK,
+		.major = e->dev_major,
+		.minor = e->dev_minor,
+	};
+	AUTO_FD int fd = -1;
+
+	if (o->owner != EXTRACT_OWNER_NONE)
+		return;
+	if (!is_file) {
+		if (e->uid != 0 || e->gid != 0)
+			append_record(o, dir, name, e);
+		return;
+	}
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	extract_mark_owner(o, fd, e->uid, e->gid);
+	(void)!fsetxattr(fd, DEVICE_MARK, &device, sizeof(device), 0);
+}
+
 int extract_set_xattrs(const struct extract_options *o, int fd, const struct xattr *xattrs,
 		       size_t n, const char *what, struct error *err)
 {
@@ -212,6 +260,7 @@ static int finish_folder(const struct folders *f, const struct tree_node *n, str
 		return extract_failed("open the folder", path, err);
 	if (f->o->owner == EXTRACT_OWNER_REAL && fchown(fd, n->uid, n->gid) < 0)
 		return extract_failed("set the owner of the folder", path, err);
+	extract_mark_owner(f->o, fd, n->uid, n->gid);
 	if (extract_set_xattrs(f->o, fd, n->xattrs, n->n_xattrs, path, err) < 0)
 		return -1;
 	if (fchmod(fd, n->mode) < 0 || futimens(fd, times) < 0)

@@ -32,6 +32,11 @@ int folders_finish(struct folders *f, struct error *err);
 
 /* Removes what stands at dir/name. */
 int extract_clear(int dir, const char *name, struct error *err);
+/* Notes the owner with the file where it cannot be given to it. */
+void extract_mark_owner(const struct extract_options *o, int fd, uid_t uid, gid_t gid);
+/* The same for a link, a pipe or what stands for a device, with which device it is. */
+void extract_note_owner(const struct extract_options *o, int dir, const char *name,
+			const struct entry *e);
 /* Attributes of an open file or folder. what names it in messages. */
 int extract_set_xattrs(const struct extract_options *o, int fd, const struct xattr *xattrs,
 		       size_t n, const char *what, struct error *err);

@@ -165,6 +165,11 @@ static bool is_same_file(const struct ingest *in)
 	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
+static void partial_name(char name[INGEST_NAME_SIZE], const struct digest *d)
+{
+	snprintf(name, INGEST_NAME_SIZE, "ingest/%s.part", digest_hex(d));
+}
+
 static int open_partial(struct ingest *in, struct error *err)
 {
 	int dirfd = store_dirfd(in->store);
@@ -220,7 +225,7 @@ int ingest_begin(struct ingest **out, struct store *s, const struct digest *expe
 		return 0;
 	}
 	in->expected = *expected;
-	snprintf(in->name, sizeof(in->name), "ingest/%s.part", digest_hex(expected));
+	partial_name(in->name, expected);
 	if (open_partial(in, err) < 0) {
 		/* Another process's file is not ours to remove. */
 		forget(in, false);
@@ -467,4 +472,19 @@ void ingest_free(struct ingest *in)
 		close(in->fd);
 	digester_release(&in->digester);
 	free(in);
+}
+
+void ingest_forget_whole(struct store *s, const struct digest *d, int64_t size)
+{
+	char name[INGEST_NAME_SIZE];
+	struct stat st;
+
+	partial_name(name, d);
+	AUTO_FD int fd = openat(store_dirfd(s), name,
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	/* Who opens it later finds, when the lock is free, that the name is gone. */
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
+	    st.st_size == size)
+		unlinkat(store_dirfd(s), name, 0);
 }

@@ -42,6 +42,11 @@ int ingest_check(struct ingest *in, int64_t size, struct error *err);
 /* The partial file of a digest, to be read while it grows; the caller closes *fd. */
 int ingest_reader(const struct ingest *in, int *fd, struct error *err);
 void ingest_free(struct ingest *in);
+/*
+ * Of a blob that is not wanted here any more: removes its partial file where that has all its bytes and nobody is at work on it. One
+ * with fewer may be a pull's, which goes on there.
+ */
+void ingest_forget_whole(struct store *s, const struct digest *d, int64_t size);
 
 /*
  * A blob that comes in several requests to a registry: the file ingest/upload-ID, which stays until it is committed or

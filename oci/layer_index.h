@@ -29,6 +29,8 @@ int index_reader_open_memory(struct index_reader **out, const void *data, size_t
 			     struct error *err);
 void index_reader_free(struct index_reader *r);
 
+/* Is there one, whole or not? */
+bool layer_index_exists(struct store *s, const struct digest *diff_id);
 /* Makes the index of a layer blob that is in the store when it is missing: one pass over the blob, diff ID verified. */
 int layer_index_ensure(struct store *s, const struct descriptor *blob, const struct digest *diff_id,
 		       struct error *err);

@@ -251,10 +251,22 @@ static int map(struct index_reader *r, int fd, const char *name, struct error *e
 	return check(r, r->mapped, r->mapped_len, err);
 }
 
+static char *index_name(const struct digest *diff_id)
+{
+	return xstrfmt("meta/" INDEX_FOLDER "/%s", digest_hex(diff_id));
+}
+
+bool layer_index_exists(struct store *s, const struct digest *diff_id)
+{
+	AUTO_FREE char *name = index_name(diff_id);
+
+	return faccessat(store_dirfd(s), name, F_OK, 0) == 0;
+}
+
 int index_reader_open(struct index_reader **out, struct store *s, const struct digest *diff_id,
 		      struct error *err)
 {
-	AUTO_FREE char *name = xstrfmt("meta/" INDEX_FOLDER "/%s", digest_hex(diff_id));
+	AUTO_FREE char *name = index_name(diff_id);
 	AUTO_PTR(index_reader) r = xcalloc(1, sizeof(*r));
 	AUTO_FD int fd = openat(store_dirfd(s), name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	AUTO(error) why = ERROR_INIT;

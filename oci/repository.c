@@ -377,6 +377,20 @@ int repository_each_referrer(struct store *s, const char *name, const struct dig
 	return result;
 }
 
+int repository_remove(struct store *s, const char *name, struct error *err)
+{
+	AUTO_FREE char *path = path_of(name, "");
+	AUTO_FD int lock = -1;
+
+	if (!repository_exists(s, name))
+		return 0;
+	if (repository_lock(s, name, &lock, err) < 0 ||
+	    fs_remove_tree(store_dirfd(s), path, err) < 0 ||
+	    fs_fsync_dir(store_dirfd(s), TOP, err) < 0)
+		return error_wrap(err, "remove the repository %s", name);
+	return 0;
+}
+
 static int add_folder(void *arg, int dirfd, const char *entry, const struct stat *st,
 		      struct error *err)
 {
@@ -422,6 +436,24 @@ int repository_each_link(struct store *s, const char *name, const char *kind,
 	AUTO_FREE char *path = path_of(name, kind);
 
 	return fs_each_entry(store_dirfd(s), path, visit_link, &each, err);
+}
+
+int64_t repository_changed_ns(struct store *s, const char *name)
+{
+	static const char *const folders[] = {"", "manifests", "tags"};
+	int64_t newest = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		AUTO_FREE char *path = path_of(name, folders[i]);
+		struct stat st;
+		int64_t at;
+
+		if (fstatat(store_dirfd(s), path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		at = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+		newest = at > newest ? at : newest;
+	}
+	return newest;
 }
 
 static int open_serving(struct store *s, struct error *err)

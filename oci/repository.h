@@ -23,6 +23,8 @@
 bool repository_is_name(const char *name);
 bool repository_exists(struct store *s, const char *name);
 int repository_make(struct store *s, const char *name, struct error *err);
+/* With all that it shows; the bytes go with the next prune. A missing one is fine. */
+int repository_remove(struct store *s, const char *name, struct error *err);
 /* The names, sorted. */
 int repository_list(struct store *s, struct strlist *out, struct error *err);
 /* Ends when *fd is closed. The repository is made when it is missing. */
@@ -75,6 +77,9 @@ int repository_each_link(struct store *s, const char *name, const char *kind,
 			 int (*fn)(void *arg, const struct digest *d, int64_t since,
 				   struct error *err),
 			 void *arg, struct error *err);
+
+/* When a manifest or tag last came, went or moved: nanoseconds since 1970; 0: there is no such repository. */
+int64_t repository_changed_ns(struct store *s, const char *name);
 
 /* A registry says that it runs until *fd is closed; and is there one? */
 int repository_serve(struct store *s, int *fd, struct error *err);

@@ -140,8 +140,9 @@ static size_t find_wanted(struct wanted *all, size_t n, const char *path, struct
 
 static bool is_it(const struct tree_node *n, int64_t size, const uint8_t sum[SHA256_SIZE])
 {
-	return n->file.size == size &&
-	       (!n->file.content || memcmp(n->file.content, sum, SHA256_SIZE) == 0);
+	const uint8_t *content = tree_content(n);
+
+	return n->file.size == size && (!content || memcmp(content, sum, SHA256_SIZE) == 0);
 }
 
 /* The present entry, for each of group that its bytes belong to. */
@@ -308,6 +309,7 @@ int spool_read_small(struct store *s, struct tree *t, const struct descriptor *l
 	const struct tree_node *node = tree_lookup(t, path, true);
 	AUTO_PTR(spool) sp = NULL;
 	struct spool_source in;
+	const uint8_t *content;
 	char hex[SHA256_HEX_SIZE], block[4096];
 	size_t before = out->len;
 	int64_t got;
@@ -317,9 +319,10 @@ int spool_read_small(struct store *s, struct tree *t, const struct descriptor *l
 	if (node->file.size > (int64_t)limit)
 		return error_set(err, ERROR_CORRUPT, "/%s of the image is larger than %zu bytes",
 				 path, limit);
-	if (node->file.content) {
-		sha256_hex(node->file.content, hex);
-		if (recall(s, hex, node->file.content, out))
+	content = tree_content(node);
+	if (content) {
+		sha256_hex(content, hex);
+		if (recall(s, hex, content, out))
 			return 0;
 	}
 	if (spool_open(&sp, s, err) < 0)
@@ -334,7 +337,7 @@ int spool_read_small(struct store *s, struct tree *t, const struct descriptor *l
 		return -1;
 	}
 	/* It only spares work: a failure to remember is none. */
-	if (node->file.content)
+	if (content)
 		store_meta_put(s, "file", hex, out->buf + before, out->len - before, NULL);
 	return 0;
 }

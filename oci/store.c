@@ -35,6 +35,36 @@ static int check_link(const char *root, bool *missing, struct error *err)
 	return 0;
 }
 
+static bool is_empty(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	bool empty = dir != NULL;
+
+	if (fd >= 0 && !dir)
+		close(fd);
+	while (empty && (e = readdir(dir)))
+		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+	if (dir)
+		closedir(dir);
+	return empty;
+}
+
+/*
+ * A volume that was made for slipway, as Kubernetes gives them: open to everybody, and with nothing in it that others could have
+ * written. With the sticky bit it would be a folder that everybody is meant to use.
+ */
+static bool make_private(const struct store *s, const struct stat *st)
+{
+	if ((st->st_mode & S_ISVTX) || !is_empty(s->dirfd) || fchmod(s->dirfd, 0700) < 0)
+		return false;
+	if (is_empty(s->dirfd))
+		return true;
+	(void)!fchmod(s->dirfd, st->st_mode & 07777);
+	return false;
+}
+
 static int check_owner(const struct store *s, struct error *err)
 {
 	struct stat st;
@@ -45,7 +75,7 @@ static int check_owner(const struct store *s, struct error *err)
 		error_set(err, ERROR_DENIED,
 			  "the state folder %s belongs to user %u, and slipway runs as user %u",
 			  s->root, (unsigned)st.st_uid, (unsigned)geteuid());
-	else if (st.st_mode & 022)
+	else if ((st.st_mode & 022) && !make_private(s, &st))
 		error_set(err, ERROR_DENIED,
 			  "the state folder %s can be written by others (mode %04o); "
 			  "run chmod 0700 %s if you trust what is in it",

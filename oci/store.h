@@ -97,5 +97,7 @@ int store_lock_fd(struct store *s, int fd, int how, const char *what, struct err
 /* Error of a failed write below the root, from errno: says what, where, and what to do about a full disk. */
 int store_write_failed(const struct store *s, const char *what, const char *name,
 		       struct error *err);
+/* For the error of a program that wrote there: the same hint where less than 1 MiB is free, since few programs say what failed. */
+void store_hint_if_full(const struct store *s, struct error *err);
 
 CLEANUP_FREE(store)

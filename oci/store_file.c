@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -15,6 +16,7 @@
 
 #define LONGEST_NAP_MS 50
 #define NOTICE_MS      1000
+#define FULL           (1 << 20)
 
 void store_set_wait(struct store *s, const struct cancel *cancel, struct reporter *reporter,
 		    int timeout_ms)
@@ -77,22 +79,49 @@ int store_lock(struct store *s, const char *name, const char *what, int *fd, str
 	return 0;
 }
 
+static bool has_inodes(const struct statvfs *fs)
+{
+	return !fs->f_files || fs->f_favail;
+}
+
+static int hint_at_inodes(const struct store *s, struct error *err)
+{
+	return error_hint(err,
+			  "the file system of %s has no free inodes: remove files, or "
+			  "choose another folder with SLIPWAY_ROOT",
+			  s->root);
+}
+
+static int hint_at_space(const struct store *s, struct error *err)
+{
+	return error_hint(err,
+			  "free space on the file system of %s (slipway prune removes what "
+			  "no image needs), or choose another folder with SLIPWAY_ROOT",
+			  s->root);
+}
+
+void store_hint_if_full(const struct store *s, struct error *err)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(s->dirfd, &fs) < 0)
+		return;
+	if (!has_inodes(&fs))
+		hint_at_inodes(s, err);
+	else if ((geteuid() == 0 ? fs.f_bfree : fs.f_bavail) * fs.f_frsize < FULL)
+		hint_at_space(s, err);
+}
+
 int store_write_failed(const struct store *s, const char *what, const char *name, struct error *err)
 {
 	int number = errno;
 	struct statvfs fs;
 
 	error_errno(err, "write %s to %s/%s", what, s->root, name);
-	if (number == ENOSPC && fstatvfs(s->dirfd, &fs) == 0 && fs.f_files && !fs.f_favail)
-		return error_hint(err,
-				  "the file system of %s has no free inodes: remove files, or "
-				  "choose another folder with SLIPWAY_ROOT",
-				  s->root);
+	if (number == ENOSPC && fstatvfs(s->dirfd, &fs) == 0 && !has_inodes(&fs))
+		return hint_at_inodes(s, err);
 	if (number == ENOSPC || number == EDQUOT)
-		return error_hint(err,
-				  "free space on the file system of %s (slipway prune removes what "
-				  "no image needs), or choose another folder with SLIPWAY_ROOT",
-				  s->root);
+		return hint_at_space(s, err);
 	if (number == EROFS)
 		return error_hint(err, "choose a writable folder with SLIPWAY_ROOT");
 	return -1;

@@ -204,7 +204,7 @@ char *tree_path(const struct tree_node *n)
 
 char *tree_source(const struct tree_node *n)
 {
-	return n->source ? xstrdup(n->source) : tree_path(n);
+	return n->elsewhere ? xstrdup(n->file.other->path) : tree_path(n);
 }
 
 void tree_entry(const struct tree_node *n, const char *path, struct entry *e)
@@ -221,10 +221,12 @@ void tree_entry(const struct tree_node *n, const char *path, struct entry *e)
 		.n_xattrs = n->n_xattrs,
 	};
 	if (n->type == ENTRY_FILE) {
+		const uint8_t *content = tree_content(n);
+
 		e->size = n->file.size;
-		e->has_content = n->file.content != NULL;
-		if (e->has_content)
-			memcpy(e->content, n->file.content, sizeof(e->content));
+		e->has_content = content != NULL;
+		if (content)
+			memcpy(e->content, content, sizeof(e->content));
 	}
 	if (tree_is_device(n)) {
 		e->dev_major = n->device.major;

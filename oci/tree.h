@@ -20,8 +20,17 @@ struct tree_folder_part {
 	uint32_t n_children, cap_children;
 };
 
+/* Of a file whose bytes are an entry's with another path: of a hard link, or below a parent that was a link. */
+struct tree_elsewhere {
+	const uint8_t *content;
+	const char *path;
+};
+
 struct tree_file_part {
-	const uint8_t *content; /* SHA-256, 32 bytes, or NULL: not known */
+	union {                         /* by the node's elsewhere */
+		const uint8_t *content; /* SHA-256, 32 bytes, or NULL: not known */
+		const struct tree_elsewhere *other;
+	};
 	int64_t size;
 };
 
@@ -41,8 +50,6 @@ struct tree_node {
 	};
 	int64_t mtime;
 	const struct xattr *xattrs;
-	/* Path of the entry with the bytes in that layer; NULL: the node's own (else a hard link, or a parent that was a link). */
-	const char *source;
 	uint32_t uid, gid;
 	uint32_t inode; /* nodes with the same number are hard links of one file */
 	uint16_t layer; /* which layer's blob holds it (0 = first) */
@@ -51,9 +58,10 @@ struct tree_node {
 	uint16_t set_by; /* the last layer that had an entry for it */
 	uint16_t mode;
 	uint16_t n_xattrs;
-	uint8_t type;  /* enum entry_type: FILE, DIR, SYMLINK, CHAR, BLOCK or FIFO */
-	bool gone : 1; /* no longer part of the tree */
-	bool mark : 1; /* free for whoever follows a layer in a clone */
+	uint8_t type;       /* enum entry_type: FILE, DIR, SYMLINK, CHAR, BLOCK or FIFO */
+	bool gone : 1;      /* no longer part of the tree */
+	bool mark : 1;      /* free for whoever follows a layer in a clone */
+	bool elsewhere : 1; /* of a file: see there */
 };
 
 static inline bool tree_is_device(const struct tree_node *n)
@@ -80,8 +88,14 @@ struct tree_node *tree_lookup(struct tree *t, const char *path, bool follow);
  */
 int tree_resolve(struct tree *t, const char *path, bool follow_last, char **real,
 		 struct tree_node **node, struct error *err);
-char *tree_path(const struct tree_node *n);   /* relative, free() */
-char *tree_source(const struct tree_node *n); /* source, or the node's own path; free() */
+char *tree_path(const struct tree_node *n); /* relative, free() */
+/* Of a file: SHA-256, 32 bytes, or NULL: not known. */
+static inline const uint8_t *tree_content(const struct tree_node *n)
+{
+	return n->elsewhere ? n->file.other->content : n->file.content;
+}
+/* Of a file: the path of the entry that has its bytes, in the layer that the node names; free() */
+char *tree_source(const struct tree_node *n);
 /* Fills a view of the node as an entry with that path (xattrs, link and content are the tree's). */
 void tree_entry(const struct tree_node *n, const char *path, struct entry *e);
 /* Hash of a node and all below it: names, types, modes, owners, links, xattrs, contents; never mtime. The top's own name does not count. */

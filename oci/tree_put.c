@@ -47,6 +47,7 @@ static void make_implicit(struct tree *t, struct tree_node *n)
 	n->mtime = 0;
 	n->xattrs = NULL;
 	n->n_xattrs = 0;
+	n->elsewhere = false;
 	n->layer = n->born = n->set_by = present_layer(t);
 	n->inode = ++t->n_inodes;
 }
@@ -209,6 +210,15 @@ static int put_opaque(struct tree *t, const struct entry *e, struct tree_node **
 	return 0;
 }
 
+static void keep_elsewhere(struct tree *t, struct tree_node *n, const char *path)
+{
+	struct tree_elsewhere *other = tree_alloc(t, sizeof(*other));
+
+	*other = (struct tree_elsewhere){n->file.content, tree_copy(t, path, strlen(path))};
+	n->file.other = other;
+	n->elsewhere = true;
+}
+
 static const struct xattr *keep_xattrs(struct tree *t, const struct put *p)
 {
 	struct xattr *copy;
@@ -237,7 +247,7 @@ static void set_attributes(struct tree *t, struct tree_node *n, const struct put
 	n->gid = e->gid;
 	n->mtime = e->mtime;
 	if (e->type == ENTRY_FILE)
-		n->file = (struct tree_file_part){p->content, e->size};
+		n->file = (struct tree_file_part){{p->content}, e->size};
 	else if (e->type == ENTRY_SYMLINK)
 		n->link = p->views ? e->link : tree_copy(t, e->link, strlen(e->link));
 	else if (tree_is_device(n))
@@ -245,9 +255,9 @@ static void set_attributes(struct tree *t, struct tree_node *n, const struct put
 	n->xattrs = keep_xattrs(t, p);
 	n->n_xattrs = (uint16_t)e->n_xattrs;
 	n->layer = n->set_by = present_layer(t);
-	n->source = NULL;
+	n->elsewhere = false;
 	if (p->moved && e->type == ENTRY_FILE)
-		n->source = tree_copy(t, e->path, strlen(e->path));
+		keep_elsewhere(t, n, e->path);
 	n->inode = ++t->n_inodes;
 }
 
@@ -262,8 +272,6 @@ static int find_target(struct tree *t, const struct entry *e, struct tree_node *
 		why = "does not exist";
 	else if (w.node->type == ENTRY_DIR)
 		why = "is a folder";
-	else if (w.node->type == ENTRY_SYMLINK)
-		why = "is a symbolic link";
 	*target = w.node;
 	if (!why)
 		return 0;
@@ -280,28 +288,36 @@ static bool is_below(const struct tree_node *n, const struct tree_node *top)
 	return false;
 }
 
+static void set_linked_file(struct tree *t, struct tree_node *n, const struct tree_node *target)
+{
+	AUTO_FREE char *path = NULL;
+
+	n->file = target->file;
+	n->elsewhere = target->elsewhere;
+	if (n->elsewhere)
+		return;
+	path = tree_path(target);
+	keep_elsewhere(t, n, path);
+}
+
 static void set_hardlink(struct tree *t, struct tree_node *n, const struct tree_node *target)
 {
-	AUTO_FREE char *source = NULL;
-
 	n->type = target->type;
 	n->mode = target->mode;
 	n->uid = target->uid;
 	n->gid = target->gid;
 	n->mtime = target->mtime;
-	/* never a folder or a symbolic link: see find_target() */
+	n->elsewhere = false;
+	/* never a folder: see find_target() */
 	if (target->type == ENTRY_FILE)
-		n->file = target->file;
+		set_linked_file(t, n, target);
+	else if (target->type == ENTRY_SYMLINK)
+		n->link = target->link;
 	else
 		n->device = target->device;
 	n->xattrs = target->xattrs;
 	n->n_xattrs = target->n_xattrs;
 	n->layer = target->layer;
-	n->source = target->source;
-	if (!n->source) {
-		source = tree_path(target);
-		n->source = tree_copy(t, source, strlen(source));
-	}
 	n->inode = target->inode;
 	n->set_by = present_layer(t);
 }

@@ -113,7 +113,8 @@ struct registry_host *host_new(struct registry_client *c, const char *name, cons
 		.answer_timeout_ms = c->o.answer_timeout_ms,
 		.cancel = c->o.cancel,
 	};
-	h->may_be_plain = h->http.skip_verify || url_host_is_loopback(bare);
+	h->is_here = url_host_is_loopback(bare);
+	h->may_be_plain = h->http.skip_verify || h->is_here;
 	if (h->may_be_plain)
 		h->http.connect_timeout_ms = PLAIN_CONNECT_MS;
 	return h;

@@ -21,6 +21,7 @@ struct registry_host {
 	struct registry_client *client;
 	char *name;        /* HOST[:PORT] that is spoken to: "registry-1.docker.io" */
 	char *login_name;  /* as image names and logins have it: "docker.io" */
+	bool is_here;      /* on this machine, as far as its name tells */
 	bool may_be_plain; /* loopback or --insecure-registry: plain HTTP when TLS is not answered */
 	struct http_options http;
 	struct strlist ca_files;

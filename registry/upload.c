@@ -53,7 +53,10 @@ int upload_is_present(const struct upload *u, bool *present, struct error *err)
 	return 0;
 }
 
-/* POST that asks for a mount: 201 is one, 202 an ordinary session, anything else means to go on without. */
+/*
+ * POST that asks for a mount: 201 is one, 202 an ordinary session, anything else means to go on without. source NULL: from wherever the
+ * registry has it.
+ */
 static int mount_from(const struct upload *u, const char *source, struct http_response *res,
 		      struct url *final, struct error *err)
 {
@@ -63,11 +66,14 @@ static int mount_from(const struct upload *u, const char *source, struct http_re
 	AUTO(error) why = ERROR_INIT;
 	struct registry_request r;
 
-	strbuf_printf(&path, "/v2/%s/blobs/uploads/?mount=%s&from=", to, u->job->blob->digest.text);
-	url_encode(&path, source);
-	r = upload_request(u, "POST", path.buf);
+	strbuf_printf(&path, "/v2/%s/blobs/uploads/?mount=%s", to, u->job->blob->digest.text);
 	auth_scope_push(&scopes, to);
-	auth_scope_pull(&scopes, source);
+	if (source) {
+		strbuf_puts(&path, "&from=");
+		url_encode(&path, source);
+		auth_scope_pull(&scopes, source);
+	}
+	r = upload_request(u, "POST", path.buf);
 	r.need.scopes = &scopes;
 	r.http.body_len = 0;
 	if (registry_send(&r, res, final, &why) == 0)
@@ -107,6 +113,28 @@ static int try_mounts(const struct upload *u, bool *mounted, char **from, struct
 	return 0;
 }
 
+/*
+ * Does the registry have the blob anyhow (distribution-spec 1.1, automatic content discovery)? One on this machine is asked for what is in
+ * our store, which it may share; a refusal opens the session that the upload needs.
+ */
+static int try_discovery(const struct upload *u, bool *mounted, char **from, struct url *session,
+			 struct http_response *res, struct error *err)
+{
+	const struct descriptor *blob = u->job->blob;
+
+	if (*mounted || session->scheme || !u->host->is_here ||
+	    !store_has(u->job->store, &blob->digest, blob->size))
+		return 0;
+	if (mount_from(u, NULL, res, session, err) < 0)
+		return -1;
+	*mounted = res->status == 201;
+	if (*mounted)
+		*from = xstrdup("the registry's own store");
+	if (res->status != 202)
+		url_release(session);
+	return 0;
+}
+
 /* Without sending it. *session: as try_mounts() leaves it. */
 static int place(struct upload *u, enum upload_outcome *outcome, char **from, struct url *session,
 		 struct http_response *res, struct error *err)
@@ -124,7 +152,8 @@ static int place(struct upload *u, enum upload_outcome *outcome, char **from, st
 		return -1;
 	if (present)
 		return 0;
-	if (try_mounts(u, &mounted, from, session, res, err) < 0)
+	if (try_mounts(u, &mounted, from, session, res, err) < 0 ||
+	    try_discovery(u, &mounted, from, session, res, err) < 0)
 		return -1;
 	*outcome = mounted ? UPLOAD_MOUNTED : UPLOAD_DONE;
 	return 0;
@@ -150,6 +179,9 @@ int blob_upload(const struct blob_job *job, enum upload_outcome *outcome, char *
 		if (upload_source_open(&u, err) < 0 || upload_send(&u, &session, &res, err) < 0)
 			return -1;
 		u.sent = true;
+	} else if (job->passes) {
+		/* The registry's answer to an earlier copy may have come after the interruption. */
+		ingest_forget_whole(job->store, &job->blob->digest, job->blob->size);
 	}
 	sources_add(job->client, job->store, &job->blob->digest, job->repository);
 	return 0;

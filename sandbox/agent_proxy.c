@@ -56,7 +56,8 @@ struct link {
 
 struct agent_proxy {
 	int epoll_fd;
-	struct watched timer; /* runs while a link waits for an agent */
+	struct watched
+		timer; /* runs while a link waits for an agent, or a client for a descriptor */
 	struct listener *listeners;
 	struct link *links;
 	size_t n_links;
@@ -184,9 +185,11 @@ static void take_connection(struct agent_proxy *p, const struct listener *from)
 	struct link *l;
 
 	if (client < 0) {
-		/* Out of descriptors: one that ends makes room. */
-		if ((errno == EMFILE || errno == ENFILE) && p->links)
+		/* Out of descriptors: who waits in the backlog would wake us at once again. */
+		if (errno == EMFILE || errno == ENFILE) {
 			set_accepting(p, false);
+			set_timer(p);
+		}
 		return;
 	}
 	l = xcalloc(1, sizeof(*l));
@@ -299,6 +302,8 @@ static void serve_timer(struct agent_proxy *p)
 	for (struct link *l = p->links; l; l = l->next)
 		if (l->state == CONNECT)
 			link_connect(p, l);
+	if (p->n_links < MAX_LINKS)
+		set_accepting(p, true);
 }
 
 static void drop_ended(struct agent_proxy *p)

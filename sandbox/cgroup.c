@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,14 @@
 
 #define TOP              "/sys/fs/cgroup"
 
+#define PREFIX           "slipway-"
+#define PERIOD           100000 /* of limits on CPU, microseconds */
+
 /* One folder; with version 1 each controller has a tree of its own. */
 struct group {
 	char *dir;
 	int procs_fd;
+	const char *controller; /* "memory"; NULL: all, version 2 */
 };
 
 struct cgroup {
@@ -51,27 +56,23 @@ static void group_release(struct group *g)
 }
 CLEANUP_RELEASE(group)
 
-/* pids_max < 0: no limit. */
-static bool add_group(struct cgroup *c, const char *parent, int64_t pids_max)
+/* Makes a group in the folder parent, for one controller or all. */
+static bool add_group(struct cgroup *c, const char *parent, const char *controller)
 {
 	static atomic_uint counter;
 	AUTO(group) g = {.procs_fd = -1};
-	AUTO_FREE char *dir = xstrfmt("%s/slipway-%d-%u", parent, (int)getpid(),
+	AUTO_FREE char *dir = xstrfmt("%s/" PREFIX "%d-%u", parent, (int)getpid(),
 				      atomic_fetch_add(&counter, 1));
 	AUTO_FREE char *procs = xstrfmt("%s/cgroup.procs", dir);
-	char limit[32];
 
 	if (mkdir(dir, 0755) < 0)
 		return false;
 	g.dir = take_ptr(dir);
-	/* slipway-init's own two processes are in it too. */
-	snprintf(limit, sizeof(limit), "%" PRId64, pids_max + 2);
-	if (pids_max >= 0 && write_text(g.dir, "pids.max", limit) < 0)
-		return false;
 	g.procs_fd = open(procs, O_WRONLY | O_CLOEXEC);
 	if (g.procs_fd < 0)
 		return false;
-	c->groups[c->n++] = (struct group){take_ptr(g.dir), take_fd(g.procs_fd)};
+	c->groups[c->n++] = (struct group){take_ptr(g.dir), take_fd(g.procs_fd),
+					   .controller = controller};
 	return true;
 }
 
@@ -99,28 +100,57 @@ static char *own_path(const char *membership, const char *controller)
 	return NULL;
 }
 
-/* A group for memory comes along, which has no limit but tells whether the kernel killed in it. */
-static bool add_version_1(struct cgroup *c, const char *membership, int64_t pids_max)
+/* Version 1: what a limit needs, each in its tree. Memory comes along always: it tells whether the kernel killed. */
+static const struct {
+	const char *controller;
+	enum cgroup_limit limit;
+} trees[] = {
+	{"pids", CGROUP_PIDS},
+	{"memory", CGROUP_MEMORY},
+	{"cpu", CGROUP_CPU},
+};
+
+static unsigned int asked(const struct cgroup_limits *l)
 {
-	AUTO_FREE char *pids = own_path(membership, "pids");
-	AUTO_FREE char *memory = own_path(membership, "memory");
+	return (l->pids > 0 ? CGROUP_PIDS : 0u) | (l->memory > 0 ? CGROUP_MEMORY : 0u) |
+	       (l->cpu > 0 ? CGROUP_CPU : 0u);
+}
 
-	if (pids) {
-		AUTO_FREE char *parent = xstrfmt(TOP "/pids%s", pids);
+static const struct group *group_of(const struct cgroup *c, const char *controller)
+{
+	for (size_t i = 0; c && i < c->n; i++)
+		if (!c->groups[i].controller || strcmp(c->groups[i].controller, controller) == 0)
+			return &c->groups[i];
+	return NULL;
+}
 
-		if (!add_group(c, parent, pids_max))
+static void add_version_1(struct cgroup *c, const char *membership, unsigned int wanted)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
+		AUTO_FREE char *path = own_path(membership, trees[i].controller);
+
+		if (path && (trees[i].limit == CGROUP_MEMORY || (wanted & trees[i].limit))) {
+			AUTO_FREE char *parent = xstrfmt(TOP "/%s%s", trees[i].controller, path);
+
+			(void)add_group(c, parent, trees[i].controller);
+		}
+	}
+}
+
+/* Version 2: whether the group has what the limits need. */
+static bool has_controllers(const struct group *g, unsigned int wanted)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
+		AUTO_FREE char *path = xstrfmt("%s/%s.max", g->dir, trees[i].controller);
+
+		if ((wanted & trees[i].limit) && access(path, W_OK) < 0)
 			return false;
 	}
-	if (pids && memory) {
-		AUTO_FREE char *parent = xstrfmt(TOP "/memory%s", memory);
-
-		(void)add_group(c, parent, -1);
-	}
-	return pids != NULL;
+	return true;
 }
 
 /* A group with members cannot hand controllers down, so beside our own one, where whoever delegated it allows that. */
-static bool add_version_2(struct cgroup *c, const char *membership, int64_t pids_max)
+static void add_version_2(struct cgroup *c, const char *membership, unsigned int wanted)
 {
 	AUTO_FREE char *path = own_path(membership, "");
 
@@ -128,33 +158,105 @@ static bool add_version_2(struct cgroup *c, const char *membership, int64_t pids
 		AUTO_FREE char *parent = xstrfmt(TOP "%s", path);
 		char *slash = strrchr(path, '/');
 
-		if (add_group(c, parent, pids_max))
-			return true;
-		if (!slash)
-			break;
-		if (slash == path && !path[1])
+		if (add_group(c, parent, NULL)) {
+			if (has_controllers(&c->groups[0], wanted))
+				break;
+			group_release(&c->groups[--c->n]);
+		}
+		if (!slash || (slash == path && !path[1]))
 			break;
 		slash[slash == path ? 1 : 0] = '\0';
 	}
-	return false;
 }
 
-void cgroup_open(struct cgroup **out, int64_t pids_max, struct reporter *r)
+static void add_within(struct cgroup *c, const struct cgroup *within)
+{
+	for (size_t i = 0; i < within->n; i++) {
+		const struct group *g = &within->groups[i];
+
+		/* One by one: a controller that is missing above refuses them all. */
+		if (!g->controller)
+			for (size_t k = 0; k < ARRAY_SIZE(trees); k++) {
+				AUTO_FREE char *text = xstrfmt("+%s", trees[k].controller);
+
+				(void)write_text(g->dir, "cgroup.subtree_control", text);
+			}
+		(void)add_group(c, g->dir, g->controller);
+	}
+}
+
+static bool set(const struct cgroup *c, const char *controller, const char *name_1,
+		const char *name_2, const char *value)
+{
+	const struct group *g = group_of(c, controller);
+
+	return g && write_text(g->dir, g->controller ? name_1 : name_2, value) == 0;
+}
+
+static bool set_pids(const struct cgroup *c, int64_t n)
+{
+	char value[32];
+
+	/* slipway-init's own two processes are in it too. */
+	snprintf(value, sizeof(value), "%" PRId64, n + 2);
+	return set(c, "pids", "pids.max", "pids.max", value);
+}
+
+static bool set_memory(const struct cgroup *c, int64_t bytes)
+{
+	const struct group *group = group_of(c, "memory");
+	char value[32];
+
+	snprintf(value, sizeof(value), "%" PRId64, bytes);
+	if (!group || !set(c, "memory", "memory.limit_in_bytes", "memory.max", value))
+		return false;
+	/* Where swapping is accounted for: none of it. */
+	(void)set(c, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max",
+		  group->controller ? value : "0");
+	return true;
+}
+
+static bool set_cpu(const struct cgroup *c, int64_t units)
+{
+	int64_t quota = units * PERIOD / 1024;
+	const struct group *g = group_of(c, "cpu");
+	char value[64];
+
+	/* The kernel takes no less than a millisecond. */
+	if (quota < 1000)
+		quota = 1000;
+	if (g && !g->controller) {
+		snprintf(value, sizeof(value), "%" PRId64 " %d", quota, PERIOD);
+		return write_text(g->dir, "cpu.max", value) == 0;
+	}
+	snprintf(value, sizeof(value), "%" PRId64, quota);
+	return set(c, "cpu", "cpu.cfs_quota_us", "", value);
+}
+
+unsigned int cgroup_open(struct cgroup **out, const struct cgroup *within,
+			 const struct cgroup_limits *limits)
 {
 	AUTO(strbuf) membership = STRBUF_INIT;
 	AUTO_PTR(cgroup) c = xcalloc(1, sizeof(*c));
+	unsigned int unmet = asked(limits);
 
 	*out = NULL;
-	if (fs_read_file("/proc/self/cgroup", &membership, MEMBERSHIP_LIMIT, NULL) == 0 &&
-	    (add_version_1(c, membership.buf, pids_max) ||
-	     add_version_2(c, membership.buf, pids_max)))
+	if (within) {
+		add_within(c, within);
+	} else if (fs_read_file("/proc/self/cgroup", &membership, MEMBERSHIP_LIMIT, NULL) == 0) {
+		add_version_1(c, membership.buf, unmet);
+		if (c->n == 0)
+			add_version_2(c, membership.buf, unmet);
+	}
+	if (limits->pids > 0 && set_pids(c, limits->pids))
+		unmet &= ~(unsigned int)CGROUP_PIDS;
+	if (limits->memory > 0 && set_memory(c, limits->memory))
+		unmet &= ~(unsigned int)CGROUP_MEMORY;
+	if (limits->cpu > 0 && set_cpu(c, limits->cpu))
+		unmet &= ~(unsigned int)CGROUP_CPU;
+	if (c->n > 0)
 		*out = take_ptr(c);
-	else
-		report_log(
-			r, LOG_WARNING,
-			"the limit of %" PRId64
-			" processes is not enforced: this machine lets slipway make no control group",
-			pids_max);
+	return unmet;
 }
 
 size_t cgroup_orders(struct cgroup *c, struct order_block *orders, int *fds)
@@ -220,4 +322,49 @@ void cgroup_free(struct cgroup *c)
 	for (size_t i = 0; i < c->n; i++)
 		group_release(&c->groups[i]);
 	free(c);
+}
+
+/* A group that is not empty, or somebody else's, cannot be removed. */
+static int sweep_one(void *arg, int dirfd, const char *entry, const struct stat *st,
+		     struct error *err)
+{
+	long pid;
+
+	(void)st;
+	(void)err;
+	if (!str_starts(entry, PREFIX))
+		return 0;
+	pid = strtol(entry + strlen(PREFIX), NULL, 10);
+	if (pid <= 0 || (kill((pid_t)pid, 0) == 0 || errno != ESRCH))
+		return 0;
+	/* Groups of one task's containers are in that of the task. */
+	if (!arg)
+		fs_each_entry(dirfd, entry, sweep_one, (void *)(uintptr_t)entry, NULL);
+	(void)unlinkat(dirfd, entry, AT_REMOVEDIR);
+	return 0;
+}
+
+void cgroup_sweep(void)
+{
+	AUTO(strbuf) membership = STRBUF_INIT;
+
+	if (fs_read_file("/proc/self/cgroup", &membership, MEMBERSHIP_LIMIT, NULL) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
+		AUTO_FREE char *path = own_path(membership.buf, trees[i].controller);
+		AUTO_FREE char *dir = path ? xstrfmt(TOP "/%s%s", trees[i].controller, path) : NULL;
+
+		if (dir)
+			fs_each_entry(AT_FDCWD, dir, sweep_one, NULL, NULL);
+	}
+	AUTO_FREE char *path = own_path(membership.buf, "");
+
+	for (char *slash = path; slash;) {
+		AUTO_FREE char *dir = xstrfmt(TOP "%s", path);
+
+		fs_each_entry(AT_FDCWD, dir, sweep_one, NULL, NULL);
+		slash = strrchr(path, '/');
+		if (slash)
+			*slash = '\0';
+	}
 }

@@ -9,8 +9,15 @@
 
 #include "base/alloc.h"
 #include "sandbox/helper_protocol.h"
+#include "sandbox/mount_points.h"
 
 #define CANCEL_TICK 100 /* ms */
+
+/* Are the files of the mode this process's own? */
+static bool is_here(enum sandbox_mode mode)
+{
+	return mode == SANDBOX_ROOT || mode == SANDBOX_CHROOT;
+}
 
 /* A process in the user namespace, asked one thing at a time. */
 struct helper {
@@ -124,7 +131,7 @@ static void give_back(struct sandbox *sb, struct helper *h)
 	pthread_mutex_unlock(&sb->lock);
 }
 
-/* 1: an answer is there, 0: cancelled. */
+/* 0 when an answer is there, or the helper's end; -1 when nobody waits for it any more. */
 static int await_answer(const struct sandbox *sb, int fd, struct error *err)
 {
 	for (;;) {
@@ -208,6 +215,25 @@ static int set_path(json_t *request, const char *key, const char *path, struct e
 	return 0;
 }
 
+static int set_paths(json_t *request, const char *key, const struct strlist *paths,
+		     struct error *err)
+{
+	AUTO_JSON *array = json_array();
+
+	for (size_t i = 0; i < paths->n; i++) {
+		json_t *text = json_string(paths->items[i]);
+
+		if (!text)
+			return error_set(
+				err, ERROR_UNSUPPORTED,
+				"the path %s is not UTF-8: a rootless sandbox needs mount points whose paths are",
+				paths->items[i]);
+		json_array_append_new(array, text);
+	}
+	json_object_set(request, key, array);
+	return 0;
+}
+
 static int new_request(json_t **out, struct sandbox *sb, const char *op, enum sandbox_mode mode,
 		       struct error *err)
 {
@@ -226,12 +252,14 @@ int helper_extract(struct sandbox *sb, struct tree_cache *cache, const struct ex
 {
 	AUTO_JSON *request = NULL;
 
-	if (job->mode == SANDBOX_ROOT)
+	if (is_here(job->mode))
 		return work_extract(sb->store, cache, job, err);
 	if (new_request(&request, sb, "extract", job->mode, err) < 0 ||
 	    set_path(request, "dir", job->dir, err) < 0)
 		return -1;
 	json_object_set_new(request, "layers", layers_to_json(job->layers, job->n));
+	json_object_set_new(request, "flat", json_boolean(job->flat));
+	json_object_set_new(request, "first", json_integer((json_int_t)job->first));
 	return call(sb, job->mode, request, NULL, err);
 }
 
@@ -259,11 +287,15 @@ int helper_commit(struct sandbox *sb, const struct commit_job *job, struct layer
 	AUTO_JSON *answer = NULL;
 	const struct layer_options *o = job->options;
 
-	if (job->mode == SANDBOX_ROOT)
+	if (is_here(job->mode))
 		return work_commit(sb->store, &cache, job, out, notes, err);
 	if (new_request(&request, sb, "commit", job->mode, err) < 0 ||
 	    set_path(request, "upper", job->upper, err) < 0 ||
-	    set_path(request, "lower", job->lower, err) < 0)
+	    set_path(request, "lower", job->lower, err) < 0 ||
+	    set_path(request, "record", job->record, err) < 0 ||
+	    set_path(request, "owners", job->owners, err) < 0)
+		return -1;
+	if (job->pardoned && set_paths(request, "pardoned", job->pardoned, err) < 0)
 		return -1;
 	json_object_set_new(request, "layers", layers_to_json(job->layers, job->n));
 	json_object_set_new(request, "compression", json_integer(o->compression));
@@ -291,22 +323,61 @@ static int call_paths(struct sandbox *sb, enum sandbox_mode mode, const char *op
 int helper_take_metadata(struct sandbox *sb, enum sandbox_mode mode, const char *folder,
 			 const char *like, struct error *err)
 {
-	if (mode == SANDBOX_ROOT)
+	if (is_here(mode))
 		return work_take_metadata(folder, like, err);
 	return call_paths(sb, mode, "metadata", folder, like, err);
+}
+
+int helper_record(struct sandbox *sb, enum sandbox_mode mode, const char *root, const char *file,
+		  struct error *err)
+{
+	if (is_here(mode))
+		return work_record(root, file, err);
+	return call_paths(sb, mode, "record", root, file, err);
+}
+
+int helper_copy(struct sandbox *sb, enum sandbox_mode mode, const char *source, const char *subpath,
+		const char *to, struct error *err)
+{
+	AUTO_JSON *request = NULL;
+
+	if (is_here(mode))
+		return work_copy(source, subpath, to, err);
+	if (new_request(&request, sb, "copy", mode, err) < 0 ||
+	    set_path(request, "path", source, err) < 0 ||
+	    set_path(request, "subpath", subpath, err) < 0 ||
+	    set_path(request, "other", to, err) < 0)
+		return -1;
+	return call(sb, mode, request, NULL, err);
+}
+
+int helper_remove_mount_points(struct sandbox *sb, enum sandbox_mode mode, const char *root,
+			       const struct strlist *made, struct strlist *pardoned,
+			       struct error *err)
+{
+	AUTO_JSON *request = NULL;
+	AUTO_JSON *answer = NULL;
+
+	if (is_here(mode))
+		return mount_points_remove(root, made, pardoned, err);
+	if (new_request(&request, sb, "removeMountPoints", mode, err) < 0 ||
+	    set_path(request, "path", root, err) < 0 || set_paths(request, "made", made, err) < 0 ||
+	    call(sb, mode, request, &answer, err) < 0)
+		return -1;
+	return json_opt_strlist(answer, "pardoned", pardoned, "answer of the sandbox helper", err);
 }
 
 int helper_rename(struct sandbox *sb, enum sandbox_mode mode, const char *from, const char *to,
 		  struct error *err)
 {
-	if (mode == SANDBOX_ROOT)
+	if (is_here(mode))
 		return work_rename(from, to, err);
 	return call_paths(sb, mode, "rename", from, to, err);
 }
 
 int helper_remove(struct sandbox *sb, enum sandbox_mode mode, const char *path, struct error *err)
 {
-	if (mode == SANDBOX_ROOT)
+	if (is_here(mode))
 		return work_remove(path, err);
 	return call_paths(sb, mode, "remove", path, NULL, err);
 }

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "sandbox/helper_protocol.h"
+#include "sandbox/mount_points.h"
 
 #define WHERE "request to the sandbox helper"
 
@@ -57,12 +58,16 @@ static int do_extract(struct server *s, const json_t *request, json_t *answer, s
 {
 	AUTO(layer_list) l = {0};
 	struct extract_job job = {0};
+	int64_t first;
 
 	(void)answer;
 	if (get_mode(request, &job.mode, err) < 0 || get_layers(request, &l, err) < 0 ||
-	    json_get_string(request, "dir", &job.dir, WHERE, err) < 0)
+	    json_get_string(request, "dir", &job.dir, WHERE, err) < 0 ||
+	    json_get_int(request, "first", &first, WHERE, err) < 0)
 		return -1;
-	if (l.n == 0)
+	job.flat = json_is_true(json_object_get(request, "flat"));
+	job.first = (size_t)first;
+	if (l.n == 0 && !job.flat)
 		return error_set(err, ERROR_CORRUPT, WHERE ": no layer");
 	job.layers = l.layers;
 	job.n = l.n;
@@ -92,13 +97,17 @@ static int do_commit(struct server *s, const json_t *request, json_t *answer, st
 	AUTO(layer_list) l = {0};
 	AUTO(layer) layer = {0};
 	AUTO(strlist) notes = STRLIST_INIT;
+	AUTO(strlist) pardoned = STRLIST_INIT;
 	struct layer_options options = {0};
-	struct commit_job job = {.options = &options};
+	struct commit_job job = {.options = &options, .pardoned = &pardoned};
 
 	if (get_mode(request, &job.mode, err) < 0 || get_layers(request, &l, err) < 0 ||
 	    get_options(s, request, &options, err) < 0 ||
 	    json_get_string(request, "upper", &job.upper, WHERE, err) < 0 ||
-	    json_opt_string(request, "lower", &job.lower, WHERE, err) < 0)
+	    json_opt_string(request, "lower", &job.lower, WHERE, err) < 0 ||
+	    json_opt_string(request, "record", &job.record, WHERE, err) < 0 ||
+	    json_opt_string(request, "owners", &job.owners, WHERE, err) < 0 ||
+	    json_opt_strlist(request, "pardoned", &pardoned, WHERE, err) < 0)
 		return -1;
 	job.layers = l.layers;
 	job.n = l.n;
@@ -130,6 +139,45 @@ static int do_metadata(struct server *s, const json_t *request, json_t *answer, 
 	return work_take_metadata(path, other, err);
 }
 
+static int do_record(struct server *s, const json_t *request, json_t *answer, struct error *err)
+{
+	const char *path, *other;
+
+	(void)s;
+	(void)answer;
+	if (get_paths(request, &path, &other, err) < 0)
+		return -1;
+	return work_record(path, other, err);
+}
+
+static int do_copy(struct server *s, const json_t *request, json_t *answer, struct error *err)
+{
+	const char *path, *other, *subpath;
+
+	(void)s;
+	(void)answer;
+	if (get_paths(request, &path, &other, err) < 0 ||
+	    json_opt_string(request, "subpath", &subpath, WHERE, err) < 0)
+		return -1;
+	return work_copy(path, subpath, other, err);
+}
+
+static int do_remove_mount_points(struct server *s, const json_t *request, json_t *answer,
+				  struct error *err)
+{
+	AUTO(strlist) made = STRLIST_INIT;
+	AUTO(strlist) pardoned = STRLIST_INIT;
+	const char *path;
+
+	(void)s;
+	if (get_paths(request, &path, NULL, err) < 0 ||
+	    json_opt_strlist(request, "made", &made, WHERE, err) < 0 ||
+	    mount_points_remove(path, &made, &pardoned, err) < 0)
+		return -1;
+	json_object_set_new(answer, "pardoned", json_from_strlist(&pardoned));
+	return 0;
+}
+
 static int do_rename(struct server *s, const json_t *request, json_t *answer, struct error *err)
 {
 	const char *path, *other;
@@ -156,8 +204,14 @@ static const struct operation {
 	const char *name;
 	int (*run)(struct server *s, const json_t *request, json_t *answer, struct error *err);
 } operations[] = {
-	{"commit", do_commit}, {"extract", do_extract}, {"metadata", do_metadata},
-	{"remove", do_remove}, {"rename", do_rename},
+	{"commit", do_commit},
+	{"copy", do_copy},
+	{"extract", do_extract},
+	{"metadata", do_metadata},
+	{"record", do_record},
+	{"remove", do_remove},
+	{"removeMountPoints", do_remove_mount_points},
+	{"rename", do_rename},
 };
 
 static int perform(struct server *s, const json_t *request, json_t *answer, struct error *err)

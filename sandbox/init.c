@@ -1,4 +1,5 @@
-#include "sandbox/init.h"
+#include "sandbox/init_owner.h"
+#include "sandbox/init_record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,18 +104,20 @@ static _Noreturn void first_process(struct orders *o, int parent_fd, int announc
 	umask(0);
 	if (o->hostname && sethostname(o->hostname, strlen(o->hostname)) < 0)
 		fail(STAGE_NAMESPACES, errno, "set the host name \"%s\"", o->hostname);
+	records_open(o);
 	tty = root_build(o);
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		fail(STAGE_PIVOT, errno, "open the new root");
 	user_find(&user, root, o->user);
 	close(root);
-	if ((o->flags & FLAG_SINGLE) && user.uid != 0)
-		warn("USER %s: there is one user id only in this sandbox, the command runs as root",
-		     o->user);
 	enter_cwd(o->cwd ? o->cwd : "/");
 	limits_raise(o);
 	drop_privileges(o);
+	records_begin();
+	notify_greet(identity_greet);
+	if ((o->flags & FLAG_SINGLE) && o->plain_filter_len > 0)
+		notify_begin(owner_handle, open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	await_announcement(announced_fd);
 	if (o->flags & FLAG_PROBE) {
 		report_value(REPORT_STARTED, 0);
@@ -123,41 +126,43 @@ static _Noreturn void first_process(struct orders *o, int parent_fd, int announc
 	}
 	command = command_start(o, &user, tty);
 	report_value(REPORT_STARTED, 0);
-	reap(command, o->control_fd);
+	reap(command, o);
+}
+
+/* Those that it joins, and those of its own. */
+static void enter_namespaces(const struct orders *o)
+{
+	const bool joins = o->n_namespace_fds > 0;
+	const bool own_net = !joins && (o->flags & FLAG_NETNS);
+
+	for (size_t i = 0; i < o->n_namespace_fds; i++) {
+		if (setns(o->namespace_fds[i], 0) < 0)
+			fail(STAGE_NAMESPACES, errno, "join namespaces");
+		close(o->namespace_fds[i]);
+	}
+	if (unshare(CLONE_NEWPID | (joins ? 0 : CLONE_NEWIPC | CLONE_NEWUTS) |
+		    (own_net ? CLONE_NEWNET : 0)) < 0)
+		fail(STAGE_NAMESPACES, errno, "make namespaces");
+	(void)unshare(CLONE_NEWCGROUP);
+	if (own_net) {
+		loopback_up();
+		low_ports_open();
+	}
 }
 
 static int run(struct orders *o)
 {
-	int flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS, self, announced[2], wstatus;
+	int wstatus;
 	pid_t pid;
 
 	enter_cgroups(o);
 	offer_to_oom_killer();
+	if (o->flags & FLAG_CHROOT)
+		return chroot_run(o);
 	join_userns(o);
 	die_with_parent(o->control_fd);
-	if (o->flags & FLAG_NETNS)
-		flags |= CLONE_NEWNET;
-	if (unshare(flags) < 0)
-		fail(STAGE_NAMESPACES, errno, "make namespaces");
-	(void)unshare(CLONE_NEWCGROUP);
-	if (o->flags & FLAG_NETNS)
-		loopback_up();
-	self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (self < 0 || pipe2(announced, O_CLOEXEC) < 0)
-		fail(STAGE_NAMESPACES, errno, "open a handle of the own process");
-	pid = fork();
-	if (pid < 0)
-		fail(STAGE_FORK, errno, "start the first process of the namespace");
-	if (pid == 0) {
-		if (o->agent_fd >= 0)
-			close(o->agent_fd);
-		close(announced[1]);
-		first_process(o, self, announced[0]);
-	}
-	report_value(REPORT_PID, pid);
-	(void)!write(announced[1], "", 1);
-	close(announced[0]);
-	close(announced[1]);
+	enter_namespaces(o);
+	pid = first_start(o, STAGE_NAMESPACES, "namespace", first_process);
 	close(o->control_fd);
 	to_null();
 	wstatus = agent_serve(o->agent_fd, pid);
@@ -188,6 +193,15 @@ static int enter(struct orders *o)
 	syscall(SYS_execveat, o->exec_fd, "", o->args.items, o->env.items ? o->env.items : none,
 		AT_EMPTY_PATH);
 	fail(STAGE_EXEC, errno, "start slipway inside the user namespace");
+}
+
+/* Keeps namespaces that containers join, and lives as long as slipway asks it for sockets. */
+static int share(struct orders *o)
+{
+	join_userns(o);
+	to_null();
+	space_serve(o);
+	return 0;
 }
 
 /* slipway handed these over open across its exec; nothing that is started from here may have them. */
@@ -221,6 +235,8 @@ int main(int argc, char **argv)
 		return enter(&o);
 	case TASK_RUN:
 		return run(&o);
+	case TASK_SPACE:
+		return share(&o);
 	default:
 		return 125;
 	}

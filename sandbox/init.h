@@ -4,9 +4,15 @@
  * and ends when the command ends. Whatever fails before the command runs is reported and ends the program.
  *
  * One file a subject: init_orders (what is asked), init_report (what is told), init_path (names inside the root),
+ * init_chroot (a root without namespaces), init_descent (its processes), init_landlock (a wall around it),
  * init_mount (the mount calls), init_overlay (merged views), init_stubs (mount points the image lacks), init_dev
  * (/dev, /proc, /sys), init_source (what the step's own mounts show), init_root (the order of it all), init_user
- * (passwd, group), init_privileges (capabilities, filter, limits), init_exec (the command), init_reaper (process 1), init_net (loopback, connections for the forwarder).
+ * (passwd, group), init_notify (calls that the filter hands over), init_proc (a /proc that cannot be mounted), init_owner
+ * (owners where there is one id: init_owner_mark, _make, _permit), init_identity (users there), init_record (owners of links), init_target
+ * (files that calls name),
+ * init_privileges (capabilities, filter, limits), init_exec (the command), init_reaper (process 1), init_programs
+ * (further programs), init_net (loopback, connections for the forwarder), init_space
+ * (namespaces that containers share).
  */
 #pragma once
 
@@ -40,13 +46,18 @@ struct mount_order {
 struct orders {
 	uint32_t task, flags;
 	int userns_fd, control_fd, agent_fd, exec_fd;
-	int *cgroup_fds;
-	size_t n_cgroup_fds;
+	int *cgroup_fds, *namespace_fds, *ports;
+	size_t n_cgroup_fds, n_namespace_fds, n_ports;
+	const char *root; /* NULL: an overlay */
+	int null_fd;      /* FLAG_CHROOT: /dev/null, opened before the root was entered */
+	struct list secrets;
+	const char *owners; /* FLAG_SINGLE */
 	const char *scratch, *upper, *work, *cwd, *user, *hostname;
 	struct list lowers, args, env;
-	const void *filter;
-	size_t filter_len;
+	const void *filter, *plain_filter;
+	size_t filter_len, plain_filter_len;
 	uint64_t shm_size; /* 0: the usual one */
+	uint64_t add_caps, drop_caps;
 	struct order_limit *limits;
 	size_t n_limits;
 	struct mount_order *mounts;
@@ -60,14 +71,20 @@ char *init_strdup(const char *s);
 
 /* init_report */
 void report_to(int control_fd);
-/* One message, with a descriptor unless fd is -1; a failure shows at the other end. */
-void send_with_fd(int socket_fd, const void *data, size_t len, int fd);
+/* One message, with a descriptor unless fd is -1. Returns 0, or -1 with errno. */
+int send_with_fd(int socket_fd, const void *data, size_t len, int fd);
+/* From now on fail() speaks of the further program with this id. */
+void report_of_program(uint32_t id);
+void report_program(uint32_t id, int status);
 /* Reports "text: strerror(number)" and ends this process; number 0: text is all there is to say. */
 _Noreturn void fail(enum stage stage, int number, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same for what does not end this process. */
+void tell_failure(enum stage stage, int number, const char *text);
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void report_value(enum report_kind kind, int value);
 void report_fd(enum report_kind kind, int value, int fd);
+void report_text(enum report_kind kind, const char *text);
 
 /* init_path: names are resolved with rootfd as "/", links stay inside, links of /proc are refused. */
 int open_in_root(int rootfd, const char *path, int flags);
@@ -115,9 +132,13 @@ struct stub {
 };
 /* Makes the mount points that the view lacks below stubsfd, with the metadata the parents have in the view. */
 void stubs_make(int viewfd, int stubsfd, const struct stub *stubs, size_t n);
+/* Makes them in the root itself, and reports each (REPORT_STUB): slipway takes them out when the step is over. */
+void stubs_make_in(int rootfd, const struct stub *stubs, size_t n);
 
 /* init_dev */
 void dev_mount(int rootfd, const struct orders *o, int *tty_slave);
+/* A new terminal of the devpts there: its master side. */
+int terminal_open(int ptsfd, int *slave);
 void proc_mount(int rootfd);
 void sys_mount(int rootfd, const struct orders *o);
 void masks_mount(int rootfd);
@@ -148,18 +169,61 @@ void user_find(struct user *u, int rootfd, const char *spec);
 /* Raises what only the privileged can; the command sets the rest itself. */
 void limits_raise(const struct orders *o);
 void drop_privileges(const struct orders *o);
+/* Leaves these (1 << CAP_...) for good; nothing that is executed gets more. */
+void keep_capabilities(uint64_t keep);
 /* Both sides of every limit that was asked for; async-signal-safe. Returns 0, or -1 with errno. */
 int limits_set(const struct orders *o);
+
+/* Those that the orders take away; async-signal-safe. Returns 0, or -1 with errno. */
+int capabilities_drop(const struct orders *o);
+
+/* init_landlock: what is outside of the root cannot be opened, traced, nor signalled, where the kernel knows how. False: it does not. */
+bool landlock_root(void);
+
+/* init_chroot */
+/* The whole run; returns the exit code. */
+int chroot_run(struct orders *o);
+
+/* init_descent: processes by their parents, where no namespace holds them together. */
+/* procfd: /proc. SIGKILL to all that descend from this process, once. */
+void descendants_kill(int procfd);
+/* -1: there is no such process. */
+pid_t parent_of(int procfd, pid_t pid);
+/* Until none is left; they are reaped. This process must be a subreaper. */
+void descendants_end(int procfd);
 
 /* init_exec */
 void enter_cwd(const char *cwd);
 /* Starts the command in a child; returns its pid when it runs. */
 pid_t command_start(struct orders *o, const struct user *u, int tty_slave);
 
-/* init_reaper: serves until the command has ended and nothing is left, then ends the program. */
-_Noreturn void reap(pid_t command, int control_fd);
+/* Becomes a further program of a running step, in a child of its first process; fds as of REQUEST_EXEC. */
+_Noreturn void program_run(const struct orders *step, uint32_t id, const int fds[EXEC_FDS]);
+
+/* init_programs: further programs that were asked for. */
+void programs_start(const struct orders *step, const struct request *q, const int fds[EXEC_FDS]);
+void programs_end(uint32_t id);
+void programs_ended(pid_t pid, int status); /* any process that ended */
+
+/* No namespace: what descends from this process is killed instead of all that it sees. */
+void reap_descendants(int procfd);
+/*
+ * init_reaper: forks the process that becomes the reaper and reports its number. first must not return: it is given a handle of this process,
+ * and an end of a pipe that is readable once the number was reported. stage, of: for the words of a failure.
+ */
+pid_t first_start(struct orders *o, enum stage stage, const char *of,
+		  void (*first)(struct orders *o, int parent_fd, int announced_fd));
+/* Serves until the command has ended and nothing is left, then ends the program. */
+_Noreturn void reap(pid_t command, const struct orders *o);
 
 /* init_net */
 void loopback_up(void);
+/* Every user of this network may listen below port 1024, as in docker's containers; best effort. */
+void low_ports_open(void);
+/* Makes the socket that REQUEST_CONNECT asks for and sends it. */
+void connect_answer(int agent_fd, const struct request *q);
 /* Answers requests for connections until the child ends; returns its wait status. */
 int agent_serve(int agent_fd, pid_t child);
+
+/* init_space: makes the namespaces, hands them and the listeners out, and answers until nobody asks any more. */
+void space_serve(struct orders *o);

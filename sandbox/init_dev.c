@@ -118,18 +118,26 @@ static int mount_in_dev(int devfd, const char *name, const char *type,
 	return fd;
 }
 
+int terminal_open(int ptsfd, int *slave)
+{
+	int unlock = 0;
+	int master = openat(ptsfd, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
+		fail(STAGE_DEV, errno, "make a terminal");
+	*slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*slave < 0)
+		fail(STAGE_DEV, errno, "make a terminal");
+	return master;
+}
+
 static void make_terminal(int devfd, int ptsfd, int *slave)
 {
 	char name[16];
 	unsigned int number;
-	int unlock = 0, master, node;
+	int master = terminal_open(ptsfd, slave), node;
 
-	master = openat(ptsfd, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0 ||
-	    ioctl(master, TIOCGPTN, &number) < 0)
-		fail(STAGE_DEV, errno, "make a terminal");
-	*slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (*slave < 0)
+	if (ioctl(master, TIOCGPTN, &number) < 0)
 		fail(STAGE_DEV, errno, "make a terminal");
 	snprintf(name, sizeof(name), "%u", number);
 	node = openat(ptsfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);

@@ -1,4 +1,4 @@
-#include "sandbox/init.h"
+#include "sandbox/init_identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,40 +107,69 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void command_run(const struct orders *o, const struct user *u, int tty_slave,
-				  char *const *env, int tellfd)
+/* With one id: who the command is is told to the first process, which answers its calls. After limits and capabilities were set. */
+static void pretend(const struct orders *o, const struct user *u, char **env)
 {
-	struct trouble t = {.stage = STAGE_EXEC};
+	struct greeting g = {.uid = u->uid, .gid = u->gid, .n_groups = (uint32_t)u->n_groups};
+
+	memcpy(g.groups, u->groups, u->n_groups * sizeof(*g.groups));
+	if (o->plain_filter_len > 0 && notify_load(o, &g, sizeof(g)))
+		return;
+	/* Nobody answers: all users are one, and apt may not try to be another, since it looks whether it is. */
+	if (u->uid != 0)
+		warn("USER %s: there is one user id only in this sandbox, the command runs as root",
+		     o->user);
+	while (*env)
+		env++;
+	if (!env_get(&o->env, "APT_CONFIG"))
+		*env = init_strdup("APT_CONFIG=/dev/slipway-apt.conf");
+}
+
+/* Returns only when it could not. */
+static void try_command(const struct orders *o, const struct user *u, char **env, struct trouble *t)
+{
 	const char *path = env_get(&o->env, "PATH");
+
+	default_signals();
+	umask(022);
+	/* The first process of a namespace has left its privileges already. */
+	if (o->flags & FLAG_CHROOT)
+		drop_privileges(o);
+	errno = 0;
+	t->stage = STAGE_FORK;
+	if (limits_set(o) < 0 || capabilities_drop(o) < 0) {
+		t->number = errno;
+		return;
+	}
+	if (o->flags & FLAG_SINGLE)
+		pretend(o, u, env);
+	become(o, u);
+	t->stage = STAGE_PRIVILEGES;
+	t->number = errno;
+	if (t->number)
+		return;
+	t->stage = STAGE_EXEC;
+	(void)syscall(SYS_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */);
+	t->number = search_exec(o->args.items, env, path ? path : DEFAULT_PATH);
+}
+
+static _Noreturn void command_run(const struct orders *o, const struct user *u, int tty_slave,
+				  char **env, int tellfd)
+{
+	struct trouble t;
 
 	if (tty_slave >= 0)
 		take_terminal(tty_slave);
 	else
 		(void)setsid();
-	default_signals();
-	umask(022);
-	errno = 0;
-	if (limits_set(o) < 0) {
-		t.stage = STAGE_FORK;
-		t.number = errno;
-		(void)!write(tellfd, &t, sizeof(t));
-		_exit(125);
-	}
-	become(o, u);
-	if (errno) {
-		t.stage = STAGE_PRIVILEGES;
-		t.number = errno;
-	} else {
-		(void)syscall(SYS_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */);
-		t.number = search_exec(o->args.items, env, path ? path : DEFAULT_PATH);
-	}
+	try_command(o, u, env, &t);
 	(void)!write(tellfd, &t, sizeof(t));
 	_exit(125);
 }
 
 static char **command_env(const struct orders *o, const struct user *u)
 {
-	char **env = init_alloc(o->env.n + 3, sizeof(*env));
+	char **env = init_alloc(o->env.n + 3, sizeof(*env)); /* and APT_CONFIG */
 	size_t n = o->env.n;
 
 	if (n > 0)
@@ -150,8 +179,6 @@ static char **command_env(const struct orders *o, const struct user *u)
 		memcpy(env[n], "HOME=", 5);
 		memcpy(env[n++] + 5, u->home, strlen(u->home) + 1);
 	}
-	if ((o->flags & FLAG_SINGLE) && !env_get(&o->env, "APT_CONFIG"))
-		env[n++] = init_strdup("APT_CONFIG=/dev/slipway-apt.conf");
 	return env;
 }
 
@@ -174,7 +201,8 @@ static _Noreturn void explain(const struct orders *o, const struct trouble *t, c
 	const char *name = o->args.items[0];
 
 	if (t->stage == STAGE_FORK)
-		fail(STAGE_PRIVILEGES, t->number, "set the resource limits of the command");
+		fail(STAGE_PRIVILEGES, t->number,
+		     "set the resource limits and capabilities of the command");
 	if (t->stage == STAGE_PRIVILEGES)
 		fail(STAGE_USER, t->number, "become user %u, group %u", u->uid, u->gid);
 	if (t->number == ENOENT && strchr(name, '/') && ends_with_crlf(name))
@@ -195,7 +223,8 @@ static _Noreturn void explain(const struct orders *o, const struct trouble *t, c
 
 pid_t command_start(struct orders *o, const struct user *u, int tty_slave)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), tell[2];
+	int null = o->flags & FLAG_CHROOT ? o->null_fd : open("/dev/null", O_RDWR | O_CLOEXEC);
+	int tell[2];
 	char **env = command_env(o, u);
 	struct trouble t;
 	pid_t pid;
@@ -204,6 +233,7 @@ pid_t command_start(struct orders *o, const struct user *u, int tty_slave)
 		fail(STAGE_FORK, errno, "prepare to start the command");
 	if (tty_slave >= 0)
 		(void)!fchown(tty_slave, u->uid, (gid_t)-1);
+	notify_prepare();
 	pid = fork();
 	if (pid < 0)
 		fail(STAGE_FORK, errno, "start a process");
@@ -216,8 +246,63 @@ pid_t command_start(struct orders *o, const struct user *u, int tty_slave)
 	close(null);
 	if (tty_slave >= 0)
 		close(tty_slave);
+	notify_take(pid);
+	notify_await(tell[0]);
 	if (read(tell[0], &t, sizeof(t)) == (ssize_t)sizeof(t))
 		explain(o, &t, u);
 	close(tell[0]);
 	return pid;
+}
+
+/* A terminal of the container's own, whose master side goes to whoever is at the socket; they say when it has its size. */
+static void lend_terminal(int socket_fd, const struct user *u)
+{
+	int pts = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC), slave, master;
+	char byte = 't';
+
+	if (pts < 0)
+		fail(STAGE_DEV, errno, "open /dev/pts");
+	master = terminal_open(pts, &slave);
+	(void)!fchown(slave, u->uid, (gid_t)-1);
+	if (send_with_fd(socket_fd, &byte, 1, master) < 0)
+		fail(STAGE_DEV, errno, "hand over the terminal");
+	close(master);
+	(void)!read(socket_fd, &byte, 1);
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(slave, fd) < 0)
+			fail(STAGE_FORK, errno, "hand the program its terminal");
+	(void)ioctl(0, TIOCSCTTY, 0);
+}
+
+void program_run(const struct orders *step, uint32_t id, const int fds[EXEC_FDS])
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct trouble t;
+	struct orders o;
+	struct user u;
+	bool tty;
+
+	report_of_program(id);
+	orders_read(&o, fds[0]);
+	tty = o.flags & FLAG_TTY;
+	o.flags = step->flags;
+	o.filter = step->filter;
+	o.filter_len = step->filter_len;
+	o.plain_filter = step->plain_filter;
+	o.plain_filter_len = step->plain_filter_len;
+	o.limits = step->limits;
+	o.n_limits = step->n_limits;
+	o.drop_caps = step->drop_caps;
+	(void)setsid();
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(fds[fd + 1], fd) < 0)
+			fail(STAGE_FORK, errno, "hand the program its descriptors");
+	if (root < 0 || o.args.n == 0)
+		fail(STAGE_ORDERS, 0, "there is no program to run");
+	user_find(&u, root, o.user);
+	if (tty)
+		lend_terminal(fds[1], &u);
+	enter_cwd(o.cwd);
+	try_command(&o, &u, command_env(&o, &u), &t);
+	explain(&o, &t, &u);
 }

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -25,12 +26,23 @@ void loopback_up(void)
 	close(fd);
 }
 
+void low_ports_open(void)
+{
+	int fd = open("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY | O_CLOEXEC);
+
+	/* Where /proc is read-only, root alone may. */
+	if (fd < 0)
+		return;
+	(void)!write(fd, "0", 1);
+	close(fd);
+}
+
 /* Never waits: the other side sees whether the connection comes about. */
-static int start_connection(uint16_t port, int *fd)
+static int start_connection(const struct request *q, int *fd)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET,
-				 .sin_port = htons(port),
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+				 .sin_port = htons((uint16_t)q->value),
+				 .sin_addr.s_addr = q->address};
 
 	*fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (*fd < 0)
@@ -40,13 +52,17 @@ static int start_connection(uint16_t port, int *fd)
 	return errno;
 }
 
-static void answer_request(int agent_fd, const struct request *q)
+void connect_answer(int agent_fd, const struct request *q)
 {
 	struct answer a = {.id = q->id};
 	int fd = -1;
 
-	a.number = start_connection((uint16_t)q->value, &fd);
-	send_with_fd(agent_fd, &a, sizeof(a), a.number == 0 ? fd : -1);
+	a.number = start_connection(q, &fd);
+	/* The kernel limits how many sockets are under way at once. Somebody waits for the answer all the same. */
+	if (send_with_fd(agent_fd, &a, sizeof(a), a.number == 0 ? fd : -1) < 0) {
+		a.number = errno;
+		(void)send_with_fd(agent_fd, &a, sizeof(a), -1);
+	}
 	if (fd >= 0)
 		close(fd);
 }
@@ -71,7 +87,7 @@ int agent_serve(int agent_fd, pid_t child)
 		if (recv(agent_fd, &q, sizeof(q), 0) != (ssize_t)sizeof(q))
 			break; /* nobody asks any more */
 		if (q.kind == REQUEST_CONNECT)
-			answer_request(agent_fd, &q);
+			connect_answer(agent_fd, &q);
 	}
 	while (waitpid(child, &wstatus, 0) < 0 && errno == EINTR)
 		;

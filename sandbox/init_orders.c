@@ -40,6 +40,16 @@ static uint32_t number_of(const struct record *r)
 	return v;
 }
 
+static uint64_t wide_number_of(const struct record *r)
+{
+	uint64_t v;
+
+	if (r->len != sizeof(v))
+		fail(STAGE_ORDERS, 0, "malformed orders: number of tag %u", r->tag);
+	memcpy(&v, r->data, sizeof(v));
+	return v;
+}
+
 /* The orders are mapped privately and writable, so their strings can be argv and environment. */
 static char *string_of(const struct record *r)
 {
@@ -84,14 +94,14 @@ static void add_limit(struct orders *o, const struct record *r)
 	memcpy(&limits[o->n_limits++], r->data, sizeof(*limits));
 }
 
-static void add_cgroup(struct orders *o, int fd)
+static void add_number(int **numbers, size_t *n, int number)
 {
-	int *fds = realloc(o->cgroup_fds, (o->n_cgroup_fds + 1) * sizeof(*fds));
+	int *more = realloc(*numbers, (*n + 1) * sizeof(*more));
 
-	if (!fds)
+	if (!more)
 		fail(STAGE_ORDERS, ENOMEM, "allocate memory");
-	fds[o->n_cgroup_fds++] = fd;
-	o->cgroup_fds = fds;
+	more[(*n)++] = number;
+	*numbers = more;
 }
 
 static void read_mount(struct orders *o, const struct record *r)
@@ -134,6 +144,15 @@ static void read_mount(struct orders *o, const struct record *r)
 static bool read_string(struct orders *o, const struct record *r)
 {
 	switch (r->tag) {
+	case ORDER_ROOT:
+		o->root = string_of(r);
+		return true;
+	case ORDER_OWNERS:
+		o->owners = string_of(r);
+		return true;
+	case ORDER_SECRET:
+		list_add(&o->secrets, string_of(r));
+		return true;
 	case ORDER_SCRATCH:
 		o->scratch = string_of(r);
 		return true;
@@ -191,16 +210,30 @@ static void read_record(struct orders *o, const struct record *r)
 		o->exec_fd = (int)number_of(r);
 		break;
 	case ORDER_CGROUP_FD:
-		add_cgroup(o, (int)number_of(r));
+		add_number(&o->cgroup_fds, &o->n_cgroup_fds, (int)number_of(r));
+		break;
+	case ORDER_NAMESPACE_FD:
+		add_number(&o->namespace_fds, &o->n_namespace_fds, (int)number_of(r));
+		break;
+	case ORDER_LISTEN:
+		add_number(&o->ports, &o->n_ports, (int)number_of(r));
+		break;
+	case ORDER_PLAIN_FILTER:
+		o->plain_filter = r->data;
+		o->plain_filter_len = r->len;
 		break;
 	case ORDER_FILTER:
 		o->filter = r->data;
 		o->filter_len = r->len;
 		break;
 	case ORDER_SHM_SIZE:
-		if (r->len != sizeof(o->shm_size))
-			fail(STAGE_ORDERS, 0, "malformed orders: size of /dev/shm");
-		memcpy(&o->shm_size, r->data, sizeof(o->shm_size));
+		o->shm_size = wide_number_of(r);
+		break;
+	case ORDER_ADD_CAPS:
+		o->add_caps = wide_number_of(r);
+		break;
+	case ORDER_DROP_CAPS:
+		o->drop_caps = wide_number_of(r);
 		break;
 	case ORDER_LIMIT:
 		add_limit(o, r);

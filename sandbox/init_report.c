@@ -8,13 +8,19 @@
 #include <unistd.h>
 
 static int control = -1;
+static uint32_t program; /* 0: it is the step itself that fails */
 
 void report_to(int control_fd)
 {
 	control = control_fd;
 }
 
-void send_with_fd(int socket_fd, const void *data, size_t len, int fd)
+void report_of_program(uint32_t id)
+{
+	program = id;
+}
+
+int send_with_fd(int socket_fd, const void *data, size_t len, int fd)
 {
 	union {
 		struct cmsghdr align;
@@ -35,29 +41,38 @@ void send_with_fd(int socket_fd, const void *data, size_t len, int fd)
 		c->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	}
-	(void)!sendmsg(socket_fd, &msg, MSG_NOSIGNAL);
+	return sendmsg(socket_fd, &msg, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -1;
 }
 
 /* A lost report has no other place to go to: slipway sees the socket close and says so. */
 static void send_report(const struct report *r, int fd)
 {
 	if (control >= 0)
-		send_with_fd(control, r, sizeof(*r), fd);
+		(void)send_with_fd(control, r, sizeof(*r), fd);
+}
+
+void tell_failure(enum stage stage, int number, const char *text)
+{
+	struct report r;
+
+	memset(&r, 0, sizeof(r));
+	r.kind = program ? REPORT_NOT_EXECUTED : REPORT_FAILED;
+	r.value = (int32_t)program;
+	r.stage = stage;
+	r.number = number;
+	snprintf(r.text, sizeof(r.text), "%s", text);
+	send_report(&r, -1);
 }
 
 void fail(enum stage stage, int number, const char *fmt, ...)
 {
-	struct report r;
+	char text[1008];
 	va_list ap;
 
-	memset(&r, 0, sizeof(r));
-	r.kind = REPORT_FAILED;
-	r.stage = stage;
-	r.number = number;
 	va_start(ap, fmt);
-	vsnprintf(r.text, sizeof(r.text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	send_report(&r, -1);
+	tell_failure(stage, number, text);
 	_exit(125);
 }
 
@@ -81,6 +96,27 @@ void report_value(enum report_kind kind, int value)
 	memset(&r, 0, sizeof(r));
 	r.kind = kind;
 	r.value = value;
+	send_report(&r, -1);
+}
+
+void report_program(uint32_t id, int status)
+{
+	struct report r;
+
+	memset(&r, 0, sizeof(r));
+	r.kind = REPORT_EXECUTED;
+	r.value = (int32_t)id;
+	r.number = status;
+	send_report(&r, -1);
+}
+
+void report_text(enum report_kind kind, const char *text)
+{
+	struct report r;
+
+	memset(&r, 0, sizeof(r));
+	r.kind = kind;
+	snprintf(r.text, sizeof(r.text), "%s", text);
 	send_report(&r, -1);
 }
 

@@ -75,10 +75,20 @@ static size_t find_stubs(struct orders *o, const struct source *sources, int vie
 	return n;
 }
 
+/* By number: a bind has the file system of what it shows, which may be that of the root. */
+static bool same_mount(int a, int b)
+{
+	struct statx sa, sb;
+
+	if (statx(a, "", AT_EMPTY_PATH, STATX_MNT_ID, &sa) < 0 ||
+	    statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID, &sb) < 0)
+		return true;
+	return sa.stx_mnt_id == sb.stx_mnt_id;
+}
+
 /* The mount point inside a mount that came before: made there when that is missing. */
 static int open_nested(int rootfd, const struct mount_order *m, bool file)
 {
-	struct stat root, parent;
 	size_t missing;
 	char *real;
 	int fd;
@@ -93,7 +103,7 @@ static int open_nested(int rootfd, const struct mount_order *m, bool file)
 	fd = open_beneath(rootfd, top, O_PATH | O_DIRECTORY);
 	if (fd < 0)
 		return -1;
-	if (fstat(rootfd, &root) < 0 || fstat(fd, &parent) < 0 || root.st_dev == parent.st_dev)
+	if (same_mount(rootfd, fd))
 		fail(STAGE_TARGET, 0, "the mount point %s is not in the image", m->target);
 	return make_beneath(fd, real + missing + (missing > 0), file, file ? 0644 : 0755);
 }
@@ -163,6 +173,27 @@ static int mount_root(struct orders *o, const struct source *sources, int scratc
 	return rootfd;
 }
 
+/* Without an overlay: the root is the step's own as a whole, so that it can be written to as it is. */
+static int bind_root(struct orders *o, const struct source *sources, int scratchfd)
+{
+	const unsigned int devices = o->flags & FLAG_PRIVILEGED ? 0u : MOUNT_ATTR_NODEV;
+	struct stub *stubs = init_alloc(o->n_mounts + 3, sizeof(*stubs));
+	int base = open(o->root, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), at, rootfd;
+
+	rootfd = base < 0 ? -1 : mount_clone(base, false);
+	if (rootfd < 0 || mount_set(rootfd, devices, false) < 0)
+		fail(STAGE_ROOT, errno, "bind the root of the step");
+	close(base);
+	at = make_beneath(scratchfd, "root", false, 0755);
+	if (at < 0 || mount_attach(rootfd, at) < 0)
+		fail(STAGE_ROOT, errno, "bind the root of the step");
+	close(at);
+	stubs_make_in(rootfd, stubs, find_stubs(o, sources, rootfd, stubs));
+	if ((o->flags & FLAG_READONLY) && mount_set(rootfd, MOUNT_ATTR_RDONLY, false) < 0)
+		fail(STAGE_ROOT, errno, "make the root of the step read-only");
+	return rootfd;
+}
+
 static void change_root(int rootfd)
 {
 	int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -196,7 +227,7 @@ int root_build(struct orders *o)
 		fail(STAGE_PRIVATE, errno, "make the mounts private");
 	scratchfd = open_scratch(o);
 	sources_prepare(o, scratchfd, sources);
-	rootfd = mount_root(o, sources, scratchfd);
+	rootfd = o->root ? bind_root(o, sources, scratchfd) : mount_root(o, sources, scratchfd);
 	dev_mount(rootfd, o, &tty);
 	proc_mount(rootfd);
 	sys_mount(rootfd, o);

@@ -124,6 +124,18 @@ static int throw_away(const struct orders *o, const struct mount_order *m, struc
 	return fd;
 }
 
+/* A copy made for this step, where no overlay can drop what is written. */
+static void own_source(const struct mount_order *m, struct source *s)
+{
+	int fd;
+
+	if ((m->attr.flags & MOUNT_TOP) && chmod(m->source, m->attr.mode) < 0)
+		fail(STAGE_MOUNT, errno, "set the mode of %s", m->target);
+	fd = open_source(m);
+	clone_source(s, fd, m, LOCKED);
+	close(fd);
+}
+
 static void bind_source(const struct orders *o, const struct mount_order *m, int scratchfd,
 			size_t i, struct source *s)
 {
@@ -140,6 +152,10 @@ static void bind_source(const struct orders *o, const struct mount_order *m, int
 		fd = open_subpath(throw_away(o, m, m->lowers, &like, scratchfd, name), m);
 		clone_source(s, fd, m, LOCKED);
 		close(fd);
+		return;
+	}
+	if (m->attr.flags & MOUNT_OWN) {
+		own_source(m, s);
 		return;
 	}
 	fd = open_source(m);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -10,6 +11,7 @@
 /*
  * Mount points that an image lacks are never made in the writable folder, where they would end up in the layer. They
  * are made in a lower folder of our own that the overlay puts on top of the image's: nothing has to be removed later.
+ * Only where there is no overlay they are made in the root, and taken out again.
  */
 
 static void copy_user_xattrs(int from, int to)
@@ -77,4 +79,65 @@ void stubs_make(int viewfd, int stubsfd, const struct stub *stubs, size_t n)
 	/* Times last: making a name changes its folder's. */
 	for (size_t i = 0; i < n; i++)
 		copy_parents(viewfd, stubsfd, &stubs[i]);
+}
+
+/* The folder that the missing part begins in. */
+static int open_parent(int rootfd, const struct stub *s)
+{
+	char path[INIT_PATH];
+	int fd;
+
+	if (s->missing >= sizeof(path))
+		fail(STAGE_TARGET, ENAMETOOLONG, "make the mount point /%s", s->real);
+	memcpy(path, s->real, s->missing);
+	path[s->missing] = '\0';
+	fd = open_beneath(rootfd, path, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		fail(STAGE_TARGET, errno, "make the mount point /%s", s->real);
+	return fd;
+}
+
+/* The folder shows the times it had. */
+static void make_in(int rootfd, const struct stub *s)
+{
+	int parent = open_parent(rootfd, s), fd;
+	struct timespec times[2];
+	struct stat st;
+
+	if (fstat(parent, &st) < 0)
+		fail(STAGE_TARGET, errno, "make the mount point /%s", s->real);
+	fd = make_beneath(rootfd, s->real, s->file, s->file ? 0644 : 0755);
+	if (fd < 0)
+		fail(STAGE_TARGET, errno, "make the mount point /%s", s->real);
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	if (futimens(parent, times) < 0)
+		fail(STAGE_TARGET, errno, "make the mount point /%s", s->real);
+	close(fd);
+	close(parent);
+}
+
+static void report_stub(int rootfd, const struct stub *s)
+{
+	int parent = open_parent(rootfd, s), len;
+	char text[sizeof(((struct report *)NULL)->text)];
+	struct stat st;
+
+	if (fstat(parent, &st) < 0)
+		fail(STAGE_TARGET, errno, "read the folder of the mount point /%s", s->real);
+	len = snprintf(text, sizeof(text), "%zu %lld %ld %s", s->missing,
+		       (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec, s->real);
+	if (len < 0 || (size_t)len >= sizeof(text))
+		fail(STAGE_TARGET, ENAMETOOLONG, "make the mount point /%s", s->real);
+	report_text(REPORT_STUB, text);
+	close(parent);
+}
+
+void stubs_make_in(int rootfd, const struct stub *stubs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		make_in(rootfd, &stubs[i]);
+	/* Several may be in one folder: its time of change is that of the last one. */
+	for (size_t i = 0; i < n; i++)
+		report_stub(rootfd, &stubs[i]);
 }

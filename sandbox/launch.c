@@ -16,7 +16,7 @@
 #include "sandbox/memory_program.h"
 #include "sandbox/sandbox_private.h"
 
-#define MAX_KEEP 16
+#define MAX_KEEP 24
 
 extern const char sandbox_init_program[], sandbox_init_program_end[];
 
@@ -63,13 +63,18 @@ static int start(pid_t *pid, int program, int orders, const struct launch_option
 		.stdout_fd = o->stdout_fd,
 		.stderr_fd = o->stderr_fd,
 		.keep_fds = keep,
-		.death_signal = SIGKILL,
+		.death_signal = o->outlives_thread ? 0 : SIGKILL,
 	};
 
+	if (1 + n_sockets + o->n_keep_fds > MAX_KEEP)
+		return error_set(
+			err, ERROR_UNSUPPORTED,
+			"start the sandbox: more than %d descriptors are to be handed over",
+			MAX_KEEP);
 	keep[p.n_keep_fds++] = orders;
 	for (size_t i = 0; i < n_sockets; i++)
 		keep[p.n_keep_fds++] = sockets[i];
-	for (size_t i = 0; i < o->n_keep_fds && p.n_keep_fds < MAX_KEEP; i++)
+	for (size_t i = 0; i < o->n_keep_fds; i++)
 		keep[p.n_keep_fds++] = o->keep_fds[i];
 	fs_fd_path(program, path);
 	snprintf(number, sizeof(number), "%d", orders);
@@ -141,17 +146,23 @@ void launch_first(struct launch *l, pid_t pid)
 
 void launch_kill(const struct launch *l)
 {
-	/* The outer process waits for the first one, whose end comes after that of all others in the namespace. */
-	if (l->first_fd >= 0 && syscall(SYS_pidfd_send_signal, l->first_fd, SIGKILL, NULL, 0) == 0)
-		return;
-	if (l->pid > 0)
+	/*
+	 * The outer process waits for the first one, whose end comes after that of all others in the namespace. Where there is none, it
+	 * ends those itself, and takes its time when there are many: killed, it would leave them behind.
+	 */
+	if (l->first_fd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, l->first_fd, SIGKILL, NULL, 0);
+	else if (l->pid > 0)
 		kill(l->pid, SIGKILL);
 }
 
-void launch_release(struct launch *l)
+bool launch_release(struct launch *l)
 {
+	int status;
+
 	launch_kill(l);
-	launch_end(l, NULL);
+	launch_end(l, &status);
+	return status < 128;
 }
 
 int launch_receive(int control_fd, bool wait, struct report *r, int *fd)
@@ -196,9 +207,11 @@ int launch_failed(const struct report *r, struct error *err)
 	case STAGE_PRIVATE:
 	case STAGE_SCRATCH:
 	case STAGE_OVERLAY:
+	case STAGE_ROOT:
 	case STAGE_PROC:
 	case STAGE_SYS:
 	case STAGE_PIVOT:
+	case STAGE_CHROOT:
 	case STAGE_FILTER:
 		if (r->number == 0)
 			error_set(err, ERROR_UNSUPPORTED, "sandbox: %s", r->text);

@@ -15,6 +15,7 @@ struct launch_options {
 	bool agent;                         /* also a socket for connections into the namespace */
 	const int *keep_fds;                /* further descriptors named in the orders */
 	size_t n_keep_fds;
+	bool outlives_thread; /* it sees by itself, at its sockets, that slipway ended */
 };
 
 struct launch {
@@ -34,10 +35,10 @@ int launch_init(struct launch *l, struct sandbox *sb, struct order_block *orders
 void launch_end(struct launch *l, int *status);
 /* Notes the namespace's first process: with it, everything in there dies. */
 void launch_first(struct launch *l, pid_t pid);
-/* SIGKILL to everything that was started. */
+/* SIGKILL to everything that was started; a process that ends others by itself is left to it. */
 void launch_kill(const struct launch *l);
-/* Kills what still runs, waits for it and closes the sockets. */
-void launch_release(struct launch *l);
+/* Kills what still runs, waits for it and closes the sockets. False when the process itself was killed, by whomever. */
+bool launch_release(struct launch *l);
 
 /* 1: *r is filled (*fd: the descriptor it carried, or -1), 0: the other side is gone, -1: nothing there yet. */
 int launch_receive(int control_fd, bool wait, struct report *r, int *fd);

@@ -8,8 +8,10 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "oci/owner_mark.h"
 #include "sandbox/boot.h"
 #include "sandbox/helper.h"
+#include "sandbox/run_folder.h"
 
 #define OK_LIMIT 128
 /* SHA-256 of a tar archive's end alone, two blocks of zeros. */
@@ -118,9 +120,23 @@ static int mark_whole(const struct place *p, struct error *err)
 	return 0;
 }
 
+/* Or -1 and errno. One that is going to be filled is made where its files find room at once, and moved. */
+static int make_place(struct sandbox *sb, const char *dir, bool scattered)
+{
+	AUTO_FREE char *made = NULL;
+
+	if (scattered && run_folder_new(sb, &made, NULL) == 0) {
+		if (chmod(made, 0755) == 0 &&
+		    renameat2(AT_FDCWD, made, AT_FDCWD, dir, RENAME_NOREPLACE) == 0)
+			return 0;
+		(void)rmdir(made);
+	}
+	return mkdir(dir, 0755) < 0 && errno != EEXIST ? -1 : 0;
+}
+
 /* Locks the folder of a chain, which is made when missing. Somebody may have removed it while we waited. */
 static int lock_place(struct sandbox *sb, enum sandbox_mode mode, const struct digest *chain,
-		      struct place *p, struct error *err)
+		      bool scattered, struct place *p, struct error *err)
 {
 	struct stat held, named;
 
@@ -128,7 +144,7 @@ static int lock_place(struct sandbox *sb, enum sandbox_mode mode, const struct d
 	for (;;) {
 		AUTO_FD int fd = -1;
 
-		if (mkdir(p->dir, 0755) < 0 && errno != EEXIST)
+		if (access(p->dir, F_OK) < 0 && make_place(sb, p->dir, scattered) < 0)
 			return store_write_failed(sb->store, "an extracted layer", p->dir, err);
 		fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT)
@@ -143,6 +159,19 @@ static int lock_place(struct sandbox *sb, enum sandbox_mode mode, const struct d
 			return 0;
 		}
 	}
+}
+
+/* Owners of what takes no attribute lie beside a folder. */
+static int adopt_records(const char *upper, const char *dir, struct error *err)
+{
+	AUTO_FREE char *from = xstrfmt("%s" OWNER_RECORDS, upper);
+	AUTO_FREE char *to = xstrfmt("%s" OWNER_RECORDS, dir);
+
+	if (rename(from, to) == 0)
+		return 0;
+	if (errno != ENOENT || (unlink(to) < 0 && errno != ENOENT))
+		return error_errno(err, "move %s to %s", from, to);
+	return 0;
 }
 
 /* What a process left that was killed, or what a power cut may have torn. */
@@ -166,7 +195,7 @@ static int extract(struct sandbox *sb, enum sandbox_mode mode, struct tree_cache
 	struct extract_job job = {.mode = mode, .layers = layers, .n = n, .dir = dir};
 	char digest[24];
 
-	if (lock_place(sb, mode, chain, &p, err) < 0)
+	if (lock_place(sb, mode, chain, true, &p, err) < 0)
 		return -1;
 	if (is_whole(p.dir))
 		return 0;
@@ -209,11 +238,12 @@ int layer_folder_adopt(struct sandbox *sb, enum sandbox_mode mode, const struct 
 	AUTO(place) p = {.fd = -1};
 	AUTO_FREE char *dir = layer_folder(sb, mode, chain);
 
-	if (lock_place(sb, mode, chain, &p, err) < 0)
+	if (lock_place(sb, mode, chain, false, &p, err) < 0)
 		return -1;
 	if (is_whole(p.dir))
 		return 0;
-	if (clear_place(sb, &p, err) < 0 || helper_rename(sb, mode, upper, dir, err) < 0)
+	if (clear_place(sb, &p, err) < 0 || adopt_records(upper, dir, err) < 0 ||
+	    helper_rename(sb, mode, upper, dir, err) < 0)
 		return -1;
 	return mark_whole(&p, err);
 }

@@ -7,25 +7,27 @@
 #define RESOLV_CONF       "/etc/resolv.conf"
 #define RESOLV_CONF_LIMIT (64u << 10)
 
-static bool is_loopback_server(const char *line, size_t len)
+static bool is_server(const char *line, size_t len, bool loopback_only)
 {
 	static const char word[] = "nameserver";
 	size_t at = sizeof(word) - 1;
 
-	if (len < at || memcmp(line, word, at) != 0)
+	if (len <= at || memcmp(line, word, at) != 0 || (line[at] != ' ' && line[at] != '\t'))
 		return false;
 	while (at < len && (line[at] == ' ' || line[at] == '\t'))
 		at++;
-	return (len - at >= 4 && memcmp(line + at, "127.", 4) == 0) ||
+	return !loopback_only || (len - at >= 4 && memcmp(line + at, "127.", 4) == 0) ||
 	       (len - at >= 3 && memcmp(line + at, "::1", 3) == 0);
 }
 
-void resolv_conf_filter(const char *text, struct strbuf *out)
+void resolv_conf_filter(const char *text, const char *nameserver, struct strbuf *out)
 {
+	if (nameserver)
+		strbuf_printf(out, "nameserver %s\n", nameserver);
 	while (*text) {
 		size_t len = strcspn(text, "\n");
 
-		if (!is_loopback_server(text, len)) {
+		if (!is_server(text, len, !nameserver)) {
 			strbuf_add(out, text, len);
 			strbuf_putc(out, '\n');
 		}
@@ -43,7 +45,7 @@ static void add_host(struct strbuf *out, const char *item)
 }
 
 void network_files_make(struct network_files *f, const char *hostname,
-			const struct strlist *add_hosts, bool host_network)
+			const struct strlist *add_hosts, bool host_network, const char *nameserver)
 {
 	AUTO(strbuf) text = STRBUF_INIT;
 
@@ -53,12 +55,12 @@ void network_files_make(struct network_files *f, const char *hostname,
 		add_host(&f->hosts, add_hosts->items[i]);
 	strbuf_printf(&f->hostname, "%s\n", hostname);
 	/* Without one the C library asks this machine, which is as good as it gets. */
-	if (fs_read_file(RESOLV_CONF, &text, RESOLV_CONF_LIMIT, NULL) < 0)
+	if (fs_read_file(RESOLV_CONF, &text, RESOLV_CONF_LIMIT, NULL) < 0 && !nameserver)
 		return;
 	if (host_network)
 		strbuf_add(&f->resolv_conf, text.buf, text.len);
 	else
-		resolv_conf_filter(text.buf, &f->resolv_conf);
+		resolv_conf_filter(text.buf, nameserver, &f->resolv_conf);
 }
 
 void network_files_mounts(const struct network_files *f,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include "base/alloc.h"
@@ -64,7 +65,7 @@ static char *overlay_remedy(struct sandbox *sb, int number)
 	}
 	if (kind)
 		return xstrfmt(
-			"the state folder %s is %s, where an overlay cannot write: let SLIPWAY_ROOT name a folder on a local disk (in a container, a volume)",
+			"the state folder %s is %s, where an overlay cannot write: let SLIPWAY_ROOT name a folder on a local disk (in a container, a volume; in Kubernetes, an emptyDir)",
 			store_root(sb->store), kind);
 	return NULL;
 }
@@ -82,7 +83,10 @@ static char *remedy_for(struct sandbox *sb, enum sandbox_mode mode, const struct
 			"parts of /proc are hidden in this container: start it with --security-opt systempaths=unconfined (Kubernetes: procMount: Unmasked)");
 	if (r->stage == STAGE_FILTER)
 		return xstrdup("the kernel needs CONFIG_SECCOMP_FILTER");
-	if (mode != SANDBOX_ROOT)
+	if (r->stage == STAGE_CHROOT)
+		return xstrdup(
+			"start the container as root with docker's usual capabilities (no --cap-drop, or Kubernetes' drop: [ALL])");
+	if (sandbox_has_userns(mode))
 		return userns_remedy();
 	if (refused && in_container())
 		return xstrdup(
@@ -121,8 +125,8 @@ static int make_dirs(struct sandbox *sb, char **dir, struct error *err)
 	return 0;
 }
 
-static int start(struct sandbox *sb, enum sandbox_mode mode, const char *dir, int userns,
-		 struct launch *l, struct error *err)
+static int start(struct sandbox *sb, enum sandbox_mode mode, enum sandbox_storage storage,
+		 const char *dir, int userns, struct launch *l, struct error *err)
 {
 	AUTO(order_block) orders = ORDER_BLOCK_INIT;
 	struct launch_options o = {.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
@@ -130,24 +134,28 @@ static int start(struct sandbox *sb, enum sandbox_mode mode, const char *dir, in
 	AUTO_FREE char *upper = xstrfmt("%s/upper", dir);
 	AUTO_FREE char *work = xstrfmt("%s/work", dir);
 	AUTO_FREE char *mnt = xstrfmt("%s/mnt", dir);
-	const struct strbuf *filter;
 	uint32_t flags = FLAG_PROBE;
 
-	if (mode != SANDBOX_ROOT)
+	if (mode == SANDBOX_CHROOT)
+		flags |= FLAG_CHROOT;
+	if (sandbox_has_userns(mode))
 		flags |= FLAG_USERNS;
 	if (mode == SANDBOX_ROOTLESS_SINGLE)
 		flags |= FLAG_SINGLE;
-	if (sandbox_filter(sb, mode, &filter, err) < 0)
-		return -1;
 	order_u32(&orders, ORDER_TASK, TASK_RUN);
 	order_u32(&orders, ORDER_FLAGS, flags);
 	order_str(&orders, ORDER_SCRATCH, mnt);
-	order_str(&orders, ORDER_LOWER, lower);
-	order_str(&orders, ORDER_UPPER, upper);
-	order_str(&orders, ORDER_WORK, work);
+	if (storage == SANDBOX_COPY) {
+		order_str(&orders, ORDER_ROOT, lower);
+	} else {
+		order_str(&orders, ORDER_LOWER, lower);
+		order_str(&orders, ORDER_UPPER, upper);
+		order_str(&orders, ORDER_WORK, work);
+	}
 	order_str(&orders, ORDER_USER, "");
 	order_str(&orders, ORDER_HOSTNAME, "probe");
-	order_bytes(&orders, ORDER_FILTER, filter->buf, filter->len);
+	if (sandbox_filter_orders(sb, mode, &orders, err) < 0)
+		return -1;
 	if (userns >= 0) {
 		order_u32(&orders, ORDER_USERNS_FD, (uint32_t)userns);
 		o.keep_fds = &userns;
@@ -157,7 +165,7 @@ static int start(struct sandbox *sb, enum sandbox_mode mode, const char *dir, in
 }
 
 /* Reads reports until the empty step is through; false with *r telling what failed. */
-static bool await_end(const struct launch *l, struct report *r)
+static bool await_end(struct launch *l, struct report *r)
 {
 	for (;;) {
 		int fd, got = launch_receive(l->control_fd, true, r, &fd);
@@ -171,6 +179,9 @@ static bool await_end(const struct launch *l, struct report *r)
 				 "the first process ended without a word");
 			return false;
 		}
+		/* It is killed by itself then, and collected by its parent: nobody else may be there who does. */
+		if (r->kind == REPORT_PID)
+			launch_first(l, r->value);
 		if (r->kind == REPORT_EXITED)
 			return true;
 		if (r->kind == REPORT_FAILED)
@@ -178,24 +189,79 @@ static bool await_end(const struct launch *l, struct report *r)
 	}
 }
 
+/* 1: it works, 0: *r tells what failed. */
+static int try_storage(struct sandbox *sb, enum sandbox_mode mode, enum sandbox_storage storage,
+		       const char *dir, int userns, struct report *r, struct error *err)
+{
+	AUTO(launch) l = LAUNCH_INIT;
+
+	if (start(sb, mode, storage, dir, userns, &l, err) < 0)
+		return -1;
+	if (!await_end(&l, r))
+		return 0;
+	launch_end(&l, NULL);
+	return 1;
+}
+
+/* Without mounts there is one way only; else that which was asked for, or all. */
+static bool is_tried(const struct sandbox *sb, enum sandbox_mode mode, enum sandbox_storage storage)
+{
+	if (mode == SANDBOX_CHROOT)
+		return storage == SANDBOX_COPY;
+	return !sb->asked_storage || strcmp(sb->asked_storage, sandbox_storage_name(storage)) == 0;
+}
+
+/* A root that is a copy has the rules of the state folder's file system; docker's --tmpfs, for one, lets nothing in it be executed. */
+static bool refuse_noexec(struct sandbox *sb, struct sandbox_probe *out)
+{
+	struct statvfs sv;
+
+	if (out->storage != SANDBOX_COPY || fstatvfs(store_dirfd(sb->store), &sv) < 0 ||
+	    !(sv.f_flag & ST_NOEXEC))
+		return false;
+	free(out->reason);
+	free(out->remedy);
+	out->reason = xstrfmt(
+		"the state folder %s is mounted noexec: no program of an image can be executed there",
+		store_root(sb->store));
+	out->remedy = xstrdup(
+		"mount it with exec (docker: --tmpfs FOLDER:exec,mode=0700), or let SLIPWAY_ROOT name a folder elsewhere");
+	return true;
+}
+
 static int try_mode(struct sandbox *sb, enum sandbox_mode mode, const char *dir,
 		    struct sandbox_probe *out, struct error *err)
 {
-	AUTO(launch) l = LAUNCH_INIT;
 	AUTO_FD int userns = -1;
-	struct report r;
 
-	if (mode != SANDBOX_ROOT && userns_make(sb, mode, &userns, err) < 0)
+	if (sandbox_has_userns(mode) && userns_make(sb, mode, &userns, err) < 0)
 		return -1;
-	if (start(sb, mode, dir, userns, &l, err) < 0)
-		return -1;
-	if (await_end(&l, &r)) {
-		out->works = true;
-		launch_end(&l, NULL);
-		return 0;
+	for (size_t i = 0; i < N_SANDBOX_STORAGES; i++) {
+		struct report r;
+		int works;
+
+		out->storage = (enum sandbox_storage)i;
+		if (!is_tried(sb, mode, out->storage))
+			continue;
+		works = try_storage(sb, mode, out->storage, dir, userns, &r, err);
+		if (works < 0)
+			return -1;
+		if (works && refuse_noexec(sb, out))
+			return 0;
+		if (works) {
+			out->works = true;
+			out->storage_reason = take_ptr(out->reason);
+			return 0;
+		}
+		/* The first failure is that of the best one. */
+		if (!out->reason) {
+			out->reason = r.number ? xstrfmt("%s: %s", r.text, strerror(r.number))
+					       : xstrdup(r.text);
+			out->remedy = remedy_for(sb, mode, &r);
+		}
+		if (r.stage != STAGE_OVERLAY)
+			return 0;
 	}
-	out->reason = r.number ? xstrfmt("%s: %s", r.text, strerror(r.number)) : xstrdup(r.text);
-	out->remedy = remedy_for(sb, mode, &r);
 	return 0;
 }
 
@@ -206,13 +272,18 @@ void probe_mode(struct sandbox *sb, enum sandbox_mode mode, struct sandbox_probe
 
 	memset(out, 0, sizeof(*out));
 	out->mode = mode;
-	if (mode == SANDBOX_ROOT && geteuid() != 0) {
+	if (!sandbox_has_userns(mode) && geteuid() != 0) {
 		out->reason = xstrfmt("slipway runs as user %u, not as root", geteuid());
+		if (mode == SANDBOX_CHROOT && in_container())
+			out->remedy = xstrdup("let the container's user be root");
 		return;
 	}
 	if (make_dirs(sb, &dir, &err) < 0 || try_mode(sb, mode, dir, out, &err) < 0)
 		set_failed(out, &err);
-	if (!out->works && !out->remedy && mode != SANDBOX_ROOT)
+	/* It is doctor who asks. */
+	if (out->remedy && strstr(out->remedy, "slipway doctor"))
+		free(take_ptr(out->remedy));
+	if (!out->works && !out->remedy && sandbox_has_userns(mode))
 		out->remedy = userns_remedy();
 	if (dir)
 		fs_remove_tree(AT_FDCWD, dir, NULL);
@@ -223,28 +294,44 @@ static void cache_name(char out[32])
 	snprintf(out, 32, "mode-%u", geteuid());
 }
 
-/* "BOOT MODE" of the last probe. */
-static bool recall(struct sandbox *sb, enum sandbox_mode *mode)
+/* "BOOT FILE-SYSTEM MODE STORAGE": a state folder may be copied to another disk, as a CI's caches are. */
+static char *memory_of(struct sandbox *sb, enum sandbox_mode mode, enum sandbox_storage storage)
+{
+	struct stat st = {0};
+	struct statfs sf = {0};
+
+	(void)fstat(store_dirfd(sb->store), &st);
+	(void)fstatfs(store_dirfd(sb->store), &sf);
+	return xstrfmt("%s %lx:%llx %s %s", boot_id(), (unsigned long)sf.f_type,
+		       (unsigned long long)st.st_dev, sandbox_mode_name(mode),
+		       sandbox_storage_name(storage));
+}
+
+/* What the last probe found. */
+static bool recall(struct sandbox *sb, enum sandbox_mode *mode, enum sandbox_storage *storage)
 {
 	AUTO(strbuf) text = STRBUF_INIT;
-	size_t len = strlen(boot_id());
 	char name[32];
 
 	cache_name(name);
-	if (len == 0 || store_meta_get(sb->store, META_KIND, name, &text, NULL) < 0 ||
-	    !str_starts(text.buf, boot_id()) || text.buf[len] != ' ')
+	if (!boot_id()[0] || store_meta_get(sb->store, META_KIND, name, &text, NULL) < 0)
 		return false;
-	for (size_t i = 0; i < SANDBOX_NONE; i++)
-		if (strcmp(text.buf + len + 1, sandbox_mode_name((enum sandbox_mode)i)) == 0) {
-			*mode = (enum sandbox_mode)i;
+	for (size_t i = 0; i < (size_t)SANDBOX_NONE * N_SANDBOX_STORAGES; i++) {
+		AUTO_FREE char *known = NULL;
+
+		*mode = (enum sandbox_mode)(i / N_SANDBOX_STORAGES);
+		*storage = (enum sandbox_storage)(i % N_SANDBOX_STORAGES);
+		known = memory_of(sb, *mode, *storage);
+		if (strcmp(text.buf, known) == 0)
 			return true;
-		}
+	}
+	*mode = SANDBOX_NONE;
 	return false;
 }
 
-static void remember(struct sandbox *sb, enum sandbox_mode mode)
+static void remember(struct sandbox *sb, enum sandbox_mode mode, enum sandbox_storage storage)
 {
-	AUTO_FREE char *text = xstrfmt("%s %s", boot_id(), sandbox_mode_name(mode));
+	AUTO_FREE char *text = memory_of(sb, mode, storage);
 	char name[32];
 
 	cache_name(name);
@@ -267,12 +354,13 @@ static void explain(struct strbuf *why, const struct sandbox_probe *p)
 		strbuf_printf(why, " (%s)", p->remedy);
 }
 
-enum sandbox_mode probe_best(struct sandbox *sb, char **why)
+enum sandbox_mode probe_best(struct sandbox *sb, enum sandbox_storage *storage, char **why)
 {
 	AUTO(strbuf) reasons = STRBUF_INIT;
+	const bool asked = sb->asked_mode || sb->asked_storage;
 	enum sandbox_mode mode = SANDBOX_NONE;
 
-	if (!sb->asked_mode && recall(sb, &mode))
+	if (!asked && recall(sb, &mode, storage))
 		return mode;
 	for (size_t i = 0; i < SANDBOX_NONE && mode == SANDBOX_NONE; i++) {
 		struct sandbox_probe p;
@@ -281,15 +369,17 @@ enum sandbox_mode probe_best(struct sandbox *sb, char **why)
 		    strcmp(sb->asked_mode, sandbox_mode_name((enum sandbox_mode)i)) != 0)
 			continue;
 		probe_mode(sb, (enum sandbox_mode)i, &p);
-		if (p.works)
+		if (p.works) {
 			mode = p.mode;
-		else
+			*storage = p.storage;
+		} else {
 			explain(&reasons, &p);
+		}
 		sandbox_probe_release(&p);
 	}
 	if (mode == SANDBOX_NONE)
 		*why = strbuf_detach(&reasons, NULL);
-	else if (!sb->asked_mode)
-		remember(sb, mode);
+	else if (!asked)
+		remember(sb, mode, *storage);
 	return mode;
 }

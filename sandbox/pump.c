@@ -27,28 +27,20 @@ static int watch(struct pump *p, struct pump_side *s, uint32_t events)
 
 static void set_side(struct pump *p, struct pump_side *s, int fd)
 {
-	s->watched.kind = WATCHED_PUMP;
-	s->watched.pump = p;
-	s->fd = fd;
+	*s = (struct pump_side){.watched = {WATCHED_PUMP, p}, .fd = fd};
 }
 
-struct pump *pump_new(int epoll_fd, int client, uint64_t id)
+void pump_init(struct pump *p, int epoll_fd, int client)
 {
-	struct pump *p = xcalloc(1, sizeof(*p));
-
-	p->epoll_fd = epoll_fd;
-	p->id = id;
-	p->asked = true;
+	*p = (struct pump){.epoll_fd = epoll_fd};
 	set_side(p, &p->client, client);
-	p->inner.fd = -1;
-	return p;
+	set_side(p, &p->inner, -1);
 }
 
 int pump_connect(struct pump *p, int inner)
 {
 	p->connecting = true;
-	p->client.data = xmalloc(PUMP_BUFFER);
-	p->inner.data = xmalloc(PUMP_BUFFER);
+	p->refused = false;
 	set_side(p, &p->inner, inner);
 	return watch(p, &p->inner, EPOLLOUT);
 }
@@ -60,13 +52,23 @@ static void close_side(struct pump *p, struct pump_side *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s->data);
+	set_side(p, s, -1);
 }
 
-void pump_free(struct pump *p)
+void pump_drop_inner(struct pump *p)
 {
+	close_side(p, &p->inner);
+	p->connecting = false;
+}
+
+void pump_release(struct pump *p, bool reset)
+{
+	const struct linger at_once = {.l_onoff = 1};
+
+	if (reset && p->client.fd >= 0)
+		(void)setsockopt(p->client.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close_side(p, &p->client);
 	close_side(p, &p->inner);
-	free(p);
 }
 
 static bool is_passing(int number)
@@ -74,31 +76,64 @@ static bool is_passing(int number)
 	return number == EAGAIN || number == EWOULDBLOCK || number == EINTR;
 }
 
-/* From one side to the other: what is there, at most one buffer. false: the connection is broken. */
-static bool move(struct pump_side *from, struct pump_side *to)
+/* What the other side does not take waits in memory of its own; most connections need none. */
+static void keep(struct pump_side *from, const char *data, size_t len)
 {
-	ssize_t n;
+	from->data = xmemdup(data, len);
+	from->at = 0;
+	from->len = len;
+}
 
-	if (from->len == 0 && !from->ended) {
-		n = recv(from->fd, from->data, PUMP_BUFFER, MSG_DONTWAIT);
-		if (n < 0 && !is_passing(errno))
-			return false;
-		from->at = 0;
-		from->len = n > 0 ? (size_t)n : 0;
-		from->ended = n == 0;
+/* Returns how much of it went; all of it, when nobody hears it any more. */
+static size_t pass(struct pump_side *from, struct pump_side *to, const char *data, size_t len)
+{
+	ssize_t n = send(to->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n >= 0)
+		return (size_t)n;
+	if (is_passing(errno))
+		return 0;
+	/* It may have said something before: a server that answers early and closes. */
+	from->ended = from->shut = true;
+	return len;
+}
+
+/* false: the connection is broken. */
+static bool pass_new(struct pump_side *from, struct pump_side *to, char *buffer)
+{
+	ssize_t n = recv(from->fd, buffer, PUMP_BUFFER, MSG_DONTWAIT);
+	size_t gone;
+
+	if (n < 0)
+		return is_passing(errno);
+	from->ended = n == 0;
+	if (n == 0)
+		return true;
+	gone = pass(from, to, buffer, (size_t)n);
+	if (gone < (size_t)n)
+		keep(from, buffer + gone, (size_t)n - gone);
+	return true;
+}
+
+static void pass_kept(struct pump_side *from, struct pump_side *to)
+{
+	size_t gone = pass(from, to, from->data + from->at, from->len);
+
+	from->at += gone;
+	from->len -= gone;
+	if (from->len == 0) {
+		free(from->data);
+		from->data = NULL;
 	}
-	if (from->len > 0) {
-		n = send(to->fd, from->data + from->at, from->len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		/* Nobody hears it any more, but may have said something before: a server that answers early and closes. */
-		if (n < 0 && !is_passing(errno)) {
-			from->len = 0;
-			from->ended = from->shut = true;
-		}
-		if (n > 0) {
-			from->at += (size_t)n;
-			from->len -= (size_t)n;
-		}
-	}
+}
+
+/* From one side to the other: what is there, at most one buffer. false: the connection is broken. */
+static bool move(struct pump_side *from, struct pump_side *to, char *buffer)
+{
+	if (from->len > 0)
+		pass_kept(from, to);
+	else if (!from->ended && !pass_new(from, to, buffer))
+		return false;
 	if (from->ended && from->len == 0 && !from->shut) {
 		(void)shutdown(to->fd, SHUT_WR);
 		from->shut = true;
@@ -117,37 +152,31 @@ static uint32_t wanted(const struct pump_side *s, const struct pump_side *other)
 	return events;
 }
 
-static bool finish_connect(struct pump *p)
+/* Connected, refused or neither yet. */
+static void finish_connect(struct pump *p)
 {
 	struct pollfd ready = {.fd = p->inner.fd, .events = POLLOUT};
 	int number = 0;
 	socklen_t len = sizeof(number);
 
 	if (poll(&ready, 1, 0) <= 0)
-		return true;
-	if (getsockopt(p->inner.fd, SOL_SOCKET, SO_ERROR, &number, &len) < 0 || number != 0)
-		return false;
+		return;
 	p->connecting = false;
-	return true;
+	p->refused = getsockopt(p->inner.fd, SOL_SOCKET, SO_ERROR, &number, &len) < 0 ||
+		     number != 0;
 }
 
-void pump_serve(struct pump *p)
+void pump_serve(struct pump *p, char *buffer)
 {
-	bool good = true;
-
-	if (p->done)
+	if (p->done || p->refused || p->inner.fd < 0)
 		return;
 	if (p->connecting)
-		good = finish_connect(p);
-	if (good && !p->connecting)
-		good = move(&p->client, &p->inner) && move(&p->inner, &p->client);
-	if (!good || (p->client.shut && p->inner.shut)) {
-		p->done = true;
+		finish_connect(p);
+	if (p->connecting || p->refused)
 		return;
-	}
-	if (p->connecting)
-		return;
-	if (watch(p, &p->client, wanted(&p->client, &p->inner)) < 0 ||
+	if (!move(&p->client, &p->inner, buffer) || !move(&p->inner, &p->client, buffer) ||
+	    (p->client.shut && p->inner.shut) ||
+	    watch(p, &p->client, wanted(&p->client, &p->inner)) < 0 ||
 	    watch(p, &p->inner, wanted(&p->inner, &p->client)) < 0)
 		p->done = true;
 }

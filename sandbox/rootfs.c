@@ -2,11 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "sandbox/helper.h"
-#include "sandbox/layer_folders.h"
+#include "sandbox/flat_root.h"
 #include "sandbox/rootfs_private.h"
 
 /* Adds a layer; the views are made anew because the arrays move. */
@@ -34,9 +32,12 @@ int rootfs_open(struct rootfs **out, struct sandbox *sb, const struct rootfs_lay
 	bool first;
 
 	fs->sb = sb;
+	fs->storage = &rootfs_overlay;
 	fs->folder = (struct run_folder)RUN_FOLDER_INIT;
 	if (sandbox_require(sb, &fs->mode, err) < 0)
 		return -1;
+	if (sandbox_storage(sb) == SANDBOX_COPY)
+		fs->storage = &rootfs_copy;
 	pthread_mutex_lock(&sb->lock);
 	first = !sb->swept;
 	sb->swept = true;
@@ -45,39 +46,25 @@ int rootfs_open(struct rootfs **out, struct sandbox *sb, const struct rootfs_lay
 		run_folder_sweep(sb);
 	for (size_t i = 0; i < n; i++)
 		add_layer(fs, layers[i].descriptor, layers[i].diff_id);
-	if (layer_folders_use(sb, fs->mode, err) < 0 ||
-	    layer_folders_ensure(sb, fs->mode, fs->layers, fs->n, fs->chains, err) < 0)
+	if (fs->storage->open(fs, err) < 0)
 		return -1;
 	*out = take_ptr(fs);
 	return 0;
 }
 
+struct run_folder *rootfs_run_folder(struct rootfs *fs)
+{
+	return fs->flat ? &fs->flat->folder : &fs->folder;
+}
+
+const char *rootfs_folder(struct rootfs *fs)
+{
+	return rootfs_run_folder(fs)->path;
+}
+
 int rootfs_prepare(struct rootfs *fs, struct error *err)
 {
-	if (fs->upper)
-		return 0;
-	if (run_folder_open(&fs->folder, fs->sb, err) < 0)
-		return -1;
-	fs->fresh = true;
-	fs->upper = xstrfmt("%s/upper-%u", fs->folder.path, fs->folder.n_runs);
-	if (mkdir(fs->upper, 0755) < 0)
-		return store_write_failed(fs->sb->store, "the writable folder of a step", fs->upper,
-					  err);
-	return 0;
-}
-
-char *rootfs_top_folder(const struct rootfs *fs)
-{
-	for (size_t i = fs->n; i > 0; i--)
-		if (!layer_folder_is_void(fs->layers, i - 1))
-			return layer_folder(fs->sb, fs->mode, &fs->chains[i - 1]);
-	return NULL;
-}
-
-static void drop_writable(struct rootfs *fs, bool keep_folder)
-{
-	run_folder_close(&fs->folder, fs->sb, keep_folder);
-	free(take_ptr(fs->upper));
+	return fs->storage->prepare(fs, err);
 }
 
 static void report_notes(struct sandbox *sb, const struct strlist *notes)
@@ -89,43 +76,31 @@ static void report_notes(struct sandbox *sb, const struct strlist *notes)
 int rootfs_commit(struct rootfs *fs, const struct layer_options *o, struct layer *out,
 		  struct error *err)
 {
-	AUTO_FREE char *lower = NULL;
 	AUTO(strlist) notes = STRLIST_INIT;
-	struct commit_job job = {.mode = fs->mode, .layers = fs->layers, .n = fs->n, .options = o};
 	struct digest chain = {0};
 
-	if (rootfs_prepare(fs, err) < 0)
-		return -1;
-	lower = rootfs_top_folder(fs);
 	if (fs->n > 0)
 		chain = fs->chains[fs->n - 1];
-	if (fs->fresh && lower && helper_take_metadata(fs->sb, fs->mode, fs->upper, lower, err) < 0)
-		return -1;
-	job.upper = fs->upper;
-	job.lower = lower;
-	if (helper_commit(fs->sb, &job, out, &notes, err) < 0)
+	if (rootfs_prepare(fs, err) < 0 || fs->storage->commit(fs, o, out, &notes, err) < 0)
 		return -1;
 	report_notes(fs->sb, &notes);
 	digest_chain(&chain, &out->diff_id);
 	add_layer(fs, &out->descriptor, &out->diff_id);
 	fs->chains[fs->n - 1] = chain;
-	if (!layer_folder_is_void(fs->layers, fs->n - 1) &&
-	    layer_folder_adopt(fs->sb, fs->mode, &chain, fs->upper, err) < 0)
-		return -1;
-	drop_writable(fs, true);
-	return 0;
+	return fs->storage->settle(fs, err);
 }
 
 void rootfs_free(struct rootfs *fs)
 {
 	if (!fs)
 		return;
-	drop_writable(fs, false);
+	fs->storage->close(fs);
 	for (size_t i = 0; i < fs->n; i++)
 		descriptor_release(&fs->descriptors[i]);
 	free(fs->descriptors);
 	free(fs->diff_ids);
 	free(fs->chains);
 	free(fs->layers);
+	strlist_release(&fs->pardoned);
 	free(fs);
 }

@@ -22,6 +22,8 @@ struct rootfs_layer {
 struct rootfs;
 int rootfs_open(struct rootfs **out, struct sandbox *sb, const struct rootfs_layer *layers,
 		size_t n, struct error *err);
+/* Makes what a step needs, which its first run does otherwise. A layer that is extracted gets its path index as well. */
+int rootfs_prepare(struct rootfs *fs, struct error *err);
 int rootfs_commit(struct rootfs *fs, const struct layer_options *o, struct layer *out,
 		  struct error *err);
 void rootfs_free(struct rootfs *fs);
@@ -54,6 +56,9 @@ struct sandbox_mount {
 	size_t data_len;
 };
 
+struct cgroup;
+struct space;
+
 enum sandbox_network { SANDBOX_NETWORK_HOST, SANDBOX_NETWORK_NONE, SANDBOX_NETWORK_PORTS };
 
 struct sandbox_port {
@@ -68,6 +73,8 @@ struct sandbox_limit {
 	uint64_t soft, hard; /* RLIM_INFINITY: none */
 };
 
+struct run_control;
+
 struct run_spec {
 	char *const *argv;
 	char *const
@@ -81,12 +88,22 @@ struct run_spec {
 	struct sandbox_port
 		*ports; /* SANDBOX_NETWORK_PORTS: own network namespace with a forwarder */
 	size_t n_ports;
+	/*
+	 * The namespaces of network, IPC and host name it joins, of the same sandbox; network is then SANDBOX_NETWORK_NONE and hostname not looked at.
+	 * NULL: it has its own.
+	 */
+	const struct space *space;
 	const struct sandbox_mount *mounts;
 	size_t n_mounts;
 	bool readonly_root;
-	bool tty;         /* a pseudo terminal, for run -t */
-	int stdin_fd;     /* -1: empty */
-	int64_t pids_max; /* 0: none; best effort through cgroups */
+	bool tty;     /* a pseudo terminal, for run -t */
+	int stdin_fd; /* -1: empty */
+	/* Best effort through control groups; each 0: none. */
+	int64_t pids_max;
+	int64_t memory_max; /* bytes */
+	int64_t cpu_max;    /* units of 1/1024 CPU */
+	const struct cgroup *
+		group; /* the step's own is in this one, which may have limits for all in it; NULL: in none */
 	int64_t shm_size; /* bytes of /dev/shm; 0: 64 MiB */
 	const struct sandbox_limit *limits;
 	size_t n_limits;
@@ -98,6 +115,9 @@ struct run_spec {
 	bool pass_fds;
 	/* A signal that asks us to end goes to the process, whose exit code then counts; the third one kills it. */
 	bool pass_signals;
+	uint64_t add_caps, drop_caps; /* 1 << CAP_..: more, or fewer, than usual */
+	/* NULL: nobody else asks anything of it; see run_control.h. With one, a signal to us does not end the process: that is left to who has the control. */
+	struct run_control *control;
 	/*
 	 * Called once when the process runs and its ports are open. pid is that of the first process of its pid
 	 * namespace: signals to it are passed on to the process, and with it everything in there ends.

@@ -12,13 +12,18 @@
 #include "base/fs.h"
 #include "sandbox/agent_proxy.h"
 #include "sandbox/cgroup.h"
-#include "sandbox/forward.h"
+#include "sandbox/flat_root.h"
 #include "sandbox/helper.h"
-#include "sandbox/layer_folders.h"
 #include "sandbox/network_files.h"
 #include "sandbox/probe.h"
+#include "sandbox/publish.h"
+#include "sandbox/rootfs_mounts.h"
+#include "sandbox/rootfs_place.h"
 #include "sandbox/rootfs_private.h"
+#include "sandbox/run_control.h"
 #include "sandbox/run_loop.h"
+#include "sandbox/snapshot.h"
+#include "sandbox/space_private.h"
 
 #define DEFAULT_HOSTNAME "slipway"
 
@@ -28,14 +33,17 @@ struct run {
 	const struct run_spec *spec;
 	struct order_block orders;
 	struct forward *forward;
+	struct forward_agent *agent; /* of forward */
 	struct agent_proxy *agents;
 	struct cgroup *cgroup;
 	struct launch launch;
 	int outputs[2];      /* our ends of the pipes */
 	int step_outputs[2]; /* the step's */
 	int userns_fd;
-	unsigned int number; /* of the run in this root */
-	char *work;          /* of the overlay */
+	unsigned int number;         /* of the run in this root */
+	char *work;                  /* of the overlay */
+	struct placement *placement; /* without mounts: what is in the root for the step alone */
+	struct strlist stubs;        /* mount points made in a root that is no overlay */
 };
 
 static void close_pair(int fds[2])
@@ -47,172 +55,46 @@ static void close_pair(int fds[2])
 
 static void run_release(struct run *r)
 {
+	if (r->spec->control)
+		run_control_end(r->spec->control);
 	order_block_release(&r->orders);
-	launch_release(&r->launch);
+	/* A folder that is moved out of the root takes a process in it out, too: none may be alive. */
+	if (!launch_release(&r->launch) && r->placement)
+		placement_abandon(r->placement);
 	forward_free(r->forward);
 	agent_proxy_free(r->agents);
 	cgroup_free(r->cgroup);
+	placement_free(r->placement);
 	close_pair(r->outputs);
 	close_pair(r->step_outputs);
+	strlist_release(&r->stubs);
 	free(r->work);
 }
 CLEANUP_RELEASE(run)
-
-static void add_lowers(struct run *r, uint32_t tag, const struct rootfs_layer *layers,
-		       const struct digest *chains, size_t n)
-{
-	for (size_t i = n; i > 0; i--) {
-		AUTO_FREE char *path = NULL;
-
-		if (layer_folder_is_void(layers, i - 1))
-			continue;
-		path = layer_folder(r->fs->sb, r->fs->mode, &chains[i - 1]);
-		order_str(&r->orders, tag, path);
-	}
-}
-
-static int add_view(struct run *r, const struct sandbox_mount *m, struct error *err)
-{
-	AUTO_FREE struct digest *chains = xcalloc(m->n_layers, sizeof(*chains));
-
-	if (layer_folders_ensure(r->fs->sb, r->fs->mode, m->layers, m->n_layers, chains, err) < 0)
-		return error_wrap(err, "mount on %s", m->target);
-	add_lowers(r, MOUNT_LOWER, m->layers, chains, m->n_layers);
-	return 0;
-}
-
-/* A folder for the writes that are dropped, and for the top that is shown instead of the source's own. */
-static int add_scratch(struct run *r, size_t i, struct error *err)
-{
-	AUTO_FREE char *dir = xstrfmt("%s/bind-%u-%zu", r->fs->folder.path, r->number, i);
-
-	if (mkdir(dir, 0755) < 0)
-		return store_write_failed(r->fs->sb->store, "a folder for dropped writes", dir,
-					  err);
-	order_str(&r->orders, MOUNT_SCRATCH, dir);
-	return 0;
-}
-
-static uint32_t mount_kind(enum sandbox_mount_kind kind)
-{
-	switch (kind) {
-	case SANDBOX_MOUNT_BIND:
-		return MOUNT_BIND;
-	case SANDBOX_MOUNT_CACHE:
-		return MOUNT_CACHE;
-	case SANDBOX_MOUNT_HOST:
-		return MOUNT_HOST;
-	case SANDBOX_MOUNT_TMPFS:
-		return MOUNT_TMPFS;
-	case SANDBOX_MOUNT_AGENT:
-		return MOUNT_SOCKET;
-	case SANDBOX_MOUNT_DATA:
-	default:
-		return MOUNT_FILE;
-	}
-}
-
-/*
- * The folder of a cache mount that begins with files, unless it is there already. Another step may make the same one at
- * the same time: the first to rename wins.
- */
-static int fill_cache(struct run *r, const struct sandbox_mount *m, size_t i, bool *filled,
-		      struct error *err)
-{
-	AUTO_FREE char *dir = xstrfmt("%s/cache-%u-%zu", r->fs->folder.path, r->number, i);
-	AUTO(tree_cache) cache = {0};
-	AUTO(error) local = ERROR_INIT;
-	const struct extract_job job = {
-		.mode = r->fs->mode, .layers = m->layers, .n = m->n_layers, .dir = dir};
-	struct stat st;
-
-	if (stat(m->source_dir, &st) == 0)
-		return 0;
-	if (helper_extract(r->fs->sb, &cache, &job, err) < 0)
-		return error_wrap(err, "fill the cache mount on %s", m->target);
-	if (helper_rename(r->fs->sb, r->fs->mode, dir, m->source_dir, &local) == 0)
-		*filled = true;
-	else if (stat(m->source_dir, &st) < 0)
-		return error_move(err, &local);
-	return 0;
-}
-
-/* The source, for what has a folder or file of this machine. */
-static int add_source(struct run *r, const struct sandbox_mount *m, size_t i, struct error *err)
-{
-	if (m->kind == SANDBOX_MOUNT_BIND && m->n_layers > 0)
-		return add_view(r, m, err);
-	/* Layers without any: nothing is to be seen. */
-	if (m->kind == SANDBOX_MOUNT_BIND && !m->source_dir) {
-		AUTO_FREE char *dir = xstrfmt("%s/void-%u-%zu", r->fs->folder.path, r->number, i);
-
-		if (mkdir(dir, 0755) < 0)
-			return store_write_failed(r->fs->sb->store, "an empty folder", dir, err);
-		order_str(&r->orders, MOUNT_SOURCE, dir);
-		return 0;
-	}
-	order_str(&r->orders, MOUNT_SOURCE, m->source_dir);
-	return 0;
-}
-
-static int add_mount(struct run *r, const struct sandbox_mount *m, size_t i, struct error *err)
-{
-	struct order_mount_attr attr = {
-		.flags = (m->readonly ? MOUNT_READONLY : 0u) | (m->top ? MOUNT_TOP : 0u),
-		.mode = m->mode,
-		.uid = m->uid,
-		.gid = m->gid,
-		.size = m->kind == SANDBOX_MOUNT_AGENT ? (int64_t)i : m->size,
-	};
-	bool filled = false;
-
-	if (!m->target || m->target[0] != '/')
-		return error_set(err, ERROR_USAGE,
-				 "mount on \"%s\": the target is not an absolute path",
-				 m->target ? m->target : "");
-	if (m->kind == SANDBOX_MOUNT_CACHE && m->n_layers > 0 &&
-	    fill_cache(r, m, i, &filled, err) < 0)
-		return -1;
-	if (filled)
-		attr.flags |= MOUNT_FILLED;
-	order_u32(&r->orders, ORDER_MOUNT, mount_kind(m->kind));
-	order_str(&r->orders, MOUNT_TARGET, m->target);
-	order_bytes(&r->orders, MOUNT_ATTR, &attr, sizeof(attr));
-	order_str(&r->orders, MOUNT_SUBPATH, m->subpath);
-	if (m->kind == SANDBOX_MOUNT_DATA)
-		order_bytes(&r->orders, MOUNT_DATA, m->data, m->data_len);
-	if (add_source(r, m, i, err) < 0)
-		return -1;
-	if (m->kind == SANDBOX_MOUNT_BIND && (!m->readonly || m->top))
-		return add_scratch(r, i, err);
-	return 0;
-}
 
 /* hosts, resolv.conf and hostname come before the step's own mounts, which may cover them. */
 static int add_mounts(struct run *r, const char *hostname, struct error *err)
 {
 	AUTO(network_files) files = NETWORK_FILES_INIT;
 	struct sandbox_mount mounts[NETWORK_FILES_COUNT];
+	const struct rootfs_mounts to = {
+		.fs = r->fs,
+		.orders = &r->orders,
+		.number = r->number,
+		.placement = r->placement,
+		.agents = r->agents,
+	};
 
 	network_files_make(&files, hostname, r->spec->add_hosts,
-			   r->spec->network == SANDBOX_NETWORK_HOST);
+			   r->spec->network == SANDBOX_NETWORK_HOST,
+			   r->spec->space ? space_nameserver(r->spec->space) : NULL);
 	network_files_mounts(&files, mounts);
 	for (size_t i = 0; i < NETWORK_FILES_COUNT; i++)
-		if (add_mount(r, &mounts[i], i, err) < 0)
+		if (rootfs_mounts_add(&to, &mounts[i], i, err) < 0)
 			return -1;
 	for (size_t i = 0; i < r->spec->n_mounts; i++)
-		if (add_mount(r, &r->spec->mounts[i], i, err) < 0)
+		if (rootfs_mounts_add(&to, &r->spec->mounts[i], i, err) < 0)
 			return -1;
-	return 0;
-}
-
-static int add_filter(struct run *r, struct error *err)
-{
-	const struct strbuf *filter;
-
-	if (sandbox_filter(r->fs->sb, r->fs->mode, &filter, err) < 0)
-		return -1;
-	order_bytes(&r->orders, ORDER_FILTER, filter->buf, filter->len);
 	return 0;
 }
 
@@ -221,8 +103,10 @@ static uint32_t flags_of(const struct run *r)
 	const struct run_spec *spec = r->spec;
 	uint32_t flags = 0;
 
-	if (r->fs->mode != SANDBOX_ROOT)
+	if (sandbox_has_userns(r->fs->mode))
 		flags |= FLAG_USERNS;
+	if (r->placement)
+		flags |= FLAG_CHROOT;
 	if (r->fs->mode == SANDBOX_ROOTLESS_SINGLE)
 		flags |= FLAG_SINGLE;
 	if (spec->network != SANDBOX_NETWORK_HOST)
@@ -250,31 +134,58 @@ static void add_limits(struct run *r)
 	}
 }
 
+static const char *hostname_of(const struct run_spec *spec)
+{
+	if (spec->space)
+		return space_hostname(spec->space);
+	return spec->hostname ? spec->hostname : DEFAULT_HOSTNAME;
+}
+
+/* With mounts. */
+static void add_root(struct run *r)
+{
+	if (rootfs_is_whole(r->fs)) {
+		order_str(&r->orders, ORDER_ROOT, r->fs->flat->path);
+		return;
+	}
+	order_str(&r->orders, ORDER_UPPER, r->fs->upper);
+	order_str(&r->orders, ORDER_WORK, r->work);
+	rootfs_lowers_add(r->fs, &r->orders, ORDER_LOWER, r->fs->layers, r->fs->chains, r->fs->n);
+}
+
 static int add_orders(struct run *r, struct error *err)
 {
 	const struct run_spec *spec = r->spec;
-	const char *hostname = spec->hostname ? spec->hostname : DEFAULT_HOSTNAME;
-	AUTO_FREE char *mnt = xstrfmt("%s/mnt", r->fs->folder.path);
+	const char *hostname = hostname_of(spec);
+	AUTO_FREE char *mnt = xstrfmt("%s/mnt", rootfs_folder(r->fs));
+	AUTO_FREE char *owners = xstrfmt("%s/" ROOTFS_OWNERS, rootfs_folder(r->fs));
 
 	order_u32(&r->orders, ORDER_TASK, TASK_RUN);
 	order_u32(&r->orders, ORDER_FLAGS, flags_of(r));
 	if (r->userns_fd >= 0)
 		order_u32(&r->orders, ORDER_USERNS_FD, (uint32_t)r->userns_fd);
-	order_str(&r->orders, ORDER_SCRATCH, mnt);
-	order_str(&r->orders, ORDER_UPPER, r->fs->upper);
-	order_str(&r->orders, ORDER_WORK, r->work);
-	add_lowers(r, ORDER_LOWER, r->fs->layers, r->fs->chains, r->fs->n);
+	if (!r->placement) {
+		order_str(&r->orders, ORDER_SCRATCH, mnt);
+		if (r->fs->mode == SANDBOX_ROOTLESS_SINGLE)
+			order_str(&r->orders, ORDER_OWNERS, owners);
+		add_root(r);
+	}
 	order_strings(&r->orders, ORDER_ARG, spec->argv);
 	order_strings(&r->orders, ORDER_ENV, spec->env);
 	order_str(&r->orders, ORDER_CWD, spec->cwd && *spec->cwd ? spec->cwd : "/");
 	order_str(&r->orders, ORDER_USER, spec->user ? spec->user : "");
-	order_str(&r->orders, ORDER_HOSTNAME, hostname);
+	if (!spec->space)
+		order_str(&r->orders, ORDER_HOSTNAME, hostname);
 	if (spec->shm_size > 0)
 		order_u64(&r->orders, ORDER_SHM_SIZE, (uint64_t)spec->shm_size);
+	order_u64(&r->orders, ORDER_ADD_CAPS, spec->add_caps);
+	order_u64(&r->orders, ORDER_DROP_CAPS, spec->drop_caps);
 	add_limits(r);
-	if (!spec->privileged && add_filter(r, err) < 0)
+	if (!spec->privileged && sandbox_filter_orders(r->fs->sb, r->fs->mode, &r->orders, err) < 0)
 		return -1;
-	return add_mounts(r, hostname, err);
+	if (add_mounts(r, hostname, err) < 0)
+		return -1;
+	return r->placement ? rootfs_place_orders(r->fs, r->placement, &r->orders, err) : 0;
 }
 
 static int make_pipe(int *ours, int *theirs, struct error *err)
@@ -310,10 +221,18 @@ static int open_agents(struct run *r, struct error *err)
 	return 0;
 }
 
+/* Where the step is to write to. */
 static int make_work(struct run *r, struct error *err)
 {
+	if (r->fs->mode == SANDBOX_CHROOT)
+		return rootfs_place_open(r->fs, r->spec, &r->placement, err);
 	/* A folder that an overlay worked in is not taken again. */
-	r->number = r->fs->folder.n_runs++;
+	r->number = rootfs_run_folder(r->fs)->n_runs++;
+	if (rootfs_is_whole(r->fs)) {
+		r->fs->dirty = true;
+		snapshot_settle();
+		return 0;
+	}
 	r->work = xstrfmt("%s/work-%u", r->fs->folder.path, r->number);
 	if (mkdir(r->work, 0755) < 0)
 		return store_write_failed(r->fs->sb->store, "the work folder of a step", r->work,
@@ -325,7 +244,7 @@ static int start(struct run *r, struct error *err)
 {
 	const struct run_spec *spec = r->spec;
 	const bool pass = spec->pass_fds && !spec->tty;
-	int keep[1 + CGROUP_FDS];
+	int keep[1 + SPACE_FDS + CGROUP_FDS];
 	struct launch_options o = {
 		.stdin_fd = spec->tty ? -1 : spec->stdin_fd,
 		.stdout_fd = pass ? 1 : r->step_outputs[0],
@@ -336,13 +255,33 @@ static int start(struct run *r, struct error *err)
 
 	if (r->userns_fd >= 0)
 		keep[o.n_keep_fds++] = r->userns_fd;
+	if (spec->space)
+		o.n_keep_fds += space_orders(spec->space, &r->orders, keep + o.n_keep_fds);
 	o.n_keep_fds += cgroup_orders(r->cgroup, &r->orders, keep + o.n_keep_fds);
 	if (launch_init(&r->launch, r->fs->sb, &r->orders, &o, err) < 0)
 		return -1;
 	close_pair(r->step_outputs);
 	if (r->forward)
-		forward_start(r->forward, r->launch.agent_fd);
+		forward_start_agent(r->forward, r->agent, r->launch.agent_fd);
 	return 0;
+}
+
+static void open_cgroup(struct run *r)
+{
+	const struct run_spec *spec = r->spec;
+	const struct cgroup_limits limits = {
+		.pids = spec->pids_max, .memory = spec->memory_max, .cpu = spec->cpu_max};
+	unsigned int unmet;
+
+	if (!spec->group && limits.pids <= 0 && limits.memory <= 0 && limits.cpu <= 0)
+		return;
+	unmet = cgroup_open(&r->cgroup, spec->group, &limits);
+	/* Who has a group for several steps knows about its limits. */
+	if ((unmet & CGROUP_PIDS) && !spec->group)
+		report_log(r->fs->sb->reporter, LOG_WARNING,
+			   "the limit of %lld processes is not enforced: this machine lets slipway "
+			   "make no control group",
+			   (long long)limits.pids);
 }
 
 static int prepare(struct run *r, struct error *err)
@@ -358,14 +297,16 @@ static int prepare(struct run *r, struct error *err)
 			  sandbox_mode_name(r->fs->mode));
 		return error_hint(err, "run slipway as root; \"slipway doctor\" shows the modes");
 	}
+	if (spec->space && spec->network != SANDBOX_NETWORK_NONE)
+		return error_set(err, ERROR_USAGE,
+				 "a container that shares a network has no other one");
 	if (rootfs_prepare(r->fs, err) < 0 || make_work(r, err) < 0 ||
 	    sandbox_userns(sb, r->fs->mode, &r->userns_fd, err) < 0)
 		return -1;
 	if (spec->network == SANDBOX_NETWORK_PORTS &&
-	    forward_open(&r->forward, spec->ports, spec->n_ports, err) < 0)
+	    publish_open(&r->forward, &r->agent, spec->ports, spec->n_ports, err) < 0)
 		return -1;
-	if (spec->pids_max > 0)
-		cgroup_open(&r->cgroup, spec->pids_max, sb->reporter);
+	open_cgroup(r);
 	if (open_agents(r, err) < 0 || make_outputs(r, err) < 0 || add_orders(r, err) < 0)
 		return -1;
 	return 0;
@@ -397,12 +338,14 @@ int rootfs_run(struct rootfs *fs, const struct run_spec *spec, struct run_result
 
 	struct run_loop loop = {
 		.spec = spec,
-		.cancel = fs->sb->cancel,
+		/* Who has a control over it ends it, with the signal and the patience that it is owed. */
+		.cancel = spec->control ? NULL : fs->sb->cancel,
 		.reporter = fs->sb->reporter,
 		.launch = &r.launch,
 		.output = {take_fd(r.outputs[0]), take_fd(r.outputs[1])},
 		.forward = r.forward,
 		.agents = r.agents,
+		.stubs = &r.stubs,
 	};
 
 	code = run_loop(&loop, result, err);
@@ -410,9 +353,17 @@ int rootfs_run(struct rootfs *fs, const struct run_spec *spec, struct run_result
 		result->oom = oom_watch_end(&oom, result->status);
 	/* The forwarder uses a socket that goes with the process. */
 	forward_free(take_ptr(r.forward));
-	if (code == 0)
+	/* A group is not removed while its last process is in it. */
+	if (code == 0 && r.cgroup)
+		launch_end(&r.launch, NULL);
+	else if (code == 0)
 		sandbox_let_end(fs->sb, &r.launch);
-	else if (err && (err->kind == ERROR_UNSUPPORTED || err->kind == ERROR_DENIED))
+	if (code == 0 && r.placement)
+		code = rootfs_place_end(fs, r.placement, err);
+	if (r.stubs.n > 0 && helper_remove_mount_points(fs->sb, fs->mode, fs->flat->path, &r.stubs,
+							&fs->pardoned, code == 0 ? err : NULL) < 0)
+		code = -1;
+	if (code < 0 && err && (err->kind == ERROR_UNSUPPORTED || err->kind == ERROR_DENIED))
 		probe_forget(fs->sb);
 	return code;
 }

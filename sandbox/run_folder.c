@@ -14,6 +14,7 @@
 #include "sandbox/sandbox_private.h"
 
 #define PREFIX    "run-"
+#define NEW       "new-run-"
 #define ANCHOR    "mnt"
 #define SWEEP_AGE 60 /* seconds: a younger folder may have an owner that has not locked it yet */
 
@@ -26,20 +27,41 @@ static bool take_kept(struct run_folder *f, struct sandbox *sb)
 	return f->path != NULL;
 }
 
-int run_folder_open(struct run_folder *f, struct sandbox *sb, struct error *err)
+int run_folder_new(struct sandbox *sb, char **path, struct error *err)
 {
 	AUTO_FREE char *ingest = store_path(sb->store, "ingest");
+
+	if (fs_mkdir_p(ingest, 0700, err) < 0)
+		return -1;
+	fs_scatter(ingest);
+	return fs_make_temp_dir(ingest, NEW, path, err);
+}
+
+/* It has its name only when it is locked, so that a sweep knows by the lock whether somebody lives who wants it. */
+static int make_locked(struct run_folder *f, struct sandbox *sb, struct error *err)
+{
+	AUTO_FREE char *made = NULL;
+
+	if (run_folder_new(sb, &made, err) < 0)
+		return -1;
+	f->fd = open(made, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->fd < 0)
+		return error_errno(err, "open %s", made);
+	flock(f->fd, LOCK_EX | LOCK_NB);
+	f->path = store_path(sb->store, "ingest/" PREFIX "%s", path_base(made) + strlen(NEW));
+	if (rename(made, f->path) < 0)
+		return store_write_failed(sb->store, "the writable folder of a step", made, err);
+	return 0;
+}
+
+int run_folder_open(struct run_folder *f, struct sandbox *sb, struct error *err)
+{
 	AUTO_FREE char *anchor = NULL;
 
 	if (take_kept(f, sb))
 		return 0;
-	if (fs_mkdir_p(ingest, 0700, err) < 0 ||
-	    fs_make_temp_dir(ingest, PREFIX, &f->path, err) < 0)
+	if (make_locked(f, sb, err) < 0)
 		return -1;
-	f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->fd < 0)
-		return error_errno(err, "open %s", f->path);
-	flock(f->fd, LOCK_EX | LOCK_NB);
 	anchor = path_join(f->path, ANCHOR);
 	if (mkdir(anchor, 0755) < 0)
 		return store_write_failed(sb->store, "the writable folder of a step", anchor, err);
@@ -112,7 +134,8 @@ static int sweep_one(void *arg, int dirfd, const char *entry, const struct stat 
 	AUTO_FREE char *path = NULL;
 
 	(void)err;
-	if (!str_starts(entry, PREFIX) || time_now() - st->st_mtime < SWEEP_AGE)
+	if (!str_starts(entry, PREFIX) &&
+	    (!str_starts(entry, NEW) || time_now() - st->st_mtime < SWEEP_AGE))
 		return 0;
 	AUTO_FD int fd = openat(dirfd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 

@@ -22,6 +22,8 @@ struct run_folder {
 		.fd = -1 \
 	}
 
+/* A new empty folder of a random name under ingest/, scattered (fs_scatter()); swept as theirs are. *path is free()d by the caller. */
+int run_folder_new(struct sandbox *sb, char **path, struct error *err);
 /* Makes one, or takes the one that was kept. A full disk is ERROR_SYSTEM. */
 int run_folder_open(struct run_folder *f, struct sandbox *sb, struct error *err);
 /* Removes what is in it; keep: the folder itself stays for the next one. What cannot be removed is swept by a later process. */

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "sandbox/agent_proxy.h"
 #include "sandbox/forward.h"
+#include "sandbox/run_control.h"
 #include "sandbox/terminal.h"
 
 #define CHUNK       65536
@@ -30,6 +31,7 @@ enum slot {
 	SLOT_STDIN,
 	SLOT_FORWARD,
 	SLOT_AGENTS,
+	SLOT_CONTROLLED,
 	N_SLOTS
 };
 
@@ -88,6 +90,28 @@ static int take_listener(struct state *s, int number, int fd, struct error *err)
 	return error_set(err, ERROR_SYSTEM, "the step's first process sent a socket nobody wants");
 }
 
+/* Before the command runs nobody listens to requests. */
+static void enforce_kill(struct state *s, int64_t now)
+{
+	if (s->killed_at != 0 && (!s->started || now - s->killed_at >= GIVE_UP))
+		launch_kill(s->l->launch);
+}
+
+static void serve_control_requests(struct state *s)
+{
+	struct run_control *c = s->l->spec->control;
+	int64_t now;
+
+	if (!c)
+		return;
+	now = time_monotonic_ns();
+	if (run_control_serve(c, s->l->launch, s->started) && s->killed_at == 0) {
+		s->killed_at = now;
+		launch_request(s->l->launch->control_fd, REQUEST_KILL, 0);
+	}
+	enforce_kill(s, now);
+}
+
 static int handle_report(struct state *s, const struct report *r, int fd, struct error *err)
 {
 	const struct run_spec *spec = s->l->spec;
@@ -109,10 +133,15 @@ static int handle_report(struct state *s, const struct report *r, int fd, struct
 		if (fd >= 0)
 			start_terminal(s, fd);
 		return 0;
+	case REPORT_STUB:
+		strlist_add(s->l->stubs, r->text);
+		return 0;
 	case REPORT_LISTENER:
 		return fd >= 0 ? take_listener(s, r->value, fd, err) : 0;
 	case REPORT_STARTED:
 		s->started = true;
+		/* What was asked before waits for it. */
+		serve_control_requests(s);
 		if (spec->started)
 			spec->started(spec->arg, s->first_pid);
 		return 0;
@@ -120,7 +149,13 @@ static int handle_report(struct state *s, const struct report *r, int fd, struct
 		s->result->status = r->value;
 		s->exited = true;
 		return 0;
+	case REPORT_EXECUTED:
+	case REPORT_NOT_EXECUTED:
+		if (spec->control)
+			run_control_report(spec->control, r);
+		return 0;
 	case REPORT_READY:
+	case REPORT_NAMESPACE:
 	default:
 		return 0;
 	}
@@ -172,9 +207,7 @@ static void serve_cancel(struct state *s)
 		s->killed_at = now;
 		launch_request(s->l->launch->control_fd, REQUEST_KILL, 0);
 	}
-	/* Before the command runs nobody listens to requests. */
-	if (s->killed_at != 0 && (!s->started || now - s->killed_at >= GIVE_UP))
-		launch_kill(s->l->launch);
+	enforce_kill(s, now);
 }
 
 static void watch(struct state *s, struct pollfd *p)
@@ -195,15 +228,24 @@ static void watch(struct state *s, struct pollfd *p)
 		p[SLOT_FORWARD].fd = forward_fd(l->forward);
 	if (l->agents)
 		p[SLOT_AGENTS].fd = agent_proxy_fd(l->agents);
+	if (l->spec->control)
+		p[SLOT_CONTROLLED].fd = run_control_fd(l->spec->control);
 }
 
-static int tick(const struct state *s)
+static int own_tick(const struct state *s)
 {
-	if (s->cancelled_at != 0)
+	if (s->cancelled_at != 0 || s->killed_at != 0)
 		return CANCEL_TICK;
 	if (s->l->cancel && s->l->cancel->wake_fd < 0)
 		return WINDOW_TICK;
 	return s->terminal.master >= 0 ? WINDOW_TICK : -1;
+}
+
+static int tick(const struct state *s)
+{
+	int own = own_tick(s), forward = s->l->forward ? forward_timeout(s->l->forward) : -1;
+
+	return forward < 0 || (own >= 0 && own < forward) ? own : forward;
 }
 
 static void serve_output(struct state *s, const struct pollfd *p)
@@ -232,11 +274,12 @@ static int serve(struct state *s, struct error *err)
 	if (poll(p, N_SLOTS, tick(s)) < 0 && errno != EINTR)
 		return error_errno(err, "wait for the step");
 	serve_output(s, p);
-	if (p[SLOT_FORWARD].revents)
+	if (s->l->forward)
 		forward_serve(s->l->forward);
 	if (p[SLOT_AGENTS].revents)
 		agent_proxy_serve(s->l->agents);
 	serve_cancel(s);
+	serve_control_requests(s);
 	if (p[SLOT_CONTROL].revents)
 		return serve_control(s, err);
 	return 0;
@@ -285,5 +328,7 @@ int run_loop(struct run_loop *l, struct run_result *result, struct error *err)
 			error_clear(err);
 		return cancel_check(l->cancel, err);
 	}
+	if (!s.exited)
+		result->status = 128 + SIGKILL;
 	return 0;
 }

@@ -15,6 +15,7 @@ struct run_loop {
 	int output[2];           /* read ends of the step's stdout and stderr, or -1; closed here */
 	struct forward *forward; /* NULL: no ports */
 	struct agent_proxy *agents; /* NULL: no mount is an agent's socket */
+	struct strlist *stubs;      /* gets the mount points that were made: see mount_points.h */
 };
 
 /* Fills *result; the process itself is still to be waited for. */

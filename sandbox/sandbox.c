@@ -6,17 +6,39 @@
 #include <sys/wait.h>
 
 #include "base/alloc.h"
+#include "sandbox/flat_root.h"
 #include "sandbox/helper.h"
 #include "sandbox/probe.h"
 #include "sandbox/sandbox_private.h"
-#include "sandbox/seccomp.h"
 #include "sandbox/userns.h"
 
-static const char *const mode_names[] = {"root", "rootless-subuid", "rootless-single", "none"};
+static const char *const mode_names[] = {"root", "rootless-subuid", "rootless-single", "chroot",
+					 "none"};
+static const char *const storage_names[] = {"overlay", "copy"};
+
+bool sandbox_has_userns(enum sandbox_mode m)
+{
+	return m == SANDBOX_ROOTLESS_SUBUID || m == SANDBOX_ROOTLESS_SINGLE;
+}
 
 const char *sandbox_mode_name(enum sandbox_mode m)
 {
 	return mode_names[m];
+}
+
+const char *sandbox_storage_name(enum sandbox_storage s)
+{
+	return storage_names[s];
+}
+
+static int check_storage_name(const char *name, struct error *err)
+{
+	for (size_t i = 0; i < N_SANDBOX_STORAGES; i++)
+		if (strcmp(name, storage_names[i]) == 0)
+			return 0;
+	return error_set(err, ERROR_USAGE,
+			 "unknown storage \"%s\" of the sandbox: there are auto, overlay, copy",
+			 name);
 }
 
 static int check_mode_name(const char *name, struct error *err)
@@ -26,7 +48,7 @@ static int check_mode_name(const char *name, struct error *err)
 			return 0;
 	return error_set(
 		err, ERROR_USAGE,
-		"unknown sandbox mode \"%s\": there are auto, root, rootless-subuid, rootless-single",
+		"unknown sandbox mode \"%s\": there are auto, root, rootless-subuid, rootless-single, chroot",
 		name);
 }
 
@@ -48,12 +70,17 @@ int sandbox_open(struct sandbox **out, struct store *s, const struct sandbox_opt
 		sb->layer_locks[i] = -1;
 	pthread_mutex_init(&sb->lock, NULL);
 	pthread_mutex_init(&sb->probe_lock, NULL);
-	strbuf_init(&sb->filters[0]);
-	strbuf_init(&sb->filters[1]);
+	for (size_t i = 0; i < N_SECCOMP_KINDS; i++)
+		strbuf_init(&sb->filters[i]);
 	if (o->mode && strcmp(o->mode, "auto") != 0) {
 		if (check_mode_name(o->mode, err) < 0)
 			return -1;
 		sb->asked_mode = xstrdup(o->mode);
+	}
+	if (o->storage && strcmp(o->storage, "auto") != 0) {
+		if (check_storage_name(o->storage, err) < 0)
+			return -1;
+		sb->asked_storage = xstrdup(o->storage);
 	}
 	*out = take_ptr(sb);
 	return 0;
@@ -63,6 +90,7 @@ void sandbox_free(struct sandbox *sb)
 {
 	if (!sb)
 		return;
+	flat_roots_end(sb);
 	run_folder_close(&sb->kept_folder, sb, false);
 	helpers_end(sb);
 	sandbox_wait_ended(sb);
@@ -74,12 +102,13 @@ void sandbox_free(struct sandbox *sb)
 		if (sb->layer_locks[i] >= 0)
 			close(sb->layer_locks[i]);
 	strmap_release(&sb->whole);
-	strbuf_release(&sb->filters[0]);
-	strbuf_release(&sb->filters[1]);
+	for (size_t i = 0; i < N_SECCOMP_KINDS; i++)
+		strbuf_release(&sb->filters[i]);
 	strlist_release(&sb->helper_env);
 	free(sb->ending);
 	free(sb->helper_path);
 	free(sb->asked_mode);
+	free(sb->asked_storage);
 	free(sb->why);
 	pthread_mutex_destroy(&sb->lock);
 	pthread_mutex_destroy(&sb->probe_lock);
@@ -92,7 +121,7 @@ enum sandbox_mode sandbox_mode(struct sandbox *sb, char **why)
 
 	pthread_mutex_lock(&sb->probe_lock);
 	if (!sb->probed) {
-		sb->mode = probe_best(sb, &sb->why);
+		sb->mode = probe_best(sb, &sb->storage, &sb->why);
 		sb->probed = true;
 	}
 	mode = sb->mode;
@@ -100,6 +129,17 @@ enum sandbox_mode sandbox_mode(struct sandbox *sb, char **why)
 		*why = mode == SANDBOX_NONE ? xstrdup_null(sb->why) : NULL;
 	pthread_mutex_unlock(&sb->probe_lock);
 	return mode;
+}
+
+enum sandbox_storage sandbox_storage(struct sandbox *sb)
+{
+	enum sandbox_storage storage;
+
+	(void)sandbox_mode(sb, NULL);
+	pthread_mutex_lock(&sb->probe_lock);
+	storage = sb->storage;
+	pthread_mutex_unlock(&sb->probe_lock);
+	return storage;
 }
 
 int sandbox_require(struct sandbox *sb, enum sandbox_mode *mode, struct error *err)
@@ -120,7 +160,7 @@ int sandbox_userns(struct sandbox *sb, enum sandbox_mode mode, int *fd, struct e
 	int made = -1;
 
 	*fd = -1;
-	if (mode == SANDBOX_ROOT)
+	if (!sandbox_has_userns(mode))
 		return 0;
 	pthread_mutex_lock(&sb->lock);
 	*fd = sb->userns_fd;
@@ -166,33 +206,54 @@ static void keep_filter(struct sandbox *sb, const char *name, const struct strbu
 	store_meta_put(sb->store, "seccomp", name, kept.buf, kept.len, NULL);
 }
 
-static int make_filter(struct sandbox *sb, bool pretend, struct strbuf *out, struct error *err)
+static int make_filter(struct sandbox *sb, enum seccomp_kind kind, struct strbuf *out,
+		       struct error *err)
 {
-	char key[SHA256_HEX_SIZE], name[SHA256_HEX_SIZE + 8];
+	char key[SHA256_HEX_SIZE], name[SHA256_HEX_SIZE + 16];
 
 	seccomp_version_key(key);
-	snprintf(name, sizeof(name), "%s-%d", key, pretend);
+	snprintf(name, sizeof(name), "%s-%d", key, (int)kind);
 	if (load_filter(sb, name, out) == 0)
 		return 0;
-	if (seccomp_program(pretend, out, err) < 0)
+	if (seccomp_program(kind, out, err) < 0)
 		return -1;
 	keep_filter(sb, name, out);
 	return 0;
 }
 
-int sandbox_filter(struct sandbox *sb, enum sandbox_mode mode, const struct strbuf **out,
-		   struct error *err)
+static int add_filter(struct sandbox *sb, enum seccomp_kind kind, enum order_tag tag,
+		      struct order_block *orders, struct error *err)
 {
-	bool pretend = mode == SANDBOX_ROOTLESS_SINGLE;
-	struct strbuf *filter = &sb->filters[pretend];
+	struct strbuf *filter = &sb->filters[kind];
 	int r = 0;
 
 	pthread_mutex_lock(&sb->lock);
 	if (filter->len == 0)
-		r = make_filter(sb, pretend, filter, err);
+		r = make_filter(sb, kind, filter, err);
 	pthread_mutex_unlock(&sb->lock);
-	*out = filter;
+	if (r == 0)
+		order_bytes(orders, tag, filter->buf, filter->len);
 	return r;
+}
+
+int sandbox_filter_orders(struct sandbox *sb, enum sandbox_mode mode, struct order_block *orders,
+			  struct error *err)
+{
+	switch (mode) {
+	case SANDBOX_CHROOT:
+		if (add_filter(sb, SECCOMP_REAL, ORDER_PLAIN_FILTER, orders, err) < 0)
+			return -1;
+		return add_filter(sb, SECCOMP_PROC, ORDER_FILTER, orders, err);
+	case SANDBOX_ROOTLESS_SINGLE:
+		if (add_filter(sb, SECCOMP_PRETENDING, ORDER_PLAIN_FILTER, orders, err) < 0)
+			return -1;
+		return add_filter(sb, SECCOMP_OWNERS, ORDER_FILTER, orders, err);
+	case SANDBOX_ROOT:
+	case SANDBOX_ROOTLESS_SUBUID:
+	case SANDBOX_NONE:
+	default:
+		return add_filter(sb, SECCOMP_REAL, ORDER_FILTER, orders, err);
+	}
 }
 
 static void forget_ended(struct sandbox *sb, int flags)
@@ -243,7 +304,7 @@ int sandbox_remove_tree(struct sandbox *sb, const char *path, struct error *err)
 	if (work_remove(path, &first) == 0)
 		return 0;
 	mode = sandbox_mode(sb, NULL);
-	if (mode == SANDBOX_ROOT || mode == SANDBOX_NONE)
+	if (!sandbox_has_userns(mode))
 		return error_move(err, &first);
 	return helper_remove(sb, mode, path, err);
 }
@@ -258,6 +319,7 @@ void sandbox_probe_all(struct sandbox *sb, struct sandbox_probe probes[SANDBOX_N
 void sandbox_probe_release(struct sandbox_probe *p)
 {
 	free(p->reason);
+	free(p->storage_reason);
 	free(p->remedy);
 	memset(p, 0, sizeof(*p));
 }

@@ -1,11 +1,14 @@
 #include "sandbox/seccomp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,7 +29,7 @@
 	 CLONE_NEWCGROUP)
 
 /* Changes when rules of this file change that are not in the tables. */
-#define RULES_REVISION 1
+#define RULES_REVISION 3
 
 static void release_filter(scmp_filter_ctx *ctx)
 {
@@ -64,16 +67,47 @@ static int add_rule(scmp_filter_ctx ctx, uint32_t action, const char *name, unsi
 	return 0;
 }
 
-static int add_table(scmp_filter_ctx ctx, uint32_t action, const char *const *names, size_t n,
-		     bool pretend, struct error *err)
+/* What one filter is made for. */
+struct plan {
+	bool native, pretend;
+	const char *const *asked; /* calls that are handed over */
+	size_t n_asked;
+	const char *const *cases; /* calls that are with certain arguments */
+	size_t n_cases;
+};
+
+static bool is_special(const struct plan *p, const char *name)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (pretend && (in_table(names[i], seccomp_pretended, n_seccomp_pretended) ||
-				strncmp(names[i], "mknod", 5) == 0))
-			continue;
+	if (in_table(name, p->asked, p->n_asked) || in_table(name, p->cases, p->n_cases))
+		return true;
+	return p->pretend && (in_table(name, seccomp_pretended, n_seccomp_pretended) ||
+			      strncmp(name, "mknod", 5) == 0);
+}
+
+static int add_table(scmp_filter_ctx ctx, uint32_t action, const char *const *names, size_t n,
+		     struct error *err)
+{
+	for (size_t i = 0; i < n; i++)
 		if (add_rule(ctx, action, names[i], 0, NULL, err) < 0)
 			return -1;
-	}
+	return 0;
+}
+
+static int add_allowed(scmp_filter_ctx ctx, const struct plan *p, struct error *err)
+{
+	for (size_t i = 0; i < n_seccomp_allowed; i++)
+		if (!is_special(p, seccomp_allowed[i]) &&
+		    add_rule(ctx, SCMP_ACT_ALLOW, seccomp_allowed[i], 0, NULL, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_pretended(scmp_filter_ctx ctx, const struct plan *p, struct error *err)
+{
+	for (size_t i = 0; i < n_seccomp_pretended; i++)
+		if (!in_table(seccomp_pretended[i], p->asked, p->n_asked) &&
+		    add_rule(ctx, SCMP_ACT_ERRNO(0), seccomp_pretended[i], 0, NULL, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -162,24 +196,79 @@ static int add_mknod(scmp_filter_ctx ctx, struct error *err)
 	return 0;
 }
 
-static int add_rules(scmp_filter_ctx ctx, bool native, bool pretend, struct error *err)
+/* Flags of an open that makes a file, or lets it be written to. */
+static int add_open(scmp_filter_ctx ctx, const char *name, unsigned int flags, struct error *err)
 {
-	if (add_table(ctx, SCMP_ACT_ALLOW, seccomp_allowed, n_seccomp_allowed, pretend, err) < 0 ||
-	    add_table(ctx, SCMP_ACT_ERRNO(EPERM), seccomp_refused, n_seccomp_refused, false, err) <
-		    0 ||
-	    add_clone(ctx, err) < 0 || add_personality(ctx, err) < 0 ||
-	    add_socket(ctx, native, err) < 0)
+	const unsigned int makes = O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
+	const struct scmp_arg_cmp reads[] = {
+		argument(flags, SCMP_CMP_MASKED_EQ, makes | O_ACCMODE, 0)};
+
+	if (add_rule(ctx, SCMP_ACT_ALLOW, name, 1, reads, err) < 0)
 		return -1;
-	if (!pretend)
-		return 0;
-	if (add_table(ctx, SCMP_ACT_ERRNO(0), seccomp_pretended, n_seccomp_pretended, false, err) <
-	    0)
-		return -1;
-	return add_mknod(ctx, err);
+	for (unsigned int bit = 0; bit < 32; bit++) {
+		const struct scmp_arg_cmp asked[] = {
+			argument(flags, SCMP_CMP_MASKED_EQ, 1u << bit, 1u << bit)};
+
+		if (((makes | O_ACCMODE) & (1u << bit)) &&
+		    add_rule(ctx, SCMP_ACT_NOTIFY, name, 1, asked, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
-static int make_filter(scmp_filter_ctx *out, uint32_t arch, bool native, bool pretend,
-		       struct error *err)
+/* One value of one argument is asked about. */
+static int add_value(scmp_filter_ctx ctx, const char *name, unsigned int arg, scmp_datum_t value,
+		     struct error *err)
+{
+	const struct scmp_arg_cmp is[] = {argument(arg, SCMP_CMP_EQ, value, 0)};
+	const struct scmp_arg_cmp is_not[] = {argument(arg, SCMP_CMP_NE, value, 0)};
+
+	if (add_rule(ctx, SCMP_ACT_NOTIFY, name, 1, is, err) < 0)
+		return -1;
+	return add_rule(ctx, SCMP_ACT_ALLOW, name, 1, is_not, err);
+}
+
+static int add_cases(scmp_filter_ctx ctx, const struct plan *p, struct error *err)
+{
+	static const struct {
+		const char *name;
+		unsigned int arg;
+		scmp_datum_t value;
+	} values[] = {
+		{"getsockopt", 2, SO_PEERCRED}, /* of whatever level; who answers looks */
+		{"prctl", 0, PR_SET_KEEPCAPS},
+		/* The limit that says who a process pretends to be (init_identity.h). */
+		{"getrlimit", 0, RLIMIT_RTTIME},
+		{"setrlimit", 0, RLIMIT_RTTIME},
+		{"prlimit64", 1, RLIMIT_RTTIME},
+	};
+
+	if (p->n_cases == 0)
+		return 0;
+	if (add_open(ctx, "open", 1, err) < 0 || add_open(ctx, "openat", 2, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		if (add_value(ctx, values[i].name, values[i].arg, values[i].value, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_rules(scmp_filter_ctx ctx, const struct plan *p, struct error *err)
+{
+	if (add_allowed(ctx, p, err) < 0 ||
+	    add_table(ctx, SCMP_ACT_ERRNO(EPERM), seccomp_refused, n_seccomp_refused, err) < 0 ||
+	    add_table(ctx, SCMP_ACT_NOTIFY, p->asked, p->n_asked, err) < 0 ||
+	    add_cases(ctx, p, err) < 0 || add_clone(ctx, err) < 0 ||
+	    add_personality(ctx, err) < 0 || add_socket(ctx, p->native, err) < 0)
+		return -1;
+	if (!p->pretend)
+		return 0;
+	if (add_pretended(ctx, p, err) < 0)
+		return -1;
+	return in_table("mknod", p->asked, p->n_asked) ? 0 : add_mknod(ctx, err);
+}
+
+static int make_filter(scmp_filter_ctx *out, uint32_t arch, const struct plan *p, struct error *err)
 {
 	AUTO_FILTER ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	int r;
@@ -188,13 +277,13 @@ static int make_filter(scmp_filter_ctx *out, uint32_t arch, bool native, bool pr
 		return error_set(err, ERROR_SYSTEM, "build the system call filter: no memory");
 	/* A call by a way that has no table does not exist either. */
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
-	if (r == 0 && !native)
+	if (r == 0 && !p->native)
 		r = seccomp_arch_remove(ctx, SCMP_ARCH_NATIVE);
-	if (r == 0 && !native)
+	if (r == 0 && !p->native)
 		r = seccomp_arch_add(ctx, arch);
 	if (r < 0)
 		return rule_failed(r, "architecture", err);
-	if (add_rules(ctx, native, pretend, err) < 0)
+	if (add_rules(ctx, p, err) < 0)
 		return -1;
 	*out = take_ptr(ctx);
 	return 0;
@@ -215,13 +304,25 @@ static int export_filter(scmp_filter_ctx ctx, struct strbuf *out, struct error *
 	return fs_read_fd(fd, "the system call filter", out, 1u << 20, err);
 }
 
-int seccomp_program(bool pretend, struct strbuf *out, struct error *err)
+int seccomp_program(enum seccomp_kind kind, struct strbuf *out, struct error *err)
 {
+	const bool pretend = kind == SECCOMP_PRETENDING || kind == SECCOMP_OWNERS;
+	const struct plan other = {.pretend = pretend};
+	struct plan own = {.native = true, .pretend = pretend};
 	AUTO_FILTER ctx = NULL;
 	scmp_filter_ctx second = NULL; /* owned by ctx once merged */
 	uint32_t native = seccomp_arch_native(), sibling;
 	int r;
 
+	if (kind == SECCOMP_OWNERS) {
+		own.asked = seccomp_owner_calls;
+		own.n_asked = n_seccomp_owner_calls;
+		own.cases = seccomp_owner_cases;
+		own.n_cases = n_seccomp_owner_cases;
+	} else if (kind == SECCOMP_PROC) {
+		own.asked = seccomp_proc_calls;
+		own.n_asked = n_seccomp_proc_calls;
+	}
 	if (native == SCMP_ARCH_X86_64)
 		sibling = SCMP_ARCH_X86;
 	else if (native == SCMP_ARCH_AARCH64)
@@ -230,8 +331,8 @@ int seccomp_program(bool pretend, struct strbuf *out, struct error *err)
 		return error_set(
 			err, ERROR_UNSUPPORTED,
 			"RUN is supported on x86_64 and aarch64 machines only: there is no system call filter for this one");
-	if (make_filter(&ctx, native, true, pretend, err) < 0 ||
-	    make_filter(&second, sibling, false, pretend, err) < 0)
+	if (make_filter(&ctx, native, &own, err) < 0 ||
+	    make_filter(&second, sibling, &other, err) < 0)
 		return -1;
 	r = seccomp_merge(ctx, second);
 	if (r < 0) {
@@ -268,5 +369,8 @@ void seccomp_version_key(char out[SHA256_HEX_SIZE])
 	hash_table(&h, seccomp_allowed, n_seccomp_allowed);
 	hash_table(&h, seccomp_refused, n_seccomp_refused);
 	hash_table(&h, seccomp_pretended, n_seccomp_pretended);
+	hash_table(&h, seccomp_owner_calls, n_seccomp_owner_calls);
+	hash_table(&h, seccomp_owner_cases, n_seccomp_owner_cases);
+	hash_table(&h, seccomp_proc_calls, n_seccomp_proc_calls);
 	sha256_final_hex(&h, out);
 }

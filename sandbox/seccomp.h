@@ -12,10 +12,18 @@
 #include "base/sha256.h"
 #include "base/strbuf.h"
 
+enum seccomp_kind {
+	SECCOMP_REAL,
+	SECCOMP_PRETENDING, /* changes of ownership and identity are answered with success and not made (rootless-single) */
+	SECCOMP_OWNERS, /* the same, but what sets and shows owners is handed over to a listener */
+	SECCOMP_PROC,   /* what may name something below /proc is handed over (chroot) */
+	N_SECCOMP_KINDS,
+};
+
 /*
- * Appends the program, an array of struct sock_filter. pretend: changes of ownership and identity are answered with
- * success and not made (rootless-single). ERROR_UNSUPPORTED on an architecture without a table.
+ * Appends the program, an array of struct sock_filter. Calls are handed over on the machine's own architecture alone.
+ * ERROR_UNSUPPORTED on an architecture without a table.
  */
-int seccomp_program(bool pretend, struct strbuf *out, struct error *err);
-/* Names what the bytes depend on besides "pretend": tables and library version. For a cache of the program. */
+int seccomp_program(enum seccomp_kind kind, struct strbuf *out, struct error *err);
+/* Names what the bytes depend on besides the kind: tables and library version. For a cache of the program. */
 void seccomp_version_key(char out[SHA256_HEX_SIZE]);

@@ -92,4 +92,27 @@ const char *const seccomp_pretended[] = {
 	"setresuid32", "setreuid", "setreuid32", "setuid", "setuid32",
 };
 const size_t n_seccomp_pretended = ARRAY_SIZE(seccomp_pretended);
+
+/* Handed over where there is no /proc. */
+const char *const seccomp_proc_calls[] = {
+	"access", "chdir", "execve", "execveat", "faccessat", "faccessat2", "lstat", "newfstatat", "open",
+	"openat", "openat2", "readlink", "readlinkat", "stat", "statx",
+};
+const size_t n_seccomp_proc_calls = ARRAY_SIZE(seccomp_proc_calls);
+
+/* Handed over where owners are recorded; open and openat only as far as they make or write something, see seccomp.c. */
+const char *const seccomp_owner_calls[] = {
+	"access", "chmod", "chown", "creat", "execve", "execveat", "faccessat", "faccessat2", "fchmod", "fchmodat",
+	"fchmodat2", "fchown", "fchownat", "fstat", "getegid", "geteuid", "getgid", "getgroups", "getresgid",
+	"getresuid", "getuid", "lchown", "link", "linkat", "lstat", "mkdir", "mkdirat", "mknod", "mknodat",
+	"newfstatat", "openat2", "rename", "renameat", "renameat2", "rmdir", "setfsgid", "setfsuid", "setgid",
+	"setgroups", "setregid", "setresgid", "setresuid", "setreuid", "setuid", "stat", "statx", "symlink",
+	"symlinkat", "unlink", "unlinkat",
+};
+const size_t n_seccomp_owner_calls = ARRAY_SIZE(seccomp_owner_calls);
+
+const char *const seccomp_owner_cases[] = {
+	"getrlimit", "getsockopt", "open", "openat", "prctl", "prlimit64", "setrlimit",
+};
+const size_t n_seccomp_owner_cases = ARRAY_SIZE(seccomp_owner_cases);
 /* clang-format on */

@@ -11,5 +11,11 @@ extern const char *const seccomp_allowed[];
 extern const size_t n_seccomp_allowed;
 extern const char *const seccomp_refused[]; /* EPERM */
 extern const size_t n_seccomp_refused;
+extern const char *const seccomp_proc_calls[]; /* chroot: what may name something below /proc */
+extern const size_t n_seccomp_proc_calls;
+extern const char *const seccomp_owner_calls[]; /* rootless-single: what sets and shows owners */
+extern const size_t n_seccomp_owner_calls;
+extern const char *const seccomp_owner_cases[]; /* ... depending on their arguments */
+extern const size_t n_seccomp_owner_cases;
 extern const char *const seccomp_pretended[]; /* rootless-single: 0, nothing done */
 extern const size_t n_seccomp_pretended;

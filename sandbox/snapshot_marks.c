@@ -178,6 +178,16 @@ int marks_read(int fd, bool userns, struct marks *m, struct file_xattrs *x, cons
 				return -1;
 			continue;
 		}
+		if (strcmp(name, OWNER_MARK) == 0) {
+			m->has_owner = fgetxattr(fd, name, &m->owner, sizeof(m->owner)) ==
+				       (ssize_t)sizeof(m->owner);
+			continue;
+		}
+		if (strcmp(name, DEVICE_MARK) == 0) {
+			m->has_device = fgetxattr(fd, name, &m->device, sizeof(m->device)) ==
+					(ssize_t)sizeof(m->device);
+			continue;
+		}
 		if (!keeps(name))
 			continue;
 		strbuf_reset(&value);

@@ -7,11 +7,16 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "oci/entry.h"
+#include "oci/owner_mark.h"
 
 struct marks {
 	bool opaque;    /* a folder: nothing of the layers below shows in it */
 	bool whiteout;  /* an empty file that stands for a removed name (kernels >= 6.7) */
 	bool copied_up; /* the file came from a layer below */
+	bool has_owner; /* noted with the file: owner_mark.h */
+	struct owner_mark owner;
+	bool has_device; /* it stands for one */
+	struct device_mark device;
 };
 
 struct file_xattrs {

@@ -1,286 +1,15 @@
 #include "sandbox/snapshot.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/sysmacros.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "base/limits.h"
-#include "base/strmap.h"
-#include "sandbox/snapshot_marks.h"
+#include "sandbox/snapshot_entry.h"
 
 /* Folders on the way down that stay open; below, they are opened again by their path. */
 #define OPEN_DEPTH 64
-
-/* The names of a folder in one block. */
-struct names {
-	struct strbuf bytes;
-	size_t *at; /* offsets, sorted by name */
-	size_t n, cap;
-};
-
-static void names_release(struct names *l)
-{
-	strbuf_release(&l->bytes);
-	free(l->at);
-}
-CLEANUP_RELEASE(names)
-
-struct snapshot {
-	int rootfd;
-	const struct snapshot_options *o;
-	struct layer_writer *writer;
-	struct tree *below;
-	bool asked_below;
-	struct strmap links; /* "device:inode" of a file with several names -> the first of them */
-	struct strbuf path;  /* of the entry at hand */
-	struct file_xattrs xattrs; /* of the entry at hand */
-	size_t depth;
-};
-
-static void snapshot_release(struct snapshot *s)
-{
-	strmap_release(&s->links);
-	strbuf_release(&s->path);
-	file_xattrs_release(&s->xattrs);
-}
-CLEANUP_RELEASE(snapshot)
-
-static int compare_in(const void *a, const void *b, void *bytes)
-{
-	return strcmp((const char *)bytes + *(const size_t *)a,
-		      (const char *)bytes + *(const size_t *)b);
-}
-
-static int read_names(int fd, struct names *l, const char *path, struct error *err)
-{
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *e;
-
-	if (!dir) {
-		error_errno(err, "read folder /%s", path);
-		if (copy >= 0)
-			close(copy);
-		return -1;
-	}
-	while (errno = 0, (e = readdir(dir))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		GROW(l->at, l->n + 1, l->cap);
-		l->at[l->n++] = l->bytes.len;
-		strbuf_add(&l->bytes, e->d_name, strlen(e->d_name) + 1);
-	}
-	if (errno) {
-		error_errno(err, "read folder /%s", path);
-		closedir(dir);
-		return -1;
-	}
-	closedir(dir);
-	if (l->n > 1)
-		qsort_r(l->at, l->n, sizeof(*l->at), compare_in, l->bytes.buf);
-	return 0;
-}
-
-/* Appends a name to the path; returns the length to cut back to. */
-static size_t push(struct snapshot *s, const char *name)
-{
-	size_t before = s->path.len;
-
-	if (before > 0)
-		strbuf_putc(&s->path, '/');
-	strbuf_puts(&s->path, name);
-	return before;
-}
-
-static int check_name(const struct snapshot *s, const char *name, struct error *err)
-{
-	if (str_starts(name, ".wh.")) {
-		error_set(err, ERROR_UNSUPPORTED,
-			  "/%s: a name that begins with \".wh.\" means a removed file in a layer",
-			  s->path.buf);
-		return error_hint(err, "remove or rename it in the same RUN");
-	}
-	if (s->path.len >= LIMIT_PATH_BYTES)
-		return error_set(
-			err, ERROR_UNSUPPORTED,
-			"/%.80s...: a path of %zu bytes is too long for a layer (at most %d)",
-			s->path.buf, s->path.len, LIMIT_PATH_BYTES - 1);
-	return 0;
-}
-
-/* What is at this path in the layers below; *node NULL when nothing is, or there are no layers. */
-static int find_below(struct snapshot *s, struct tree_node **node, struct error *err)
-{
-	*node = NULL;
-	if (!s->asked_below && s->o->below) {
-		if (s->o->below(s->o->arg, &s->below, err) < 0)
-			return -1;
-		s->asked_below = true;
-	}
-	if (s->below)
-		*node = tree_lookup(s->below, s->path.buf, false);
-	return 0;
-}
-
-static int add_marker(struct snapshot *s, enum entry_type type, struct error *err)
-{
-	struct entry e = {.type = type, .path = s->path.buf};
-
-	return layer_writer_add(s->writer, &e, NULL, err);
-}
-
-static void fill(const struct snapshot *s, enum entry_type type, const struct stat *st,
-		 struct entry *e)
-{
-	memset(e, 0, sizeof(*e));
-	e->type = type;
-	e->path = s->path.buf;
-	e->mode = st->st_mode & 07777;
-	e->uid = st->st_uid;
-	e->gid = st->st_gid;
-	e->mtime = st->st_mtim.tv_sec;
-}
-
-/* With one id the files are all ours: who owned them is known from the layers below, else it is root. */
-static int fix_owner(struct snapshot *s, struct entry *e, struct error *err)
-{
-	struct tree_node *node;
-
-	if (!s->o->single)
-		return 0;
-	if (find_below(s, &node, err) < 0)
-		return -1;
-	e->uid = node && node->type == e->type ? node->uid : 0;
-	e->gid = node && node->type == e->type ? node->gid : 0;
-	return 0;
-}
-
-static int add_entry(struct snapshot *s, struct entry *e, struct source *content, struct error *err)
-{
-	if (fix_owner(s, e, err) < 0)
-		return -1;
-	return layer_writer_add(s->writer, e, content, err);
-}
-
-/* A file with several names: the first in order is the file, the others are links to it. 1: was a link. */
-static int add_link(struct snapshot *s, const struct stat *st, struct error *err)
-{
-	char key[48];
-	const char *first;
-	struct entry e;
-
-	if (st->st_nlink < 2)
-		return 0;
-	snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)st->st_dev,
-		 (unsigned long long)st->st_ino);
-	first = strmap_get(&s->links, key);
-	if (!first) {
-		strmap_set(&s->links, key, s->path.buf);
-		return 0;
-	}
-	fill(s, ENTRY_HARDLINK, st, &e);
-	e.link = first;
-	return add_entry(s, &e, NULL, err) < 0 ? -1 : 1;
-}
-
-/* Where device nodes cannot exist, the extracted layers hold empty files in their places. */
-static int restore_device(struct snapshot *s, struct entry *e, struct error *err)
-{
-	struct tree_node *node;
-
-	if (find_below(s, &node, err) < 0)
-		return -1;
-	if (!node || !tree_is_device(node))
-		return 0;
-	e->type = (enum entry_type)node->type;
-	e->dev_major = node->device.major;
-	e->dev_minor = node->device.minor;
-	return 0;
-}
-
-static int add_file(struct snapshot *s, int dirfd, const char *name, struct error *err)
-{
-	AUTO_FD int fd = openat(dirfd, name,
-				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct fd_source source;
-	struct marks marks;
-	struct entry e;
-	struct stat st;
-	int r;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_errno(err, "read /%s", s->path.buf);
-	if (marks_read(fd, s->o->userns, &marks, &s->xattrs, s->path.buf, err) < 0)
-		return -1;
-	r = add_link(s, &st, err);
-	if (r != 0)
-		return r < 0 ? -1 : 0;
-	fill(s, ENTRY_FILE, &st, &e);
-	e.size = st.st_size;
-	e.xattrs = s->xattrs.items;
-	e.n_xattrs = s->xattrs.n;
-	if (s->o->userns && e.size == 0 && marks.copied_up && restore_device(s, &e, err) < 0)
-		return -1;
-	fd_source_init(&source, fd, s->path.buf);
-	return add_entry(s, &e, e.type == ENTRY_FILE ? &source.source : NULL, err);
-}
-
-static int add_symlink(struct snapshot *s, int dirfd, const char *name, const struct stat *st,
-		       struct error *err)
-{
-	char text[LIMIT_PATH_BYTES];
-	ssize_t n = readlinkat(dirfd, name, text, sizeof(text));
-	struct entry e;
-	int r;
-
-	if (n < 0 || n == (ssize_t)sizeof(text)) {
-		errno = n < 0 ? errno : ENAMETOOLONG;
-		return error_errno(err, "read link /%s", s->path.buf);
-	}
-	text[n] = '\0';
-	r = add_link(s, st, err);
-	if (r != 0)
-		return r < 0 ? -1 : 0;
-	fill(s, ENTRY_SYMLINK, st, &e);
-	e.mode = 0777;
-	e.link = text;
-	return add_entry(s, &e, NULL, err);
-}
-
-static int add_node(struct snapshot *s, const struct stat *st, struct error *err)
-{
-	struct entry e;
-	int r = add_link(s, st, err);
-
-	if (r != 0)
-		return r < 0 ? -1 : 0;
-	fill(s,
-	     S_ISFIFO(st->st_mode)  ? ENTRY_FIFO
-	     : S_ISCHR(st->st_mode) ? ENTRY_CHAR
-				    : ENTRY_BLOCK,
-	     st, &e);
-	if (e.type != ENTRY_FIFO) {
-		e.dev_major = major(st->st_rdev);
-		e.dev_minor = minor(st->st_rdev);
-	}
-	return add_entry(s, &e, NULL, err);
-}
-
-/* The folder goes on as the lower folder of later steps: what the layer cannot hold must not be there either. */
-static int drop_socket(struct snapshot *s, int dirfd, const char *name, struct error *err)
-{
-	if (unlinkat(dirfd, name, 0) < 0)
-		return error_errno(err, "remove socket /%s", s->path.buf);
-	if (s->o->notes)
-		strlist_addf(s->o->notes, "/%s is a socket: a layer cannot hold it, left out",
-			     s->path.buf);
-	return 0;
-}
 
 static bool is_whiteout(const struct stat *st)
 {
@@ -305,14 +34,6 @@ static int is_marked_whiteout(const struct snapshot *s, int dirfd, const char *n
 	return marks.whiteout;
 }
 
-static int stat_name(const struct snapshot *s, int dirfd, const char *name, struct stat *st,
-		     struct error *err)
-{
-	if (fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_errno(err, "read /%s", s->path.buf);
-	return 0;
-}
-
 /* Whiteouts come before everything else of their folder; their names leave the list. */
 static int add_whiteouts(struct snapshot *s, int dirfd, struct names *l, struct error *err)
 {
@@ -320,17 +41,17 @@ static int add_whiteouts(struct snapshot *s, int dirfd, struct names *l, struct 
 
 	for (size_t i = 0; i < l->n; i++) {
 		const char *name = l->bytes.buf + l->at[i];
-		size_t before = push(s, name);
+		size_t before = snapshot_push(s, name);
 		struct stat st;
 		int gone;
 
-		if (stat_name(s, dirfd, name, &st, err) < 0)
+		if (snapshot_stat(s, dirfd, name, &st, err) < 0)
 			return -1;
 		gone = is_whiteout(&st);
 		if (!gone)
 			gone = is_marked_whiteout(s, dirfd, name, &st, err);
-		if (gone < 0 || (gone && (check_name(s, name, err) < 0 ||
-					  add_marker(s, ENTRY_WHITEOUT, err) < 0)))
+		if (gone < 0 || (gone && (snapshot_check_name(s, name, err) < 0 ||
+					  snapshot_add_marker(s, ENTRY_WHITEOUT, err) < 0)))
 			return -1;
 		if (!gone)
 			l->at[kept++] = l->at[i];
@@ -346,28 +67,19 @@ static int add_name(struct snapshot *s, int *dirfd, const char *name, struct err
 {
 	struct stat st;
 
-	if (check_name(s, name, err) < 0 || stat_name(s, *dirfd, name, &st, err) < 0)
+	if (snapshot_check_name(s, name, err) < 0 || snapshot_stat(s, *dirfd, name, &st, err) < 0)
 		return -1;
-	switch (st.st_mode & S_IFMT) {
-	case S_IFDIR:
+	if (S_ISDIR(st.st_mode))
 		return add_folder(s, dirfd, name, err);
-	case S_IFREG:
-		return add_file(s, *dirfd, name, err);
-	case S_IFLNK:
-		return add_symlink(s, *dirfd, name, &st, err);
-	case S_IFSOCK:
-		return drop_socket(s, *dirfd, name, err);
-	default:
-		return add_node(s, &st, err);
-	}
+	return snapshot_add_leaf(s, *dirfd, name, &st, err);
 }
 
 /* *fd is the folder at s->path. Far down it is closed while its folders are walked, and opened again by its path. */
 static int add_names(struct snapshot *s, int *fd, struct error *err)
 {
-	AUTO(names) l = {.bytes = STRBUF_INIT};
+	AUTO(names) l = NAMES_INIT;
 
-	if (read_names(*fd, &l, s->path.buf, err) < 0 || add_whiteouts(s, *fd, &l, err) < 0)
+	if (names_read(*fd, &l, s->path.buf, err) < 0 || add_whiteouts(s, *fd, &l, err) < 0)
 		return -1;
 	for (size_t i = 0; i < l.n; i++) {
 		const char *name = l.bytes.buf + l.at[i];
@@ -377,7 +89,7 @@ static int add_names(struct snapshot *s, int *fd, struct error *err)
 			*fd = fs_openat_beneath(s->rootfd, s->path.buf, O_RDONLY | O_DIRECTORY, 0);
 		if (*fd < 0)
 			return error_errno(err, "read folder /%s", s->path.buf);
-		before = push(s, name);
+		before = snapshot_push(s, name);
 		if (add_name(s, fd, name, err) < 0)
 			return -1;
 		strbuf_truncate(&s->path, before);
@@ -388,20 +100,13 @@ static int add_names(struct snapshot *s, int *fd, struct error *err)
 static int add_folder(struct snapshot *s, int *dirfd, const char *name, struct error *err)
 {
 	AUTO_FD int fd = openat(*dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct marks marks;
-	struct entry e;
-	struct stat st;
+	bool opaque;
 	int r;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return error_errno(err, "read folder /%s", s->path.buf);
-	if (marks_read(fd, s->o->userns, &marks, &s->xattrs, s->path.buf, err) < 0)
-		return -1;
-	fill(s, ENTRY_DIR, &st, &e);
-	e.xattrs = s->xattrs.items;
-	e.n_xattrs = s->xattrs.n;
-	if (add_entry(s, &e, NULL, err) < 0 ||
-	    (marks.opaque && add_marker(s, ENTRY_OPAQUE, err) < 0))
+	if (snapshot_add_folder(s, fd, &opaque, err) < 0 ||
+	    (opaque && snapshot_add_marker(s, ENTRY_OPAQUE, err) < 0))
 		return -1;
 	if (s->depth > OPEN_DEPTH)
 		close(take_fd(*dirfd));
@@ -411,39 +116,16 @@ static int add_folder(struct snapshot *s, int *dirfd, const char *name, struct e
 	return r;
 }
 
-/* The root itself is part of the change set only when its owner or mode changed. */
-static int add_root(struct snapshot *s, const struct stat *st, struct error *err)
-{
-	const struct stat *lower = s->o->lower_root;
-	const struct stat plain = {.st_mode = S_IFDIR | 0755};
-	struct entry e;
-
-	if (!lower)
-		lower = &plain;
-	if ((st->st_mode & 07777) == (lower->st_mode & 07777) && st->st_uid == lower->st_uid &&
-	    st->st_gid == lower->st_gid)
-		return 0;
-	fill(s, ENTRY_DIR, st, &e);
-	return add_entry(s, &e, NULL, err);
-}
-
 int snapshot_overlay(int upperfd, const struct snapshot_options *o, struct layer_writer *w,
 		     struct error *err)
 {
-	AUTO(snapshot)
-	s = {
-		.rootfd = upperfd,
-		.o = o,
-		.writer = w,
-		.path = STRBUF_INIT,
-		.xattrs = {.bytes = STRBUF_INIT},
-	};
+	AUTO(snapshot) s = SNAPSHOT_INIT(upperfd, o, w);
 	struct stat st;
 	int fd = upperfd; /* stays open: depth 0 */
 
 	if (fstat(upperfd, &st) < 0)
 		return error_errno(err, "read the change set");
-	if (add_root(&s, &st, err) < 0)
+	if (snapshot_add_root(&s, &st, err) < 0)
 		return -1;
 	return add_names(&s, &fd, err);
 }

@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "oci/extract.h"
+#include "sandbox/copy_tree.h"
+#include "sandbox/sandbox_private.h"
 #include "sandbox/snapshot.h"
 
 void tree_cache_release(struct tree_cache *c)
@@ -51,36 +53,62 @@ int tree_cache_get(struct tree_cache *c, struct store *s, const struct rootfs_la
 	return 0;
 }
 
-static int make_folder(const char *dir, int *fd, struct error *err)
+static int open_folder(const char *dir, int *fd, struct error *err)
 {
-	if (fs_remove_tree(AT_FDCWD, dir, err) < 0)
-		return -1;
-	if (mkdir(dir, 0755) < 0)
-		return error_errno(err, "make folder %s", dir);
 	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (*fd < 0)
 		return error_errno(err, "open folder %s", dir);
 	return 0;
 }
 
+static int make_folder(const char *dir, int *fd, struct error *err)
+{
+	if (fs_remove_tree(AT_FDCWD, dir, err) < 0)
+		return -1;
+	if (mkdir(dir, 0755) < 0)
+		return error_errno(err, "make folder %s", dir);
+	return open_folder(dir, fd, err);
+}
+
 int work_extract(struct store *s, struct tree_cache *cache, const struct extract_job *job,
 		 struct error *err)
 {
-	const struct rootfs_layer *top = &job->layers[job->n - 1];
-	const bool rootless = job->mode != SANDBOX_ROOT;
+	const bool rootless = sandbox_has_userns(job->mode);
+	AUTO_FREE char *records = xstrfmt("%s" OWNER_RECORDS, job->dir);
 	const struct extract_options o = {
 		.owner = job->mode == SANDBOX_ROOTLESS_SINGLE ? EXTRACT_OWNER_NONE
 							      : EXTRACT_OWNER_REAL,
 		.user_xattr = rootless,
-		.no_devices = rootless,
+		/* Without a mount nothing says "nodev": devices of an image would work in the step. */
+		.no_devices = rootless || job->mode == SANDBOX_CHROOT,
+		.flat = job->flat,
+		.records = records,
 	};
 	AUTO_FD int fd = -1;
-	struct tree *below;
 
-	if (tree_cache_get(cache, s, job->layers, job->n - 1, &below, err) < 0 ||
-	    make_folder(job->dir, &fd, err) < 0)
+	if (!job->flat && unlink(records) < 0 && errno != ENOENT)
+		return error_errno(err, "remove %s", records);
+	if (job->flat && job->first > 0 ? open_folder(job->dir, &fd, err) < 0
+					: make_folder(job->dir, &fd, err) < 0)
 		return -1;
-	return layer_extract(s, top->descriptor, top->diff_id, fd, below, &o, err);
+	for (size_t i = job->flat ? job->first : job->n - 1; i < job->n; i++) {
+		const struct rootfs_layer *l = &job->layers[i];
+		struct tree *below;
+
+		if (tree_cache_get(cache, s, job->layers, i, &below, err) < 0 ||
+		    layer_extract(s, l->descriptor, l->diff_id, fd, below, &o, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int work_record(const char *root, const char *file, struct error *err)
+{
+	AUTO_FD int fd = -1;
+
+	if (open_folder(root, &fd, err) < 0)
+		return -1;
+	return snapshot_record(fd, file, err);
 }
 
 struct below_source {
@@ -96,21 +124,43 @@ static int get_below(void *arg, struct tree **out, struct error *err)
 	return tree_cache_get(b->cache, b->store, b->job->layers, b->job->n, out, err);
 }
 
+/* The record after takes the place of the one before when the layer is made. */
+static int compare_root(int fd, const struct commit_job *job, const struct snapshot_options *o,
+			struct layer_writer *w, struct error *err)
+{
+	AUTO_FREE char *after = xstrfmt("%s.new", job->record);
+
+	if (snapshot_copy(fd, o, job->record, after, w, err) < 0)
+		return -1;
+	return work_rename(after, job->record, err);
+}
+
 int work_commit(struct store *s, struct tree_cache *cache, const struct commit_job *job,
 		struct layer *out, struct strlist *notes, struct error *err)
 {
 	struct below_source source = {.store = s, .cache = cache, .job = job};
 	AUTO_PTR(layer_writer) w = NULL;
+	AUTO(strmap) pardoned = STRMAP_INIT;
+	AUTO(owners) owners = OWNERS_INIT;
+	AUTO_FREE char *records = xstrfmt("%s" OWNER_RECORDS, job->upper);
 	AUTO_FD int upper = -1;
 	struct stat lower;
 	struct snapshot_options o = {
-		.userns = job->mode != SANDBOX_ROOT,
+		.userns = sandbox_has_userns(job->mode),
 		.single = job->mode == SANDBOX_ROOTLESS_SINGLE,
 		.below = job->n > 0 ? get_below : NULL,
 		.arg = &source,
 		.notes = notes,
+		.pardoned = &pardoned,
 	};
 
+	if (job->owners) {
+		if (owners_read(&owners, job->owners, err) < 0)
+			return -1;
+		o.owners = &owners;
+	}
+	for (size_t i = 0; job->pardoned && i < job->pardoned->n; i++)
+		strmap_set(&pardoned, job->pardoned->items[i], NULL);
 	if (job->lower) {
 		if (stat(job->lower, &lower) < 0)
 			return error_errno(err, "read %s", job->lower);
@@ -121,8 +171,11 @@ int work_commit(struct store *s, struct tree_cache *cache, const struct commit_j
 	upper = open(job->upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (upper < 0)
 		return error_errno(err, "open the change set %s", job->upper);
-	if (snapshot_overlay(upper, &o, w, err) < 0)
+	if (job->record ? compare_root(upper, job, &o, w, err) < 0
+			: snapshot_overlay(upper, &o, w, err) < 0)
 		return error_wrap(err, "make a layer of the changes");
+	if (job->owners && owners_write(&owners, records, err) < 0)
+		return -1;
 	return layer_writer_finish(w, out, err);
 }
 
@@ -139,6 +192,19 @@ int work_take_metadata(const char *folder, const char *like, struct error *err)
 	    chmod(folder, st.st_mode & 07777) < 0 || utimensat(AT_FDCWD, folder, times, 0) < 0)
 		return error_errno(err, "copy owner, mode and time of %s", like);
 	return 0;
+}
+
+int work_copy(const char *source, const char *subpath, const char *to, struct error *err)
+{
+	AUTO_FD int top = open(source, O_PATH | O_CLOEXEC);
+	AUTO_FD int fd = -1;
+
+	if (top < 0)
+		return error_errno(err, "open %s", source);
+	fd = subpath ? fs_openat_in_root(top, subpath, O_PATH, 0) : take_fd(top);
+	if (fd < 0)
+		return error_errno(err, "open %s in %s", subpath, source);
+	return copy_tree(fd, AT_FDCWD, to, err);
 }
 
 int work_rename(const char *from, const char *to, struct error *err)

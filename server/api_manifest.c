@@ -55,18 +55,6 @@ void api_manifest_get(struct call *c)
 	server_answer_file(c->request, 200, fd, 0, size);
 }
 
-/* Takes the entry out of the list of its subject's referrers. */
-static int forget_referrer(struct call *c, const struct digest *d, struct error *err)
-{
-	AUTO(strbuf) text = STRBUF_INIT;
-	struct digest subject;
-
-	if (store_read_blob(call_store(c), d, -1, &text, LIMIT_MANIFEST_BYTES, NULL) < 0 ||
-	    !document_subject(&text, &subject))
-		return 0;
-	return repository_remove_referrer(call_store(c), c->route.repository, &subject, d, err);
-}
-
 static int delete_reference(struct call *c, struct error *err)
 {
 	struct store *s = call_store(c);
@@ -78,9 +66,7 @@ static int delete_reference(struct call *c, struct error *err)
 		return -1;
 	if (!digest_is_set(&c->route.digest))
 		return repository_untag(s, c->route.repository, c->route.reference, err);
-	if (forget_referrer(c, &c->route.digest, err) < 0)
-		return -1;
-	return repository_unlink_manifest(s, c->route.repository, &c->route.digest, err);
+	return document_unlink(s, c->route.repository, &c->route.digest, err);
 }
 
 void api_manifest_delete(struct call *c)

@@ -109,15 +109,34 @@ static bool check_references(struct call *c, const struct document *doc)
 	return true;
 }
 
-/* ECR's own words. */
-static bool check_immutable(struct call *c, const char *tag, const struct digest *d)
+static bool is_immutable(const struct call *c, const char *tag)
 {
 	const struct registry_server_options *o = &c->server->options;
+
+	return o->is_immutable && o->is_immutable(o->immutable_arg, c->route.repository, tag);
+}
+
+/* Those of the request that may not be moved. Whoever knows has a lock of its own: not to be asked with that of the repository held. */
+static void find_immutable(const struct call *c, struct strlist *tags)
+{
+	for (size_t i = 0; i < c->route.tags.n; i++)
+		if (is_immutable(c, c->route.tags.items[i]))
+			strlist_add(tags, c->route.tags.items[i]);
+	if (!digest_is_set(&c->route.digest) && is_immutable(c, c->route.reference))
+		strlist_add(tags, c->route.reference);
+}
+
+/* ECR's own words. */
+static bool check_immutable(struct call *c, const char *tag, const struct strlist *immutable,
+			    const struct digest *d)
+{
+	const struct registry_server_options *o = &c->server->options;
+	bool strict = strlist_has(immutable, tag);
 	struct digest now;
 
-	if (!o->immutable_tags ||
+	if ((!o->immutable_tags && !strict) ||
 	    repository_resolve(call_store(c), c->route.repository, tag, &now, NULL) < 0 ||
-	    (!o->ecr_quirks && digest_equal(&now, d)))
+	    (!o->ecr_quirks && !strict && digest_equal(&now, d)))
 		return true;
 	reply_error(c, 400, "TAG_INVALID",
 		    "The image tag '%s' already exists in the '%s' repository and cannot be "
@@ -205,27 +224,31 @@ static void reply_pushed(struct call *c, const struct document *doc, const struc
 	reply_empty(c, 201);
 }
 
-static bool check_all(struct call *c, const struct document *doc, const struct digest *d)
+static bool check_all(struct call *c, const struct document *doc, const struct strlist *immutable,
+		      const struct digest *d)
 {
 	if (!ecr_takes(c, doc) || !check_references(c, doc) || !check_match(c))
 		return false;
 	for (size_t i = 0; i < c->route.tags.n; i++)
-		if (!check_immutable(c, c->route.tags.items[i], d))
+		if (!check_immutable(c, c->route.tags.items[i], immutable, d))
 			return false;
-	return digest_is_set(&c->route.digest) || check_immutable(c, c->route.reference, d);
+	return digest_is_set(&c->route.digest) ||
+	       check_immutable(c, c->route.reference, immutable, d);
 }
 
 static void push(struct call *c, const struct document *doc, const struct digest *d)
 {
+	AUTO(strlist) immutable = STRLIST_INIT;
 	AUTO(error) err = ERROR_INIT;
 	AUTO_FD int lock = -1;
 
+	find_immutable(c, &immutable);
 	if (lease_take(&c->lease, call_store(c), &err) < 0 ||
 	    repository_lock(call_store(c), c->route.repository, &lock, &err) < 0) {
 		reply_failure(c, &err);
 		return;
 	}
-	if (!check_all(c, doc, d))
+	if (!check_all(c, doc, &immutable, d))
 		return;
 	if (link_all(c, doc, d, &err) < 0)
 		reply_failure(c, &err);

@@ -90,7 +90,8 @@ static bool mount(struct call *c)
 	if (!parse_digest(c, mount, &d) || !take_lease(c))
 		return true;
 	if (from ? !repository_is_name(from) || !repository_has_blob(call_store(c), from, &d)
-		 : !repository_find_blob(call_store(c), &d, &found))
+		 : !c->server->options.lends_store &&
+			    !repository_find_blob(call_store(c), &d, &found))
 		return false;
 	if (!store_touch(call_store(c), &d, -1))
 		return false;

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
+#include "oci/repository.h"
 
 void document_release(struct document *doc)
 {
@@ -83,4 +85,25 @@ bool document_subject(const struct strbuf *text, struct digest *subject)
 	memset(subject, 0, sizeof(*subject));
 	return json_parse(&j, text->buf, text->len, "manifest", NULL) == 0 &&
 	       read_subject(j, subject, NULL) == 0 && digest_is_set(subject);
+}
+
+/* Takes the entry out of the list of its subject's referrers. */
+static int forget_referrer(struct store *s, const char *repository, const struct digest *d,
+			   struct error *err)
+{
+	AUTO(strbuf) text = STRBUF_INIT;
+	struct digest subject;
+
+	if (store_read_blob(s, d, -1, &text, LIMIT_MANIFEST_BYTES, NULL) < 0 ||
+	    !document_subject(&text, &subject))
+		return 0;
+	return repository_remove_referrer(s, repository, &subject, d, err);
+}
+
+int document_unlink(struct store *s, const char *repository, const struct digest *d,
+		    struct error *err)
+{
+	if (forget_referrer(s, repository, d, err) < 0)
+		return -1;
+	return repository_unlink_manifest(s, repository, d, err);
 }

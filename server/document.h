@@ -3,6 +3,7 @@
 
 #include "base/strbuf.h"
 #include "oci/manifest.h"
+#include "oci/store.h"
 
 struct document {
 	bool is_index;
@@ -23,4 +24,10 @@ void document_release(struct document *doc);
 bool document_is_manifest(const struct descriptor *d);
 /* The subject alone; false when it has none or is no document. */
 bool document_subject(const struct strbuf *text, struct digest *subject);
+/*
+ * Takes the manifest out of the repository, with its tags and out of the list of its subject's referrers. The caller holds
+ * repository_lock(). ERROR_NOT_FOUND.
+ */
+int document_unlink(struct store *s, const char *repository, const struct digest *d,
+		    struct error *err);
 CLEANUP_RELEASE(document)

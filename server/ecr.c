@@ -108,7 +108,8 @@ void ecr_challenge(struct call *c)
 
 bool ecr_has_repository(struct call *c)
 {
-	if (!c->server->options.ecr_quirks || repository_exists(call_store(c), c->route.repository))
+	if ((!c->server->options.ecr_quirks && !c->server->options.only_made) ||
+	    repository_exists(call_store(c), c->route.repository))
 		return true;
 	reply_error(c, 404, "NAME_UNKNOWN",
 		    "The repository with name '%s' does not exist in the registry with id '" ACCOUNT

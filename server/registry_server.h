@@ -30,6 +30,15 @@ struct registry_server_options {
 	 */
 	bool any_host;
 	bool immutable_tags; /* a tag is never moved */
+	/* The same, asked for each repository and tag, no lock held; also the same image is then refused, as ECR does. NULL: none. */
+	bool (*is_immutable)(void *arg, const char *repository, const char *tag);
+	void *immutable_arg;
+	bool only_made; /* a repository is not made by a push: 404 NAME_UNKNOWN in ECR's words */
+	/*
+	 * A mount without "from" takes every blob of the store, not those of repositories alone: who may push here owns the store, and uploads
+	 * nothing that is in it.
+	 */
+	bool lends_store;
 	bool ecr_quirks; /* what Amazon ECR does otherwise than the specification: server/ecr.h */
 	int ecr_token_seconds; /* how long a token lives; 0: for ever */
 	int ecr_throttle;      /* every so many requests one is refused with 429; 0: none */

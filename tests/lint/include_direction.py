@@ -16,7 +16,8 @@ MAY_INCLUDE = {
     "server": {"net", "oci", "base"},
     "aws": {"net", "base"},
     "deploy": {"aws", "oci", "base"},
-    "cli": {"aws", "builder", "deploy", "registry", "server", "sandbox", "dockerfile", "oci", "net", "base"},
+    "local": {"net", "oci", "sandbox", "registry", "server", "aws", "deploy", "base"},
+    "cli": {"local", "aws", "builder", "deploy", "registry", "server", "sandbox", "dockerfile", "oci", "net", "base"},
 }
 # A header of the library, and the files that wrap it.
 LIBRARIES = [

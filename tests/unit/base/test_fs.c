@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 
 #include "scratch.h"
 
@@ -238,6 +240,37 @@ static void each_entry_is_seen(void **state)
 		     "each/link");
 }
 
+static int flags_of(const char *name)
+{
+	AUTO_FD int fd = openat(scratch_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int flags = 0;
+
+	assert_true(fd >= 0);
+	return ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 ? 0 : flags;
+}
+
+/* Where chattr +T works, it is done; where it does not, nothing is. */
+static void scatters_where_the_file_system_can(void **state)
+{
+	AUTO_FD int fd = -1;
+	int flags = FS_TOPDIR_FL;
+
+	(void)state;
+	make_dirs("scatter/one");
+	make_dirs("by-hand");
+	make_file("scatter/file", "x");
+	fd = openat(scratch_fd, "by-hand", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	for (int i = 0; i < 2; i++)
+		fs_scatter(in_scratch("scatter"));
+	assert_int_equal(flags_of("scatter") & FS_TOPDIR_FL, flags_of("by-hand") & FS_TOPDIR_FL);
+	assert_int_equal(flags_of("scatter/one") & FS_TOPDIR_FL, 0);
+	fs_scatter(in_scratch("scatter/file"));
+	fs_scatter(in_scratch("scatter/none"));
+	assert_false(exists("scatter/none"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +285,7 @@ int main(void)
 		cmocka_unit_test(fd_paths_open),
 		cmocka_unit_test(unnamed_files_have_no_name),
 		cmocka_unit_test(each_entry_is_seen),
+		cmocka_unit_test(scatters_where_the_file_system_can),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

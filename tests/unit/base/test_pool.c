@@ -42,6 +42,37 @@ static void all_jobs_run_on_few_threads(void **state)
 	assert_int_equal(pool_threads(pool), 3);
 }
 
+static pthread_barrier_t all_busy;
+
+static int wait_for_all(void *arg, struct error *err)
+{
+	(void)arg;
+	(void)err;
+	pthread_barrier_wait(&all_busy);
+	return 0;
+}
+
+/* None of them ends before the last one runs. */
+static void jobs_that_wait_for_each_other_have_a_thread_each(void **state)
+{
+	AUTO_PTR(pool) pool = pool_new(4);
+	AUTO(error) why = ERROR_INIT;
+	struct group g;
+
+	(void)state;
+	pthread_barrier_init(&all_busy, NULL, 5);
+	group_init(&g, pool);
+	for (int i = 0; i < 4; i++)
+		assert_ok(group_run_now(&g, wait_for_all, NULL, err));
+	/* All are taken. */
+	assert_int_equal(group_run_now(&g, wait_for_all, NULL, &why), -1);
+	assert_int_equal(why.kind, ERROR_SYSTEM);
+	assert_non_null(strstr(why.message, "start a thread"));
+	pthread_barrier_wait(&all_busy);
+	assert_ok(group_wait(&g, err));
+	pthread_barrier_destroy(&all_busy);
+}
+
 /* Results are written by workers and read after the wait, without a lock. */
 static int square(void *arg, struct error *err)
 {
@@ -165,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_jobs_run_on_few_threads),
+		cmocka_unit_test(jobs_that_wait_for_each_other_have_a_thread_each),
 		cmocka_unit_test(results_are_seen_after_the_wait),
 		cmocka_unit_test(the_first_error_stops_the_rest),
 		cmocka_unit_test(an_error_always_has_a_kind),

@@ -355,8 +355,8 @@ static void test_stopping_waits_for_requests(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, ask_slowly, g), 0);
 	while (g->begun < (int)ARRAY_SIZE(threads))
 		cancel_sleep(NULL, 1000000, NULL);
-	server_stop(g->server, 5000, NULL);
-	assert_true(time_monotonic_ns() - begin < 4000000000ll);
+	server_stop(g->server, 100000, NULL);
+	assert_true(time_monotonic_ns() - begin < 60000000000ll);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_join(threads[i], NULL);
 	stop(g);
@@ -373,7 +373,7 @@ static void test_stopping_gives_up(void **state)
 	while (!g->begun)
 		cancel_sleep(NULL, 1000000, NULL);
 	server_stop(g->server, 200, NULL);
-	assert_true(time_monotonic_ns() - begin < 3000000000ll);
+	assert_true(time_monotonic_ns() - begin < 20000000000ll);
 	close(fd);
 	stop(g);
 }

@@ -183,6 +183,25 @@ static void test_mismatch(void **state)
 	}
 }
 
+/* What has all its bytes, and no owner. */
+static void test_forget_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct digest d = abc();
+	struct ingest *in;
+
+	ingest_forget_whole(f->store, &d, 3);
+	assert_ok(f, ingest_begin(&in, f->store, &d, &f->err));
+	assert_ok(f, write_text(in, "ab", &f->err));
+	ingest_forget_whole(f->store, &d, 2);
+	assert_true(fixture_exists(f, "ingest/" HEX_ABC ".part"));
+	ingest_free(in);
+	ingest_forget_whole(f->store, &d, 3);
+	assert_true(fixture_exists(f, "ingest/" HEX_ABC ".part"));
+	ingest_forget_whole(f->store, &d, 2);
+	assert_int_equal(count_files(f), 0);
+}
+
 /* A bit that flipped in the kept part is found at the end, and the next attempt begins at byte 0. */
 static void test_damaged_part(void **state)
 {
@@ -452,6 +471,7 @@ int main(void)
 		store_test(test_resume),
 		store_test(test_restart),
 		store_test(test_mismatch),
+		store_test(test_forget_whole),
 		store_test(test_damaged_part),
 		store_test(test_sha512),
 		store_test(test_present),

@@ -72,6 +72,29 @@ static void test_refused_folders(void **state)
 	assert_fails(f, ERROR_SYNTAX, "oci-layout", store_open(&s, f->root, &f->err));
 }
 
+/* As Kubernetes gives an emptyDir. */
+static void test_an_empty_volume(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_PTR(store) s = NULL;
+	AUTO_PTR(store) refused = NULL;
+	AUTO_FREE char *volume = xstrfmt("%s/volume", f->folder);
+	AUTO_FREE char *shared = xstrfmt("%s/shared", f->folder);
+	struct stat st;
+
+	assert_int_equal(mkdir(volume, 0700), 0);
+	assert_int_equal(chmod(volume, 0777), 0);
+	assert_ok(f, store_open(&s, volume, &f->err));
+	assert_int_equal(stat(volume, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(mkdir(shared, 0700), 0);
+	assert_int_equal(chmod(shared, 01777), 0);
+	assert_fails(f, ERROR_DENIED, "can be written by others (mode 1777)",
+		     store_open(&refused, shared, &f->err));
+	assert_int_equal(stat(shared, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 01777);
+}
+
 static void test_others_folders(void **state)
 {
 	struct fixture *f = *state;
@@ -411,6 +434,7 @@ int main(void)
 		store_test(test_open_again),
 		store_test(test_relative_root),
 		store_test(test_refused_folders),
+		store_test(test_an_empty_volume),
 		store_test(test_others_folders),
 		store_test(test_put_and_read),
 		store_test(test_damage),

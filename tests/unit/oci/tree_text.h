@@ -56,8 +56,8 @@ static inline void tree_text_node(struct strbuf *out, const struct tree_node *n)
 		strbuf_printf(out, " %s", n->link);
 	if (n->type == ENTRY_FILE)
 		strbuf_printf(out, " %lld", (long long)n->file.size);
-	if (n->source)
-		strbuf_printf(out, " [%s]", n->source);
+	if (n->type == ENTRY_FILE && n->elsewhere)
+		strbuf_printf(out, " [%s]", n->file.other->path);
 	if (n->parent || n->set_by || n->mode != 0755)
 		strbuf_printf(out, " @%u\n", n->layer);
 	for (uint32_t i = 0; n->type == ENTRY_DIR && i < n->folder.n_children; i++) {
@@ -69,7 +69,7 @@ static inline void tree_text_node(struct strbuf *out, const struct tree_node *n)
 	}
 }
 
-/* "LETTER PATH [mode, target or size] [source] @LAYER" in order; the root only when a layer set it. */
+/* "LETTER PATH [mode, target or size] [where its bytes are] @LAYER" in order; the root only when a layer set it. */
 static inline void tree_text(struct strbuf *out, struct tree *t)
 {
 	tree_text_node(out, tree_root(t));

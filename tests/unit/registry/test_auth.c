@@ -157,13 +157,14 @@ static void test_renewal(void **state)
 	int refused = 0;
 
 	use_auth("bearer");
-	fake_setting(&fake, "{\"expires_in\": 2}");
+	fake_setting(&fake, "{\"expires_in\": 5}");
 	set_login(w, USER, PASSWORD);
 	push_ok(w, &w->ref, &w->image->descriptor);
-	usleep(1700000);
+	usleep(4200000);
 	assert_ok(registry_push(w->c, w->from, &w->ref, &w->image->descriptor,
 				&(struct push_result){0}, err));
-	assert_int_equal(fake_count(&fake, "GET", "/token"), 2);
+	/* One more where the machine is so slow that it ends on the way. */
+	assert_true(fake_count(&fake, "GET", "/token") >= 2);
 	for (int i = 0; i < fake_count(&fake, NULL, "/v2/"); i++) {
 		AUTO_FREE char *status = fake_seen(&fake, NULL, "/v2/", i, "status");
 

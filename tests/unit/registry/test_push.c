@@ -106,7 +106,7 @@ static void test_mount_same_registry_only(void **state)
 	push_ok(w, &w->ref, &w->image->descriptor);
 	make_ref(&elsewhere, other.host, "app2:v1");
 	assert_int_equal(push_ok(w, &elsewhere, &w->image->descriptor).uploaded, 4);
-	assert_int_equal(fake_count(&other, "POST", "mount="), 0);
+	assert_int_equal(fake_count(&other, "POST", "from="), 0);
 }
 
 static void test_equal_layers_once(void **state)

@@ -158,7 +158,8 @@ static inline void fixture_open_sandbox(struct fixture *f)
 {
 	struct sandbox_options o = {.reporter = &f->reporter,
 				    .cancel = &f->cancel,
-				    .mode = getenv("SLIPWAY_TEST_MODE")};
+				    .mode = getenv("SLIPWAY_TEST_MODE"),
+				    .storage = getenv("SLIPWAY_TEST_STORAGE")};
 
 	must(sandbox_open(&f->sb, f->store, &o, &must_err));
 }

@@ -46,6 +46,32 @@ static void extracts_once(void **state)
 	assert_string_equal(text.buf, "marked\n");
 }
 
+static int count_new(void *arg, int dirfd, const char *entry, const struct stat *st,
+		     struct error *err)
+{
+	(void)dirfd;
+	(void)st;
+	(void)err;
+	*(int *)arg += str_starts(entry, "new-");
+	return 0;
+}
+
+/* It begins under ingest/, and stays there neither when it is moved nor when somebody else was first. */
+static void leaves_no_folder_behind(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_FREE char *place = NULL;
+	struct stat st;
+	int n = 0;
+
+	rootfs_free(open_rootfs(f));
+	place = chain_path(f, "");
+	assert_int_equal(stat(place, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	must(fs_each_entry(store_dirfd(f->store), "ingest", count_new, &n, &must_err));
+	assert_int_equal(n, 0);
+}
+
 /* After a power cut, or a kill in the middle. */
 static void makes_torn_folders_again(void **state)
 {
@@ -120,7 +146,7 @@ static void sweeps_what_killed_processes_left(void **state)
 {
 	struct fixture *f = *state;
 	AUTO_FREE char *dead = make_leftover(f, "run-dead", 3600);
-	AUTO_FREE char *young = make_leftover(f, "run-young", 5);
+	AUTO_FREE char *young = make_leftover(f, "new-run-young", 5);
 	AUTO_FREE char *alive = make_leftover(f, "run-alive", 3600);
 	AUTO_FD int lock = open(alive, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -156,6 +182,7 @@ int main(int argc, char **argv)
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(extracts_once),
+		T(leaves_no_folder_behind),
 		T(makes_torn_folders_again),
 		T(refuses_a_layer_that_is_not_what_was_promised),
 		T(tells_of_a_missing_blob),

@@ -134,16 +134,16 @@ static void knows_of_a_step_in_a_group_of_its_own(void **state)
 	run_spec(fs, hog, (struct run_spec){.pids_max = 0}, &shared);
 	run_spec(fs, "exit 3", (struct run_spec){.pids_max = 50}, &fine);
 	enter(parent);
+	rootfs_free(fs);
+	/* The outermost process of a step ends a moment after the step; nothing else is in there. */
+	for (int tries = 0; rmdir(dir) < 0 && tries < 3000; tries++)
+		usleep(10000);
+	assert_int_equal(access(dir, F_OK), -1);
 	assert_int_equal(own.result.status, 3);
 	assert_int_equal(own.result.oom, OOM_STEP);
 	assert_int_equal(shared.result.status, 3);
 	assert_int_equal(shared.result.oom, OOM_NONE);
 	assert_int_equal(fine.result.oom, OOM_NONE);
-	rootfs_free(fs);
-	/* The outermost process of a step ends a moment after the step; nothing else is in there. */
-	for (int tries = 0; rmdir(dir) < 0 && tries < 200; tries++)
-		usleep(10000);
-	assert_int_equal(access(dir, F_OK), -1);
 }
 
 int main(int argc, char **argv)

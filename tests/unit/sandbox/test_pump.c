@@ -46,27 +46,27 @@ static void test_early_answer(void **state)
 	AUTO_FREE char *answer = xcalloc(1, ANSWER);
 	int client[2], server[2], epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	size_t got = 0;
-	struct pump *p;
+	char buffer[PUMP_BUFFER];
+	struct pump p;
 
 	(void)state;
 	connect_pair(client);
 	connect_pair(server);
-	p = pump_new(epoll_fd, client[1], 1);
-	p->asked = false;
-	assert_int_equal(pump_connect(p, server[0]), 0);
+	pump_init(&p, epoll_fd, client[1]);
+	assert_int_equal(pump_connect(&p, server[0]), 0);
 	/* The request reaches the server, more of it waits at the client's end. */
 	assert_int_equal(send(client[0], "head", 4, 0), 4);
-	pump_serve(p);
+	pump_serve(&p, buffer);
 	assert_int_equal(send(client[0], "body", 4, 0), 4);
 	assert_int_equal(send(server[1], answer, ANSWER, 0), ANSWER);
 	close(server[1]);
-	for (int i = 0; i < 1000 && !p->done; i++) {
-		pump_serve(p);
+	for (int i = 0; i < 1000 && !p.done; i++) {
+		pump_serve(&p, buffer);
 		got += receive_all(client[0]);
 	}
 	got += receive_all(client[0]);
 	assert_int_equal(got, ANSWER);
-	pump_free(p);
+	pump_release(&p, false);
 	close(client[0]);
 	close(epoll_fd);
 }

@@ -64,7 +64,7 @@ static void kills_what_a_step_leaves_running(void **state)
 		assert_int_equal(o.result.status, 0);
 		assert_string_equal(o.out.buf, "done\n");
 		assert_int_equal(count_left(), 0);
-		assert_true(time_monotonic_ns() - before < 8000000000ll);
+		assert_true(time_monotonic_ns() - before < 60000000000ll);
 	}
 	rootfs_free(fs);
 }
@@ -112,11 +112,15 @@ static void cancel_when_ready(void *arg, int fd, const void *data, size_t len)
 	assert_int_equal(write(current->wake[1], "x", 1), 1);
 }
 
+static int64_t cancelled_twice; /* when */
+
 static void cancel_twice_when_ready(void *arg, int fd, const void *data, size_t len)
 {
 	cancel_when_ready(arg, fd, data, len);
-	if (current->cancel.count == 1)
+	if (current->cancel.count == 1) {
 		cancel_note(&current->cancel, SIGTERM);
+		cancelled_twice = time_monotonic_ns();
+	}
 }
 
 static void ends_a_step_on_a_signal(void **state)
@@ -132,7 +136,7 @@ static void ends_a_step_on_a_signal(void **state)
 	assert_int_equal(o.r, -1);
 	assert_int_equal(o.error.kind, ERROR_CANCELLED);
 	assert_string_equal(o.out.buf, "ready\nasked\n");
-	assert_true(time_monotonic_ns() - before < 8000000000ll);
+	assert_true(time_monotonic_ns() - before < 60000000000ll);
 	assert_int_equal(count_left(), 0);
 	/* Nothing new begins. */
 	run_script(fs, "echo ran", &again);
@@ -171,14 +175,14 @@ static void kills_a_step_on_the_second_signal(void **state)
 {
 	struct rootfs *fs = open_rootfs(*state);
 	AUTO_FREE char *script = marked("trap '' TERM; echo ready; while :; do sleep @; done");
-	int64_t before = time_monotonic_ns();
 	AUTO(outcome) o;
 
 	current = *state;
 	run_spec(fs, script, (struct run_spec){.output = cancel_twice_when_ready}, &o);
 	assert_int_equal(o.error.kind, ERROR_CANCELLED);
 	assert_int_equal(o.result.status, 128 + SIGKILL);
-	assert_true(time_monotonic_ns() - before < 5000000000ll);
+	/* After the first one it would have 5 seconds. */
+	assert_true(time_monotonic_ns() - cancelled_twice < 5000000000ll);
 	assert_int_equal(count_left(), 0);
 	rootfs_free(fs);
 }

@@ -49,14 +49,21 @@ static void leaves_nothing_of_a_probe(void **state)
 static void knows_the_names_of_modes(void **state)
 {
 	struct fixture *f = *state;
-	struct sandbox_options o = {.mode = "chroot"};
+	struct sandbox_options o = {.mode = "jail"};
 	struct sandbox *sb = NULL;
 	AUTO(error) err = ERROR_INIT;
 
 	assert_string_equal(sandbox_mode_name(SANDBOX_ROOT), "root");
 	assert_string_equal(sandbox_mode_name(SANDBOX_ROOTLESS_SUBUID), "rootless-subuid");
 	assert_string_equal(sandbox_mode_name(SANDBOX_ROOTLESS_SINGLE), "rootless-single");
+	assert_string_equal(sandbox_mode_name(SANDBOX_CHROOT), "chroot");
 	assert_string_equal(sandbox_mode_name(SANDBOX_NONE), "none");
+	assert_int_equal(sandbox_open(&sb, f->store, &o, &err), -1);
+	assert_int_equal(err.kind, ERROR_USAGE);
+	assert_string_equal(sandbox_storage_name(SANDBOX_OVERLAY), "overlay");
+	assert_string_equal(sandbox_storage_name(SANDBOX_COPY), "copy");
+	error_clear(&err);
+	o = (struct sandbox_options){.storage = "tape"};
 	assert_int_equal(sandbox_open(&sb, f->store, &o, &err), -1);
 	assert_int_equal(err.kind, ERROR_USAGE);
 }
@@ -102,8 +109,8 @@ static void tells_where_an_overlay_cannot_write(void **state)
 		AUTO_FREE char *merged = xstrfmt("%s/m", dir);
 		AUTO_FREE char *why = NULL;
 		static const char *const names[] = {"l", "u", "w", "m"};
-		struct sandbox_options o = {.mode = "root"};
-		struct sandbox *sb;
+		struct sandbox_options o = {.mode = "root", .storage = "overlay"};
+		struct sandbox *sb, *other;
 		struct store *s;
 
 		for (size_t i = 0; i < 4; i++) {
@@ -118,10 +125,16 @@ static void tells_where_an_overlay_cannot_write(void **state)
 			_exit(2);
 		if (sandbox_mode(sb, &why) != SANDBOX_NONE)
 			_exit(3);
-		_exit(strstr(why, "mount the overlay") && strstr(why, "is an overlay itself") &&
-				      strstr(why, "SLIPWAY_ROOT")
-			      ? 0
-			      : 4);
+		if (!strstr(why, "mount the overlay") || !strstr(why, "is an overlay itself") ||
+		    !strstr(why, "SLIPWAY_ROOT"))
+			_exit(4);
+		/* A copy will do, unless an overlay was asked for. */
+		o.storage = "auto";
+		if (sandbox_open(&other, s, &o, NULL) < 0 ||
+		    sandbox_mode(other, NULL) != SANDBOX_ROOT ||
+		    sandbox_storage(other) != SANDBOX_COPY)
+			_exit(5);
+		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);

@@ -18,16 +18,21 @@ struct ground {
 	struct server *server;
 };
 
-static void start(struct ground *g, struct fixture *f,
-		  bool (*check_login)(void *, const char *, const char *))
+static void start_with(struct ground *g, struct fixture *f, struct registry_server_options o)
 {
-	struct registry_server_options o = {.store = f->store, .check_login = check_login};
 	struct server_options listen = {.address = "127.0.0.1"};
 
+	o.store = f->store;
 	g->f = f;
 	assert_ok(f, registry_server_new(&g->registry, &o, &f->err));
 	listen.handler = registry_server_handler(g->registry);
 	assert_ok(f, server_listen(&g->server, &listen, &f->err));
+}
+
+static void start(struct ground *g, struct fixture *f,
+		  bool (*check_login)(void *, const char *, const char *))
+{
+	start_with(g, f, (struct registry_server_options){.check_login = check_login});
 }
 
 static void stop(struct ground *g)
@@ -145,11 +150,100 @@ static void test_login(void **state)
 	stop(&g);
 }
 
+/* Automatic content discovery: with the store lent, what no repository shows is there too. */
+static void test_mount_from_nowhere(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(descriptor) blob = {0};
+	struct digest absent = digest_of("never stored", 12);
+
+	assert_ok(f, store_put(f->store, "a/b", "built here", 10, &blob, &f->err));
+	AUTO_FREE char *mount = xstrfmt("/v2/r/blobs/uploads/?mount=%s", blob.digest.text);
+	AUTO_FREE char *from = xstrfmt("%s&from=other", mount);
+	AUTO_FREE char *missing = xstrfmt("/v2/r/blobs/uploads/?mount=%s", absent.text);
+
+	for (int lends = 0; lends < 2; lends++) {
+		struct ground g = {0};
+		AUTO(strbuf) out = STRBUF_INIT;
+
+		start_with(&g, f, (struct registry_server_options){.lends_store = lends});
+		ask(&g, &out, "POST", from, "", "");
+		assert_true(answered(&out, 202));
+		ask(&g, &out, "POST", missing, "", "");
+		assert_true(answered(&out, 202));
+		ask(&g, &out, "POST", mount, "", "");
+		assert_true(answered(&out, lends ? 201 : 202));
+		assert_int_equal(repository_has_blob(f->store, "r", &blob.digest), lends);
+		stop(&g);
+	}
+}
+
+static void test_repositories_are_made_beforehand(void **state)
+{
+	struct fixture *f = *state;
+	struct ground g = {0};
+	AUTO(strbuf) out = STRBUF_INIT;
+
+	start_with(&g, f, (struct registry_server_options){.only_made = true});
+	ask(&g, &out, "POST", "/v2/team/r/blobs/uploads/", "", "");
+	assert_true(answered(&out, 404));
+	assert_non_null(strstr(out.buf, "NAME_UNKNOWN"));
+	assert_non_null(strstr(out.buf, "The repository with name 'team/r' does not exist in the "
+					"registry with id '000000000000'"));
+	ask(&g, &out, "PUT", "/v2/team/r/manifests/v1", "Content-Type: " MEDIA_OCI_INDEX "\r\n",
+	    "{\"schemaVersion\":2,\"manifests\":[]}");
+	assert_true(answered(&out, 404));
+	assert_false(repository_exists(f->store, "team/r"));
+	assert_ok(f, repository_make(f->store, "team/r", &f->err));
+	ask(&g, &out, "POST", "/v2/team/r/blobs/uploads/", "", "");
+	assert_true(answered(&out, 202));
+	stop(&g);
+}
+
+static bool is_immutable(void *arg, const char *repository, const char *tag)
+{
+	(void)arg;
+	return strcmp(repository, "frozen") == 0 && strcmp(tag, "v1") == 0;
+}
+
+static int put_index(const struct ground *g, const char *target, const char *note)
+{
+	AUTO(strbuf) out = STRBUF_INIT;
+	AUTO_FREE char *text = xstrfmt("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX
+				       "\",\"manifests\":[],\"annotations\":{\"note\":\"%s\"}}",
+				       note);
+
+	ask(g, &out, "PUT", target, "Content-Type: " MEDIA_OCI_INDEX "\r\n", text);
+	if (answered(&out, 400))
+		assert_non_null(
+			strstr(out.buf, "cannot be overwritten because the tag is immutable"));
+	return (int)strtol(out.buf + strlen("HTTP/1.1 "), NULL, 10);
+}
+
+/* As on ECR, also the same image may not be put there again. */
+static void test_tags_that_a_repository_keeps(void **state)
+{
+	struct ground g = {0};
+
+	start_with(&g, *state, (struct registry_server_options){.is_immutable = is_immutable});
+	assert_int_equal(put_index(&g, "/v2/frozen/manifests/v1", "a"), 201);
+	assert_int_equal(put_index(&g, "/v2/frozen/manifests/v1", "b"), 400);
+	assert_int_equal(put_index(&g, "/v2/frozen/manifests/v1", "a"), 400);
+	assert_int_equal(put_index(&g, "/v2/frozen/manifests/v2", "a"), 201);
+	assert_int_equal(put_index(&g, "/v2/frozen/manifests/v2", "b"), 201);
+	assert_int_equal(put_index(&g, "/v2/other/manifests/v1", "a"), 201);
+	assert_int_equal(put_index(&g, "/v2/other/manifests/v1", "b"), 201);
+	stop(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		store_test(test_threads),
 		store_test(test_login),
+		store_test(test_mount_from_nowhere),
+		store_test(test_repositories_are_made_beforehand),
+		store_test(test_tags_that_a_repository_keeps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
