@@ -122,10 +122,13 @@ class Buildah:
         subprocess.run(["umount", "-l", self.folder / "storage" / "overlay"], capture_output=True, check=False)
 
 
-def available(folder, binary, wanted):
+def available(folder, binary, wanted, beside=None):
     """The peers that this machine has, and why others are left out."""
     folder = pathlib.Path(folder)
     found, left_out = [Slipway(folder, binary)], []
+    if beside:
+        found.append(Slipway(folder / "beside", beside.resolve()))
+        found[1].name = "beside"
     for name, make, program in (("docker", Docker, "dockerd"), ("buildah", Buildah, "buildah")):
         if name not in wanted:
             continue

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 import peers
 import workloads
@@ -135,32 +134,34 @@ def main():
             clients.append(Docker(places["docker"], archive))
         except (peers.Failed, FileNotFoundError) as error:
             print(f"left out: docker: {error}")
-        serve = Serve(binary, scratch / "serve")
-        other = Registry(scratch / "registry", tls=False, login=False)
         totals = {}
         try:
-            for title, host in (("slipway registry serve", serve.host), ("docker-registry", other.host)):
+            for title in ("slipway registry serve", "docker-registry"):
                 pushes, pulls = {c.name: [] for c in clients}, {c.name: [] for c in clients}
+                peak = 0
                 for number in range(options.rounds):
+                    # a server of its own for each push: no client remembers where it has seen the layer
                     for client in clients:
-                        # nothing is there yet: the server has to take every byte
-                        pushes[client.name].append(client.push(host, f"{client.name}{number}"))
-                        time.sleep(0.1)
-                for number in range(options.rounds):
-                    for client in clients[:2]:
-                        pulls[client.name].append(client.pull(host, f"slipway{number}"))
-                for client in clients[2:]:
-                    pulls[client.name].append(client.pull(host, "slipway0"))
-                    client.run("load", "-i", archive)
+                        folder = scratch / f"server-{client.name}{number}"
+                        server = Serve(binary, folder) if title.startswith("slipway") else Registry(folder, tls=False, login=False)
+                        try:
+                            pushes[client.name].append(client.push(server.host, "big"))
+                            pulls[client.name].append(client.pull(server.host, "big"))
+                            if title.startswith("slipway"):
+                                peak = max(peak, peak_of(server.process.pid))
+                        finally:
+                            server.stop()
+                            shutil.rmtree(folder)
+                        if isinstance(client, Docker):
+                            client.run("load", "-i", archive)
                 show(f"push of {options.size} MiB to {title}", pushes)
                 show(f"pull of {options.size} MiB from {title}", pulls)
+                if peak:
+                    print(f"  peak memory of the server {peak / 1024:.1f} MiB", flush=True)
                 totals[title] = min(r["seconds"] for r in pushes["skopeo"])
             print(f"\nskopeo's push to slipway's registry takes "
-                  f"{totals['slipway registry serve'] / totals['docker-registry']:.2f} of that to docker-registry; "
-                  f"peak memory of slipway's registry {peak_of(serve.process.pid) / 1024:.1f} MiB")
+                  f"{totals['slipway registry serve'] / totals['docker-registry']:.2f} of that to docker-registry")
         finally:
-            serve.stop()
-            other.stop()
             for client in clients:
                 client.stop()
     return 0

@@ -71,6 +71,7 @@ def main():
     parser.add_argument("--peers", default="docker,buildah", help="with which to compare")
     parser.add_argument("--all-peers", action="store_true", help="peers in the memory workloads too: minutes each")
     parser.add_argument("--binary", default=HERE.parent / "build/slipway", type=pathlib.Path)
+    parser.add_argument("--beside", metavar="FILE", type=pathlib.Path, help="another build of slipway, measured as a peer")
     parser.add_argument("--json", metavar="FILE", help="write all figures")
     options = parser.parse_args()
     for name in options.workload:
@@ -80,7 +81,8 @@ def main():
     figures = {}
     with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir=os.environ.get("BENCH_DIR", "/var/tmp")) as folder:
         scratch = pathlib.Path(folder)
-        builders, left_out = peers.available(scratch, options.binary.resolve(), options.peers.split(","))
+        builders, left_out = peers.available(scratch, options.binary.resolve(), options.peers.split(","),
+                                            options.beside)
         for reason in left_out:
             print(f"left out: {reason}")
         try:
