@@ -7,10 +7,12 @@ registry       docker-registry over TLS with a login, one for the session: regis
 login          slipway logged in there, which trusts its CA
 tiny, debian_base, python_slim   OCI layout folders of base images
 build          build("FROM tiny\\nRUN ...", {"a": "b"}).text("/a"); build.fails(...)
+podman         ["podman", ...] with a storage of the test's own
 serve          slipway registry serve, one for a file: serve.host, serve(METHOD, PATH); repository: a name there of the test's own
 context        context({"Dockerfile": "FROM scratch", "a/b": b"..."}) makes a context folder
 cloud          a scripted AWS: cloud.script({1: Crash(1)}), cloud.changes(); requests that AWS does not know fail the test
 deploying      deploying(*options) deploys an app of the test's own there: deploying.name, deploying.cloud
+local          a local target of slipway's state folder: local.client("ecs"), local.url, local.run("ps", "--local")
 count          count(small, full): how many rounds; the full number with --soak
 """
 import os
@@ -26,6 +28,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from helpers import processes, users  # noqa: E402
 from helpers.building import Builder  # noqa: E402
+from helpers.local_target import LocalTarget  # noqa: E402
 from helpers.registry import Registry  # noqa: E402
 from helpers.runner import Slipway  # noqa: E402
 from helpers.serve import Serve, repository_of  # noqa: E402
@@ -33,8 +36,9 @@ from helpers.serve import Serve, repository_of  # noqa: E402
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 # The files that take longest, the longest first.
-LONGEST = ["test_sandbox", "test_registry_faults", "test_sources_git", "test_cache_faults", "test_faults", "test_dockerfile_cache",
-           "test_sources_url", "test_habits", "test_cache_remote", "test_sources_contexts", "test_run_mounts", "test_outputs",
+LONGEST = ["test_sandbox", "test_containers_dockerfiles", "test_local_acceptance", "test_local_ecs", "test_local_tasks", "test_sandbox_chroot",
+           "test_containers", "test_local_network", "test_local_page", "test_local_deploy", "test_registry_faults", "test_sources_git", "test_cache_faults", "test_faults",
+           "test_dockerfile_cache", "test_sources_url", "test_habits", "test_cache_remote", "test_sources_contexts", "test_run_mounts", "test_outputs",
            "test_run_surroundings", "test_registry_client", "test_registry_copy", "test_dockerfile_run", "test_emulation",
            "test_abuse_images", "test_platforms", "test_ecr", "test_registry_serve_ecr", "test_cache_explain", "test_dockerfile_peers",
            "test_registry_serve_abuse", "test_run_limits", "test_cache_random", "test_dockerfile_configs", "test_registry_roundtrip"]
@@ -45,6 +49,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="full counts instead of small ones")
+    parser.addoption("--release", action="store_true", help="the tests of what ./dev dist made, too")
     parser.addoption("--keep", action="store_true", help="keep the folders of the tests")
 
 
@@ -52,11 +57,16 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: not run with the sanitized binary")
     config.addinivalue_line("markers", "root: needs root")
     config.addinivalue_line("markers", "soak: only with --soak")
+    config.addinivalue_line("markers", "release: only with --release, which ./dev dist --test gives")
     processes.adopt_orphans()
+    # pytest keeps the folders of three runs; here nothing stays.
+    if not hasattr(config, "workerinput") and not config.option.basetemp and not config.getoption("--keep"):
+        config.option.basetemp = tempfile.mkdtemp(prefix="slipway-e2e-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(config, items):
-    left_out = [i for i in items if i.get_closest_marker("soak") and not config.getoption("--soak")]
+    left_out = [i for i in items if any(i.get_closest_marker(m) and not config.getoption(f"--{m}") for m in ("soak", "release"))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [i for i in items if i not in left_out]
@@ -78,6 +88,7 @@ def session_folder(request):
     yield folder
     if not request.config.getoption("--keep"):
         shutil.rmtree(folder, ignore_errors=True)
+        assert not folder.exists(), f"left behind: {sorted(map(str, folder.rglob('*')))[:20]}; mounted: {processes.mounts(folder)}"
 
 
 @pytest.fixture(scope="session")
@@ -223,6 +234,34 @@ def running(slipway, cloud):
     from helpers import ecs  # pylint: disable=import-outside-toplevel
     slipway.env.update(ecs.KEYS, AWS_ENDPOINT_URL=cloud.url)
     return ecs.Running(cloud)
+
+
+@pytest.fixture
+def local(slipway):
+    """Stopped at the test's end: then no process, mount or socket may be left of it."""
+    target = LocalTarget(slipway)
+    yield target
+    target.stop()
+
+
+@pytest.fixture
+def podman(folder):
+    if not shutil.which("podman"):
+        pytest.skip("needs: podman")
+    # It takes no long path for what it keeps of a run.
+    short = tempfile.mkdtemp(prefix="pod-", dir="/tmp")
+    yield ["podman", "--storage-driver", "vfs", "--root", folder / "storage", "--runroot", f"{short}/run", "--tmpdir",
+           f"{short}/tmp", "--events-backend", "none"]
+    shutil.rmtree(short, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def shared_local(binary, tmp_path_factory):
+    """A local target that the tests of a file share."""
+    target = LocalTarget(Slipway(binary, tmp_path_factory.mktemp("local")))
+    yield target
+    assert target.stop() == 0, target.log()
+    assert "Sanitizer" not in target.log() and "runtime error" not in target.log()
 
 
 @pytest.fixture

@@ -71,6 +71,12 @@ def test_hard_links_to_the_outside(evil, target):
     evil([make_tar([entry("h", "hardlink", link=target)])], "cat /h").fails()
 
 
+def test_hard_link_to_a_symbolic_link(evil, folder):
+    """As docker makes and takes them: both are links, and neither is followed."""
+    evil([make_tar([entry("s", "symlink", link=f"{folder}/planted"), entry("h", "hardlink", link="s")])], 'test -L /h && test ! -e /h && rm /s && test -L /h').ok()
+    assert planted(folder) == []
+
+
 def test_hard_link_to_a_lower_layer(evil):
     """Either it is found in the merged root, or refused by name."""
     result = evil([make_tar([entry("low", data="low")]), make_tar([entry("h", "hardlink", link="low")])],

@@ -18,6 +18,7 @@ from fakes.aws_cloud import scenarios  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SAMPLES = sorted((TOP / "samples/ci").glob("*.yml"))
+WITH_A_SHELL = [p for p in SAMPLES if p.name != "kubernetes-job.yml"]
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -185,10 +186,10 @@ def scripts(node):
 
 
 def test_the_samples_are_there():
-    assert [p.name for p in SAMPLES] == ["buildspec.yml", "github-actions.yml", "gitlab-ci.yml"]
+    assert [p.name for p in SAMPLES] == ["buildspec.yml", "github-actions.yml", "gitlab-ci.yml", "kubernetes-job.yml"]
 
 
-@pytest.mark.parametrize("path", [*SAMPLES, TOP / "action.yml"], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [*WITH_A_SHELL, TOP / "action.yml"], ids=lambda p: p.name)
 def test_scripts_are_a_shells(path):
     found = list(scripts(load(path)))
     assert found
@@ -198,13 +199,24 @@ def test_scripts_are_a_shells(path):
         assert checked.returncode == 0, checked.stderr
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.name)
+def test_the_pods_words_are_slipways(slipway):
+    pod = load(TOP / "samples/ci/kubernetes-job.yml")["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    slipway(*container["args"][:-1], "--help").ok()
+    mounted = {m["name"] for c in (container, *pod["initContainers"]) for m in c["volumeMounts"]}
+    assert mounted == {v["name"] for v in pod["volumes"]}
+    assert "privileged" not in container["securityContext"]
+
+
+@pytest.mark.parametrize("path", WITH_A_SHELL, ids=lambda p: p.name)
 def test_command_lines_are_slipways(slipway, path):
     """--help at the end: the options before it are parsed, and an unknown one is an error."""
     seen = 0
     for text in scripts(load(path)):
         for line in text.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
+            if words[:2] == ["sudo", "-E"]:
+                words = words[2:]
             if words[:1] == ["slipway"]:
                 seen += 1
                 slipway(*words[1:-1], "--help").ok()

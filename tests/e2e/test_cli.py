@@ -23,7 +23,7 @@ def test_help(slipway):
     for command in COMMANDS:
         shown = slipway(command, "--help").ok()
         assert f"slipway {command}" in shown.out
-    assert re.search(r"\d+\.\d+\.\d+", slipway("version").ok().out)
+    assert re.fullmatch(r"slipway version \d+\.\d+\.\d+, (static|dynamic)\n", slipway("version").ok().out)
     assert slipway("--version").ok().out == slipway("version").out
 
 

@@ -61,9 +61,10 @@ def test_without_yes_and_terminal_nothing_goes(deploying, cloud):
 
 def test_twice(deploying):
     deploying().ok()
-    destroy(deploying, "--yes").ok()
-    again = destroy(deploying, "--yes")
-    assert again.code in (0, 1) and deploying.name in again.err + again.out
+    destroy(deploying, "--yes", "--images").ok()
+    again = destroy(deploying, "--yes", "--images")
+    assert again.code == 0 and f"nothing of {deploying.name}" in again.out
+    destroy(deploying).fails(f"nothing of the app {deploying.name}", code=1)
 
 
 def test_images_go_only_when_told(deploying, cloud):

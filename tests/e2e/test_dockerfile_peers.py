@@ -54,7 +54,8 @@ CASES = {
         COPY --chown=app:adm dir /chowned
         COPY --chown=7:8 a.txt b.txt /numbers/
         RUN echo l > /one && ln /one /two && chmod 4755 /one && chown 1000:4 /one && chmod 1777 /numbers
-        RUN chmod 600 /chowned/x
+        RUN chmod 600 /chowned/x && ln -s one /three && ln /three /four
+        RUN rm /three && test "$(readlink /four)" = one
         """,
     "metadata": r"""
         FROM tiny

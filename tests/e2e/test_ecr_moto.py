@@ -7,7 +7,8 @@ import pytest
 
 from helpers.images import read_layout
 from helpers.moto import HOST, PASSWORD, Moto, program
-from helpers.registry import TOP, Registry
+from helpers.packages import TOP
+from helpers.registry import Registry
 
 sys.path.insert(0, str(TOP / "tests/fakes"))
 from fault_registry import FaultRegistry  # noqa: E402

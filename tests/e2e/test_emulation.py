@@ -11,6 +11,7 @@ import pytest
 from helpers import binfmt, foreign, processes
 from helpers.building import Builder
 from helpers.images import Layout, entry, make_tar, read_layout
+from helpers.packages import unpacked
 from helpers.runner import Slipway
 from oci_layout import INDEX
 
@@ -32,7 +33,8 @@ def private_tables():
 
 @pytest.fixture(scope="session")
 def qemu():
-    return binfmt.emulator("aarch64")
+    """The static emulator, under the name by which it knows that argv[0] comes too (flag P)."""
+    return str(unpacked("qemu-user-static", "usr/libexec/qemu-binfmt/aarch64-binfmt-P"))
 
 
 @pytest.fixture(scope="session")
@@ -137,9 +139,9 @@ def test_a_signal_ends_it(builder, qemu, context):
         out += os.read(process.stderr.fileno(), 4096) or pytest.fail(out.decode())
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()
-    process.communicate(timeout=20)
-    assert process.returncode == 130 and time.monotonic() - begin < 10
-    assert processes.wait_until(lambda: not build.slipway.leftovers(), 10)
+    process.communicate(timeout=60)
+    assert process.returncode == 130 and time.monotonic() - begin < 30
+    assert not build.slipway.leftovers()
 
 
 def test_a_table_that_cannot_be_seen(builder, qemu):

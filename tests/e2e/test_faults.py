@@ -63,6 +63,17 @@ def test_full_disk(slipway, context, options, what, words):
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("mode", ["root", "chroot"])
+def test_full_disk_within_a_step(slipway, context, options, mode):
+    """A program's own words tell of no state folder."""
+    slipway.env["SLIPWAY_SANDBOX"] = mode
+    top = context({"Dockerfile": "FROM tiny\nRUN head -c 100000000 /dev/zero > /big\n"})
+    with small_disk(slipway, "size=20m"):
+        slipway.build(top, *options).fails("exit code: 1", f"free space on the file system of {slipway.root}")
+    assert "free space" not in slipway.build(context({"Dockerfile": "FROM tiny\nRUN exit 3\n"}), *options).fails("exit code: 3").err
+
+
+@pytest.mark.root
 def test_full_disk_for_an_output(slipway, context, options, folder):
     top = context(FILES)
     out = folder / "small"
@@ -93,7 +104,7 @@ def test_kill_at_any_time(slipway, context, options, count):
             json.loads(index.read_text())
         for blob in (slipway.root / "blobs/sha256").glob("*"):
             assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
-    assert processes.wait_until(lambda: not processes.descendants(), 5)
+    assert processes.wait_until(lambda: not processes.descendants())
     slipway.build(top, "-t", "app:1", *options).ok()
     sound(slipway)
     assert read_layout(slipway.root, "app:1").verify().descriptor["digest"] == wanted

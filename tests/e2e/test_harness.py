@@ -85,7 +85,7 @@ def test_base_images_hold_what_they_are_for(request, name, programs):
 def test_leftovers_are_found(folder):
     """An orphan that moved to a session of its own is found and ended."""
     subprocess.run(["sh", "-c", "setsid sleep 300 & sleep 0.1"], check=True, stdout=subprocess.DEVNULL)
-    assert any("(sleep) still runs" in found for found in processes.leftovers(folder))
+    assert any("(sleep) still runs" in found for found in processes.leftovers(folder, patience=0.5))
     assert processes.leftovers(folder) == []
 
 

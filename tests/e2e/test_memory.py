@@ -46,7 +46,7 @@ def limited(slipway):
         (group / found[1]).write_text(str(LIMIT))
         yield run
     finally:
-        assert processes.wait_until(lambda: not (group / "cgroup.procs").read_text(), 5)
+        assert processes.wait_until(lambda: not (group / "cgroup.procs").read_text())
         group.rmdir()
 
 

@@ -1,15 +1,12 @@
 """What leaves the store: --output, save and load, and the store itself, as other tools read them."""
 import json
 import os
-import shutil
 import subprocess
-import tarfile
-import tempfile
 import zlib
 
 import pytest
 
-from helpers.images import differences, folder_tree, read_layout, read_with_skopeo, skopeo
+from helpers.images import differences, folder_tree, layer_of, read_layout, read_with_skopeo, skopeo
 from helpers.peers import Docker
 
 DOCKERFILE = """FROM tiny
@@ -68,9 +65,8 @@ def test_archives(slipway, build, app, folder, kind, transport):
 def test_flattened_tar_and_folder(slipway, build, app, folder):
     slipway.build(build.last, "-t", "app:1", *build.options, "--output", f"type=tar,dest={folder}/flat.tar",
                   "--output", f"type=local,dest={folder}/flat").ok()
-    with tarfile.open(folder / "flat.tar") as tar:
-        from_tar = type(app.tree())()
-        from_tar.apply(tar)
+    from_tar = type(app.tree())()
+    from_tar.apply(layer_of(folder / "flat.tar"))
     assert differences(from_tar, app.tree()) == []
     assert set(folder_tree(folder / "flat")) == set(app.tree())
     # A folder belongs to who asked for it, as docker's does; the rest is what the image has.
@@ -125,11 +121,8 @@ def test_docker_loads_it(slipway, app, folder, docker):
 
 @pytest.mark.slow  # what others read is the same bytes; the sanitizers see save and load in test_load
 @pytest.mark.root
-def test_podman_loads_it(slipway, app, folder):
-    if not shutil.which("podman"):
-        pytest.skip("podman is not installed")
+def test_podman_loads_it(slipway, app, podman, folder):
     slipway("save", "-o", folder / "saved.tar", "app:1").ok()
-    podman = ["podman", "--storage-driver", "vfs", "--root", folder / "podman", "--runroot", tempfile.mkdtemp(prefix="pr")]
     loaded = subprocess.run([*podman, "load", "-i", folder / "saved.tar"], check=False, capture_output=True, text=True)
     assert loaded.returncode == 0, loaded.stderr
     listed = subprocess.run([*podman, "inspect", "app:1"], check=True, capture_output=True).stdout

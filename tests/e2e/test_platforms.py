@@ -401,6 +401,7 @@ def test_children_are_pushed_before_the_index(login, registry, build, multi):
 
 
 @pytest.mark.root
+@pytest.mark.slow  # what docker reads is the same bytes; the sanitizers see save in other tests
 def test_docker_loads_the_hosts_image_of_a_saved_index(slipway, build, multi, folder, session_folder):
     docker = Docker(session_folder / "docker-platforms")
     try:

@@ -252,7 +252,7 @@ def test_22_seven_times_is_too_often(slipway, app, fault):
 
 
 def http_date(seconds):
-    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + seconds))
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(seconds))
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -260,13 +260,13 @@ def http_date(seconds):
 def test_22_retry_after_holds_for_the_whole_host(slipway, context, fault, status, after):
     app = make_app(slipway, context, fault, sizes=[400000] * 6)
     fault.rule(method="POST", path="/uploads/", skip=2, status=status,
-               headers={"Retry-After": after if after != "date" else http_date(4)})
+               headers=lambda: {"Retry-After": after if after != "date" else http_date(time.time() + 4)})
     slipway("push", app).ok()
-    log = fault.log
-    refused = next(i for i, e in enumerate(log) if e.get("status") == status)
-    # Those that were on their way then may still arrive; after them nobody comes for as long as was asked.
-    times = [e["time"] - log[refused]["time"] for e in log[refused + 1:]]
-    assert not [t for t in times if 1.2 < t < 2.8] and [t for t in times if t >= 2.8]
+    refused = next(i for i, e in enumerate(fault.log) if e.get("status") == status)
+    # Those that were on their way then may still arrive; after them nobody comes for as long as was asked, and then what waited for it.
+    came = [(e["time"] - fault.log[refused]["time"], e["method"], e["path"]) for e in fault.log[refused + 1:]]
+    assert not [at for at, *_ in came if 1.8 < at < 2.8] and "POST" in [method for at, method, _ in came if at >= 2.8], came
+    assert came[-1][0] >= 2.8 and came[-1][1] == "PUT" and "/manifests/" in came[-1][2], came
 
 
 def test_22_pauses_have_a_bound(slipway, app, fault):
@@ -275,7 +275,7 @@ def test_22_pauses_have_a_bound(slipway, app, fault):
     assert processes.wait_until(lambda: seen(fault, "POST", "/uploads/"), 20)
     time.sleep(0.5)
     running.send_signal(signal.SIGINT)
-    said = running.communicate(timeout=10)[1].decode()
+    said = running.communicate(timeout=25)[1].decode()
     assert running.returncode == 130 and "retry 1 in 300.0 s" in said
 
 
@@ -343,8 +343,8 @@ def test_28_interrupted_upload(slipway, app, fault, number, code):
     assert processes.wait_until(lambda: [e for e in seen(fault, "PUT", "/blobs/") if e["body"] >= SIZE], 20)
     began = time.monotonic()
     running.send_signal(number)
-    running.communicate(timeout=10)
-    assert running.returncode == code and time.monotonic() - began < 5
+    running.communicate(timeout=25)
+    assert running.returncode == code and time.monotonic() - began < 20
     session = next(e["path"] for e in seen(fault, "PUT", "/blobs/") if e["body"] >= SIZE).partition("?")[0]
     assert seen(fault, "DELETE", session) and not fault.state.manifests
     fault.state.rules.clear()
@@ -359,7 +359,7 @@ def test_28_interrupted_download(slipway, pushed, fault):
     running = other.start("pull", pushed)
     assert processes.wait_until(lambda: seen(fault, "GET", layer_of(slipway, pushed)["digest"]), 20)
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=10)
+    running.communicate(timeout=25)
     assert running.returncode == 130
     other("pull", pushed).ok()
     right_here(other)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from helpers.images import read_layout, read_with_skopeo, skopeo
-from helpers.serve import Serve, digest_of
+from helpers.serve import Serve, digest_of, wait_for
 
 
 def test_skopeo_there_and_back(serve, tiny, folder):
@@ -56,14 +56,14 @@ def test_what_is_being_sent_may_end(binary, folder):
     data = os.urandom(200000)
     s = socket.create_connection(("127.0.0.1", serve.port))
     s.sendall(f"POST /v2/a/blobs/uploads/?digest={digest_of(data)} HTTP/1.1\r\nHost: localhost\r\n"
-              f"Content-Length: {len(data)}\r\n\r\n".encode() + data[:1000])
-    time.sleep(0.2)
+              f"Content-Length: {len(data)}\r\n\r\n".encode() + data[:100000])
+    wait_for(lambda: list(serve.root.glob("ingest/*")))
     serve.process.terminate()
     time.sleep(0.2)
-    s.sendall(data[1000:])
+    s.sendall(data[100000:])
     assert s.recv(100).startswith(b"HTTP/1.1 201")
     s.close()
-    assert serve.process.wait(10) == 0
+    assert serve.process.wait(30) == 0
     serve.start()
     assert serve("GET", f"/v2/a/blobs/{digest_of(data)}").body == data
     serve.stop()
@@ -95,7 +95,7 @@ def test_other_addresses_of_loopback(slipway):
         assert url.startswith(f"http://{shown}:")
         assert subprocess.run(["curl", "-s", "-g", f"{url}/v2/"], capture_output=True, check=False).stdout == b"{}"
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=30)
         assert process.returncode == 0
 
 
@@ -103,7 +103,7 @@ def test_every_address_only_when_asked_for(slipway):
     process = slipway.start("registry", "serve", "--listen", "0.0.0.0:0", "--insecure")
     assert process.stdout.readline().startswith(b"listening on http://0.0.0.0:")
     process.terminate()
-    assert b"everybody who reaches 0.0.0.0:0 can push" in process.communicate(timeout=10)[1]
+    assert b"everybody who reaches 0.0.0.0:0 can push" in process.communicate(timeout=30)[1]
 
 
 def test_a_taken_port(serve, slipway):

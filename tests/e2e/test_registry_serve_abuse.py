@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -432,11 +433,12 @@ def test_guesses_do_not_keep_others_out(binary, folder):
         s = socket.create_connection(("127.0.0.1", serve.port), timeout=60)
         s.sendall(f"GET /v2/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: {basic('maria', str(i))}\r\n\r\n".encode())
         guesses.append(s)
-    time.sleep(one)
-    begin = time.monotonic()
+    # The first of them is being checked.
+    time.sleep(one / 2)
     for _ in range(3):
         assert serve("GET", "/v2/", Authorization=basic("maria", "right")).status == 200
-    assert time.monotonic() - begin < 4 * one, one
+    answered, _, _ = select.select(guesses, [], [], 0)
+    assert len(answered) < len(guesses) / 2, "whoever waits in line is answered after them all"
     for s in guesses:
         s.close()
     serve.stop()

@@ -1,9 +1,7 @@
 """The clients that people have against registry serve: docker, podman, buildah, skopeo, and what crane and oras send."""
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 
 import pytest
 
@@ -69,17 +67,6 @@ def test_buildah(serve, tiny, folder):
     run("buildah", *buildah.storage, "pull", "--tls-verify=false", f"{serve.host}/buildah/app:1")
     (folder / "Dockerfile").write_text(f"FROM {serve.host}/buildah/app:1\nENV A=1\n")
     run("buildah", *buildah.storage, "bud", "--isolation", "chroot", "--tls-verify=false", "-t", "built", folder)
-
-
-@pytest.fixture
-def podman(folder):
-    if not shutil.which("podman"):
-        pytest.skip("needs: podman")
-    # It takes no long path for what it keeps of a run.
-    short = tempfile.mkdtemp(prefix="pod-", dir="/tmp")
-    yield ["podman", "--storage-driver", "vfs", "--root", folder / "storage", "--runroot", f"{short}/run", "--tmpdir",
-           f"{short}/tmp", "--events-backend", "none"]
-    shutil.rmtree(short, ignore_errors=True)
 
 
 def test_podman(serve, tiny, podman):

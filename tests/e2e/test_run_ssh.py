@@ -16,6 +16,7 @@ import pytest
 
 from helpers import processes
 from helpers.images import read_layout
+from helpers.packages import unpacked
 from helpers.peers import Docker
 from helpers.registry import free_port
 
@@ -123,20 +124,22 @@ def verify(key, text, signature, folder):
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("fixture", ["slipway", "slipway_user", "slipway_single"])
-def test_the_step_signs_with_the_users_agent(request, fixture, folder, agent, context, tiny, client):
+@pytest.mark.parametrize("fixture, mode", [("slipway", "auto"), ("slipway_user", "auto"), ("slipway_single", "auto"), ("slipway", "chroot")],
+                         ids=["root", "subuid", "single", "chroot"])
+def test_the_step_signs_with_the_users_agent(request, fixture, mode, folder, agent, context, tiny, client):
     slipway = request.getfixturevalue(fixture)
+    alone = "" if mode == "chroot" else "--network=none"  # which needs namespaces
     keys = [make_key(folder, "one"), make_key(folder, "two")]
     running = agent(*keys, entry=slipway.entry)
-    build(slipway, context, tiny, client, """
+    build(slipway, context, tiny, client, f"""
 RUN --mount=type=ssh echo $SSH_AUTH_SOCK > /path && stat -c '%a %u %g %F' $SSH_AUTH_SOCK > /stat && \\
     client keys > /keys && client sign hello > /signature
 RUN --mount=type=ssh client refused > /refused
 RUN --mount=type=ssh client broken > /broken
 RUN --mount=type=ssh client many 200 > /many
-RUN --network=none --mount=type=ssh client keys > /keys2
+RUN {alone} --mount=type=ssh client keys > /keys2
 RUN test ! -e /run/buildkit && echo "none:$SSH_AUTH_SOCK" > /without
-""", "--ssh", "default", env={"SSH_AUTH_SOCK": str(running.socket)}).ok()
+""", "--ssh", "default", env={"SSH_AUTH_SOCK": str(running.socket), "SLIPWAY_SANDBOX": mode}).ok()
     tree = read_layout(slipway.root, "ssh:1").tree()
     assert tree.text("/path") == "/run/buildkit/ssh_agent.0\n" and tree.text("/stat") == "600 0 0 socket\n"
     assert tree.text("/keys").split() == [blob(k) for k in keys] == tree.text("/keys2").split()
@@ -222,24 +225,30 @@ def test_a_killed_build_leaves_no_agent_with_keys(slipway, folder, context, tiny
     slipway.unfinished_allowed = True
 
 
+# sshd wants a user and a folder of its own: it finds them where nobody else does.
+OWN_USER = ("mount -t tmpfs none /run; mkdir -m 755 /run/sshd; cp /etc/passwd /run/passwd; "
+            "echo 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin' >> /run/passwd; mount --bind /run/passwd /etc/passwd; exec \"$@\"")
+
+
 @pytest.fixture
 def login(folder):
     """A server that takes the key given to it: login(key) -> port."""
-    program = shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
-    if not program or os.geteuid() != 0:
-        pytest.skip("needs: openssh-server and root")
+    if os.geteuid() != 0:
+        pytest.skip("needs: root")
+    program = unpacked("openssh-server", "usr/sbin/sshd")
+    libraries = unpacked("libwrap0", f"usr/lib/{os.uname().machine}-linux-gnu/libwrap.so.0").parent
     started = []
 
     def start(key):
         make_key(folder, "host")
-        pathlib.Path("/run/sshd").mkdir(exist_ok=True)
         port = free_port()
         authorized = pathlib.Path(tempfile.mkdtemp(dir="/root")) / "keys"
         shutil.copy(f"{key}.pub", authorized)
         started.append((subprocess.Popen(  # pylint: disable=consider-using-with
-            [program, "-D", "-e", "-f", "/dev/null", "-h", folder / "host", "-p", str(port), "-o",
-             "ListenAddress=127.0.0.1", "-o", f"AuthorizedKeysFile={authorized}", "-o", "PidFile=none", "-o",
-             "PermitRootLogin=prohibit-password"], stderr=subprocess.DEVNULL), authorized.parent))
+            ["unshare", "--mount", "sh", "-ec", OWN_USER, "sh", program, "-D", "-e", "-f", "/dev/null", "-h", folder / "host", "-p", str(port),
+             "-o", "ListenAddress=127.0.0.1", "-o", f"AuthorizedKeysFile={authorized}", "-o", "PidFile=none", "-o",
+             "PermitRootLogin=prohibit-password"], stderr=subprocess.DEVNULL, env={**os.environ, "LD_LIBRARY_PATH": str(libraries)}),
+            authorized.parent))
         processes.servers.add(started[-1][0].pid)
         assert processes.wait_until(lambda: is_listening(port), 10)
         return port

@@ -62,31 +62,26 @@ CMD ["cat", "/both"]
 
 @pytest.mark.root
 @pytest.mark.parametrize("fixture", MODES)
-def test_a_chown_that_is_dropped_is_said_once(request, fixture, context, tiny):
+def test_owners_that_a_step_gives(request, fixture, context, tiny):
+    """They go with the file, whatever its name, and end with it."""
     slipway = request.getfixturevalue(fixture)
     top = context({"Dockerfile": """FROM tiny AS one
 RUN echo 1 > /one && chown 1000:4 /one
 FROM tiny
-RUN echo 2 > /two && chown 1000:4 /two
+RUN echo 2 > /two && chown 1000:4 /two && mv /two /moved && ln /moved /linked && mkdir /d && chown 5 /d && chgrp 6 /d
 COPY --from=one /one /one
 COPY --chown=1000:4 f /given
-RUN chown 7:7 /given && stat -c %u:%g /two >&2
+RUN chown 7:7 /given && ln -s x /l && chown -h 8:9 /l && stat -c %u:%g /moved /d /l /given > /seen
+RUN rm /linked && cp /moved /linked && chmod 4755 /moved && chown 11 /moved && stat -c %a:%u:%g /moved > /changed
 """, "f": "f\n"})
-    options = ["-t", "m:1", "--progress", "plain", "--build-context", f"tiny=oci-layout:{tiny}"]
-
-    def warnings_of(result):
-        return [line for line in result.ok().err.splitlines() if line.startswith("WARNING: ") and "chown" in line]
-
-    built = slipway.build(top, *options)
-    warnings = warnings_of(built)
+    built = slipway.build(top, "-t", "m:1", "--progress", "plain", "--build-context", f"tiny=oci-layout:{tiny}").ok()
     tree = read_layout(slipway.root, "m:1").verify().tree()
-    owners = [(tree[name].uid, tree[name].gid) for name in ("one", "two", "given")]
-    if fixture == "slipway_single":
-        assert len(warnings) == 1 and "one user id" in warnings[0] and "slipway doctor" in warnings[0], str(built)
-        assert owners == [(0, 0), (0, 0), (1000, 4)]
-    else:
-        assert warnings == [] and owners == [(1000, 4), (1000, 4), (7, 7)], str(built)
-    assert warnings_of(slipway.build(top, *options)) == [], "nothing ran, nothing was dropped"
+    assert {name: (tree[name].uid, tree[name].gid) for name in ("one", "moved", "linked", "d", "l", "given")} == {
+        "one": (1000, 4), "moved": (11, 4), "linked": (0, 0), "d": (5, 6), "l": (8, 9), "given": (7, 7)}
+    assert tree.text("/changed") == "755:11:4\n" and "WARNING" not in built.err, str(built)
+    # With one id a symbolic link shows root's while the step runs.
+    assert tree.text("/seen").split()[:2] == ["1000:4", "5:6"] and tree.text("/seen").split()[3] == "7:7"
+    assert not [x for e in tree.values() for x in e.xattrs if "slipway" in x]
 
 
 def test_users_and_owners(step):
@@ -129,17 +124,21 @@ def test_processes_and_hosts_are_apart(step, runner):
     assert not mine & set(tree.text("/pid").split())
 
 
-@pytest.mark.parametrize("command", [
+FORBIDDEN = [
     "mount -t tmpfs none /tmp", "umount /proc", "unshare -U true", "unshare -m true", "chroot / mount -t proc p /mnt",
     "echo x > /proc/sys/kernel/core_pattern", "echo b > /proc/sysrq-trigger", "echo x > /sys/kernel/uevent_helper",
     "cat /proc/kcore | head -c1 | grep -q .", "cat /proc/keys | grep -q .", "cat /proc/timer_list | grep -q .",
     "echo x > /proc/1/exe", "cat /proc/1/environ | tr '\\0' '\\n' | grep -v -E '^(PATH|HOME|PWD|HOSTNAME|SHLVL|_)=' | grep -q .",
     "hostname other", "date -s 2001-01-01; test $(date +%Y) = 2001", "ls /sys/firmware/* 2>/dev/null | grep -q .", "swapoff -a && swapon -a",
     "mknod /dev/sda b 8 0 && head -c1 /dev/sda",
-])
-def test_what_a_step_may_not_do(step, command):
-    tree = step(f"({command}) > /out 2>&1 && echo allowed > /seen || echo refused > /seen")
-    assert tree.text("/seen") == "refused\n", tree.text("/out")
+]
+
+
+def test_what_a_step_may_not_do(step):
+    tree = step("; ".join(f"({command}) > /out{i} 2>&1 && echo allowed > /seen{i} || echo refused > /seen{i}"
+                          for i, command in enumerate(FORBIDDEN)))
+    allowed = {command: tree.text(f"/out{i}") for i, command in enumerate(FORBIDDEN) if tree.text(f"/seen{i}") != "refused\n"}
+    assert allowed == {}
 
 
 def test_no_descriptor_leaks(step, runner):
@@ -240,9 +239,9 @@ def test_a_signal_ends_all_of_it(runner, context, tiny, number, trap):
     assert processes.wait_until(lambda: "sleep" in processes.descendants(process.pid).values(), 30)
     begin = time.monotonic()
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, (out + err).decode()
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30
     runner.build(top.parent / "context0", "-t", "i:2", "--target", "nosuch").fails("nosuch")
 
 
@@ -255,7 +254,7 @@ def test_sigkill_leaves_nothing_running(runner, context, tiny, count):
         time.sleep(0.02 * (number % 25))
         process.kill()
         process.communicate(timeout=20)
-        assert processes.wait_until(lambda: not processes.descendants(), 5), processes.descendants()
+        assert processes.wait_until(lambda: not processes.descendants()), processes.descendants()
     assert processes.mounts(runner.folder) == []
     runner.build(top, *options).ok()
     assert read_layout(runner.root, "k:1").verify().tree().text("/2") == "2\n"
@@ -352,6 +351,21 @@ RUN su nobody -s /bin/sh -c 'id -un > /tmp/who'
     assert tree["capable"].xattrs["security.capability"] == capability([13])
     assert tree["usr/bin/su"].mode == 0o4755
     assert tree.follow("/sbin/setcap").kind == "file"
+
+
+@pytest.mark.slow
+@pytest.mark.root
+def test_apt_get_install_with_one_id(slipway_single, context, debian_base):
+    """The owners that packages ask for are in the layer."""
+    top = context({"Dockerfile": """FROM debian
+RUN apt-get update && apt-get install -y --no-install-recommends openssh-client && rm -rf /var/lib/apt/lists/*
+RUN useradd -m app && stat -c %U:%G /home/app > /seen
+"""})
+    slipway_single.build(top, "-t", "apt:1", "--build-context", f"debian=oci-layout:{debian_base}", timeout=280).ok()
+    tree = read_layout(slipway_single.root, "apt:1").verify().tree()
+    groups = dict(line.split(":")[0:3:2] for line in tree.text("/etc/group").splitlines())
+    assert (tree["usr/bin/ssh-agent"].gid, tree["usr/bin/ssh-agent"].mode) == (int(groups["_ssh"]), 0o2755)
+    assert tree.text("/seen") == "app:app\n" and tree["home/app"].gid == int(groups["app"])
 
 
 @pytest.mark.root

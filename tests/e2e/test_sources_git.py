@@ -283,7 +283,7 @@ def test_logins(build, slipway, served, repository, secret, id, password):
         answer = web.answer
 
         def watch(request):
-            for pid in filter(str.isdigit, os.listdir("/proc")):
+            for pid in processes.descendants():
                 try:
                     seen.append(open(f"/proc/{pid}/cmdline").read())
                 except OSError:

@@ -197,7 +197,7 @@ FIXED = {
     ("ContainerDefinition", "memory"): 64, ("ContainerDefinition", "memoryReservation"): 32, ("ContainerDefinition", "cpu"): 16,
     ("ContainerDefinition", "workingDirectory"): "/srv", ("ContainerDefinition", "startTimeout"): 30, ("ContainerDefinition", "stopTimeout"): 30,
     ("PortMapping", "containerPort"): 3000, ("PortMapping", "hostPort"): 80, ("ContainerDependency", "containerName"): "web",
-    ("ContainerDependency", "condition"): "START", ("VolumeFrom", "sourceContainer"): "web", ("MountPoint", "sourceVolume"): "data",
+    ("ContainerDependency", "condition"): "START", ("VolumeFrom", "sourceContainer"): "side", ("MountPoint", "sourceVolume"): "data",
     ("MountPoint", "containerPath"): "/data", ("Volume", "name"): "data", ("EnvironmentFile", "value"): "arn:aws:s3:::bucket/x.env",
     ("Secret", "valueFrom"): "arn:aws:ssm:eu-west-1:123456789012:parameter/x", ("HealthCheck", "command"): ["CMD-SHELL", "true"],
     ("HealthCheck", "interval"): 10, ("HealthCheck", "timeout"): 10, ("HealthCheck", "retries"): 2, ("HealthCheck", "startPeriod"): 10,
@@ -446,7 +446,7 @@ def test_a_file_with_every_field_is_registered_once(place, cloud, folder):
     for key in ("inferenceAccelerators", "trustedExecutionConfiguration"):
         body.pop(key, None)  # are not kept by the fake
     container = body["containerDefinitions"][0]
-    container["dependsOn"] = []
+    container["dependsOn"] = container["volumesFrom"] = []  # there is no other container
     file = write(folder, body)
     first = place("task-definition", "register", "--task-definition", file, "t1").ok().out
     again = place("task-definition", "register", "--task-definition", file, "t1").ok().out

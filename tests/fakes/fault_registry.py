@@ -7,7 +7,7 @@ As a program: fault_registry.py [--auth basic|bearer] [--tls DIR] prints one lin
 
 A rule is a dict. It applies to requests whose method equals "method" (any when absent) and whose path and query match
 the regular expression "path"; after "skip" such requests (0), "times" times (1; -1: for ever). What it does:
-  status, headers, body   this answer instead of the real one
+  status, headers, body   this answer instead of the real one; headers may be a function
   set_headers             headers of the real answer, replaced or added ("" removes)
   delay                   seconds before the answer
   truncate, reset         the real answer; its body is cut after so many bytes, by FIN or by RST
@@ -190,7 +190,8 @@ class Handler(Uploads, http.server.BaseHTTPRequestHandler):
             elif "status" in rule:
                 if rule["status"] < 300 or not self.headers.get("Expect"):
                     self.read_body()
-                answer = Answer(rule["status"], rule.get("body", "").encode(), rule.get("headers"))
+                headers = rule.get("headers")
+                answer = Answer(rule["status"], rule.get("body", "").encode(), headers() if callable(headers) else headers)
             else:
                 answer = self.route(rule)
             self.entry["status"] = answer.status
@@ -342,7 +343,7 @@ class Handler(Uploads, http.server.BaseHTTPRequestHandler):
         name, kind, reference = match.groups()
         write = self.command not in ("GET", "HEAD")
         scopes = [f"repository:{name}:pull,push" if write else f"repository:{name}:pull"]
-        if "mount" in query and self.server.state.settings["mount_scope"]:
+        if "from" in query and self.server.state.settings["mount_scope"]:
             scopes.append(f"repository:{query['from']}:pull")
         refused = self.authorize(scopes)
         if refused:

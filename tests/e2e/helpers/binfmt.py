@@ -8,23 +8,14 @@ table is seen or changed. Kernels from 6.7 on have such tables.
 import ctypes
 import os
 import pathlib
-import subprocess
 import sys
 
 FOLDER = "/proc/sys/fs/binfmt_misc"
-TOP = pathlib.Path(__file__).resolve().parents[3]
 CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_PRIVATE = 0x20000, 0x10000000, 0x4000, 0x40000
 # What Debian registers: the ELF header of programs of that machine, and which of its bits count.
 HEADERS = {"aarch64": b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00",
            "arm": b"\x7fELF\x01\x01\x01" + bytes(9) + b"\x02\x00\x28\x00"}
 MASK = b"\xff" * 7 + b"\x00" + b"\xff" * 8 + b"\xfe\xff\xff\xff"
-
-
-def emulator(machine):
-    """The static emulator out of its package, under the name by which it knows that argv[0] comes too (flag P)."""
-    return subprocess.run([TOP / "tests/fixtures/fetch_deb.sh", "qemu-user-static",
-                           f"usr/libexec/qemu-binfmt/{machine}-binfmt-P"],
-                          check=True, capture_output=True, text=True).stdout.strip()
 
 
 def line(machine, interpreter, flags):

@@ -6,11 +6,11 @@ import subprocess
 import tarfile
 import tempfile
 
-from helpers import binfmt
 from helpers.images import decompressed, read_layout
+from helpers.packages import TOP
 from oci_layout import make_tar
 
-CACHE = pathlib.Path(os.environ.get("SLIPWAY_TEST_CACHE", binfmt.TOP / ".dev/cache"))
+CACHE = pathlib.Path(os.environ.get("SLIPWAY_TEST_CACHE", TOP / ".dev/cache"))
 
 
 def busybox(arch):

@@ -6,7 +6,9 @@
 
 Layouts are written by tests/fixtures/oci_layout.py: Layout(folder).image(ref, [make_tar([entry(...)])]).
 """
+import copy
 import dataclasses
+import functools
 import gzip
 import hashlib
 import io
@@ -70,8 +72,25 @@ def _of_member(tar, member):
     return found
 
 
+def _read_layer(stream):
+    """[(name, the name it is a hard link to, Entry)] of a tar file."""
+    with tarfile.open(fileobj=stream, errors="surrogateescape") as tar:
+        return [(m.name, m.linkname, None) if m.islnk() else (m.name, None, _of_member(tar, m)) for m in tar.getmembers()]
+
+
 class Tree(dict):
     """{path without leading slash: Entry}."""
+
+    def __init__(self):
+        super().__init__()
+        self.above = set()  # folders of all paths that ever were here
+
+    def __setitem__(self, path, added):
+        super().__setitem__(path, added)
+        while path := path.rpartition("/")[0]:
+            if path in self.above:
+                break
+            self.above.add(path)
 
     def resolve(self, path, depth=0):
         """The path with symlinks in its folders followed, inside the root."""
@@ -99,26 +118,26 @@ class Tree(dict):
         raise AssertionError(f"too many links in {path}")
 
     def remove(self, path, itself=True):
+        if path and path not in self.above:
+            if itself:
+                self.pop(path, None)
+            return
         for known in [p for p in self if p.startswith(path + "/") or (itself and p == path) or path == ""]:
             del self[known]
 
-    def apply(self, tar):
+    def apply(self, layer):
         """Puts a layer on top: whiteouts first, since they concern lower layers only."""
-        members = tar.getmembers()
-        for member in members:
-            folder, _, name = member.name.rpartition("/")
+        for member, _, _ in layer:
+            folder, _, name = member.rpartition("/")
             if name == OPAQUE:
                 self.remove(self.resolve(folder), itself=False)
             elif name.startswith(WHITEOUT):
                 self.remove(self.resolve(f"{folder}/{name.removeprefix(WHITEOUT)}"))
-        for member in members:
-            path = self.resolve(member.name)
+        for member, link, found in layer:
+            path = self.resolve(member)
             if path.rpartition("/")[2].startswith(WHITEOUT) or path == "":
                 continue
-            if member.islnk():
-                added = self[self.resolve(member.linkname)]
-            else:
-                added = _of_member(tar, member)
+            added = self[self.resolve(link)] if link is not None else copy.copy(found)
             if added.kind != "dir":
                 self.remove(path)
             self[path] = added
@@ -172,30 +191,62 @@ class Image:
 
     def tree(self):
         files = Tree()
-        for index in range(len(self.layers)):
-            with self.open_layer(index) as tar:
-                files.apply(tar)
+        for layer in self.layers:
+            files.apply(layer_of(self.blob(layer["digest"])))
         return files
 
     def verify(self):
         """Every blob has its digest and size, every layer its diff ID."""
         for described in [self.descriptor, self.manifest["config"], *self.layers]:
-            data = self.blob(described["digest"]).read_bytes()
-            assert len(data) == described["size"], described
+            path = self.blob(described["digest"])
+            assert path.stat().st_size == described["size"], described
             algorithm, _, value = described["digest"].partition(":")
-            assert hashlib.new(algorithm, data).hexdigest() == value, described
+            assert hash_of(path, algorithm) == value, described
         found = [diff_id(self.blob(layer["digest"])) for layer in self.layers]
         assert found == self.config["rootfs"]["diff_ids"]
         assert len([h for h in self.config.get("history", []) if not h.get("empty_layer")]) == len(self.layers)
         return self
 
 
+def hash_of(path, algorithm="sha256"):
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, algorithm).hexdigest()
+
+
+class Blob:
+    """A file, told from others by its bytes: base images come again in test after test, and take seconds to read."""
+
+    def __init__(self, path):
+        self.path, self.hash = path, hash_of(path)
+
+    def __hash__(self):
+        return hash(self.hash)
+
+    def __eq__(self, other):
+        return self.hash == other.hash
+
+
 def diff_id(path):
+    return _diff_id(Blob(path))
+
+
+def layer_of(path):
+    return _layer_of(Blob(path))
+
+
+@functools.lru_cache(maxsize=8)
+def _diff_id(blob):
     hashed = hashlib.sha256()
-    with decompressed(path) as stream:
+    with decompressed(blob.path) as stream:
         while block := stream.read(1 << 20):
             hashed.update(block)
     return "sha256:" + hashed.hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def _layer_of(blob):
+    with decompressed(blob.path) as stream:
+        return _read_layer(stream)
 
 
 def blob_path(folder, digest):

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from helpers import processes
-from helpers.registry import TOP, free_port
+from helpers.packages import TOP
+from helpers.registry import free_port
 
 boto = pytest.importorskip("botocore.session")
 

@@ -63,7 +63,7 @@ class Docker:
 
     def __init__(self, folder):
         if not shutil.which("dockerd") or os.geteuid() != 0:
-            pytest.skip("needs: dockerd and root, which ./dev does not install")
+            pytest.skip("needs: dockerd and root")
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.socket = f"unix://{folder}/sock"
@@ -74,9 +74,11 @@ class Docker:
             self.process = subprocess.Popen(
                 ["dockerd", "--data-root", folder / "data", "--exec-root", folder / "exec", "-p", folder / "pid",
                  "-H", self.socket, "--iptables=false", "--ip6tables=false", "--bridge=none"],
-                stdout=log, stderr=log, start_new_session=True)
+                # containerd writes there, too, when it is slow to answer.
+                stdout=log, stderr=log, start_new_session=True, env={**os.environ, "TMPDIR": str(folder)})
         processes.servers.add(self.process.pid)
-        if not processes.wait_until(self._answers, 20):
+        processes.wait_until(lambda: self.process.poll() is not None or self._answers(), 60)
+        if not self._answers():
             self.stop()
             pytest.skip("needs: a kernel that dockerd can use: " + (folder / "log").read_text()[-300:])
 
@@ -87,11 +89,19 @@ class Docker:
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(30)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         processes.servers.discard(self.process.pid)
+        # The network namespace of containers with --network host stays mounted, and its folder could not be removed.
+        for point in sorted(processes.mounts(self.folder), reverse=True):
+            subprocess.run(["umount", "-l", point], check=True)
 
     def __call__(self, *arguments, env=None):
-        return _run(self.client, "-H", self.socket, *arguments, env=env)
+        # Logins are its own, not of whoever runs the tests.
+        return _run(self.client, "-H", self.socket, *arguments, env={"DOCKER_CONFIG": str(self.folder / "config"), **(env or {})})
 
     def add(self, layout, name):
         archive = self.folder / f"{name}.tar"

@@ -10,6 +10,8 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 
+SHIM = "containerd-shim"  # the parent of a container of the tests' dockerd, which leaves it to the reaper of orphans
+
 servers = set()  # process ids that tests run on purpose
 
 
@@ -38,9 +40,31 @@ def descendants(of=None):
     processes = table()
     living, level = {}, {of or os.getpid()}
     while level:
-        level = {pid for pid, (parent, _, _) in processes.items() if parent in level and pid not in servers}
+        level = {pid for pid, (parent, _, name) in processes.items()
+                 if parent in level and pid not in servers and name != SHIM}
         living.update({pid: processes[pid][2] for pid in level if processes[pid][1] != "Z"})
     return living
+
+
+def _command_line(pid):
+    """As the kernel has it, a zero byte after each argument; empty when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read()
+    except OSError:
+        return b""
+
+
+def programs(of, command):
+    """The descendants of a process whose command line begins so, but for those that one of them forked and that are no other program yet."""
+    processes = table()
+    found = [pid for pid in descendants(of) if _command_line(pid).startswith(command)]
+    return [pid for pid in found if pid in processes and processes[pid][0] not in found]
+
+
+def running(word):
+    """Processes of anybody whose command line holds the word, but for those that have ended."""
+    return [pid for pid, (_, state, _) in table().items() if state != "Z" and word.encode() in _command_line(pid)]
 
 
 def reap():
@@ -53,7 +77,7 @@ def reap():
                 pass
 
 
-def wait_until(condition, seconds=5.0):
+def wait_until(condition, seconds=20.0):
     """Polls until the condition holds; returns its last value."""
     end = time.monotonic() + seconds
     while True:
@@ -82,16 +106,16 @@ def peak_memory(process):
     return peak
 
 
-def leftovers(folder):
-    """What is still there of a test that worked in the folder, as a list of sentences."""
-    wait_until(lambda: not descendants(), 2)
+def leftovers(folder, patience=10.0):
+    """What is still there of a test that worked in the folder, as a list of sentences. What was killed has some seconds to end."""
+    wait_until(lambda: not descendants(), patience)
     found = [f"process {pid} ({name}) still runs" for pid, name in descendants().items()]
     for pid in descendants():
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    wait_until(lambda: not descendants(), 2)
+    wait_until(lambda: not descendants())
     reap()
     found += [f"still mounted: {point}" for point in mounts(folder)]
     return found

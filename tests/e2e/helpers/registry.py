@@ -14,19 +14,15 @@ import urllib.parse
 import urllib.request
 
 from helpers import processes
+from helpers.packages import unpacked
 
 USER, PASSWORD = "maria", "correct horse"
-TOP = pathlib.Path(__file__).resolve().parents[3]
 ACCESS = re.compile(r'^\S+ - \S* ?\[[^]]*\] "([A-Z]+) (\S+) HTTP/[\d.]+" (\d{3}) ')
 
 
 def binary():
     """The path of docker-registry: installed, or unpacked from its package."""
-    found = shutil.which("docker-registry")
-    if found:
-        return found
-    return subprocess.run([TOP / "tests/fixtures/fetch_deb.sh", "docker-registry", "usr/bin/docker-registry"],
-                          check=True, capture_output=True, text=True).stdout.strip()
+    return shutil.which("docker-registry") or unpacked("docker-registry", "usr/bin/docker-registry")
 
 
 def make_certificates(folder, names=()):

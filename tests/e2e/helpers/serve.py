@@ -154,7 +154,7 @@ def digest_of(data, algorithm="sha256"):
     return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=20):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"
