@@ -15,9 +15,11 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/time.h"
+#include "deploy/task_json.h"
 
 #define METADATA_PORT 80
-#define MAX_FILES     65536 /* descriptors: a connection takes two */
+#define SLOT          "slot" /* of STATE_SETTINGS */
+#define MAX_FILES     65536  /* descriptors: a connection takes two */
 #define MAX_TRIES     8 /* addresses for a task, when other programs have its ports at the first ones */
 #define LISTEN_META   0 /* listeners of a space */
 #define LISTEN_API    1
@@ -91,6 +93,24 @@ static void allow_many_files(void)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/* The one of last time, so that services keep their addresses beside other targets that come and go. */
+static int claim_slot(struct network *n, struct error *err)
+{
+	struct state *s = n->o.state;
+	int64_t before;
+	int r = 0;
+
+	state_lock(s);
+	before = task_json_int(state_get(s, STATE_SETTINGS, SLOT), "number", -1);
+	if (network_slot_claim(&n->slot, (int)before, err) < 0)
+		r = -1;
+	else if (n->slot.number != before)
+		r = state_put(s, STATE_SETTINGS, SLOT,
+			      json_pack("{s:i}", "number", (int)n->slot.number), err);
+	state_unlock(s);
+	return r;
+}
+
 int network_open(struct network **out, const struct network_options *o, struct error *err)
 {
 	AUTO_PTR(network) n = xcalloc(1, sizeof(*n));
@@ -105,7 +125,7 @@ int network_open(struct network **out, const struct network_options *o, struct e
 	pthread_cond_init(&n->served, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	allow_many_files();
-	if (network_slot_claim(&n->slot, err) < 0 || forward_open(&n->forward, err) < 0 ||
+	if (claim_slot(n, err) < 0 || forward_open(&n->forward, err) < 0 ||
 	    metadata_server_open(&n->metadata, o->metadata, o->arg, err) < 0)
 		return -1;
 	if (pipe2(n->stop, O_CLOEXEC) < 0)

@@ -10,7 +10,7 @@
 #define SLOTS      256
 #define CLAIM_PORT 4599 /* UDP, on 127.64.SLOT.0 */
 
-static bool claim(unsigned int number, int *out)
+static bool claim(struct network_slot *s, unsigned int number)
 {
 	const struct sockaddr_in at = {
 		.sin_family = AF_INET,
@@ -21,17 +21,18 @@ static bool claim(unsigned int number, int *out)
 
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0)
 		return false;
-	*out = take_fd(fd);
+	s->fd = take_fd(fd);
+	s->number = number;
 	return true;
 }
 
-int network_slot_claim(struct network_slot *s, struct error *err)
+int network_slot_claim(struct network_slot *s, int preferred, struct error *err)
 {
+	if (preferred >= 0 && preferred < SLOTS && claim(s, (unsigned int)preferred))
+		return 0;
 	for (unsigned int i = 0; i < SLOTS; i++)
-		if (claim(i, &s->fd)) {
-			s->number = i;
+		if (claim(s, i))
 			return 0;
-		}
 	return error_errno(err, "claim addresses of 127.%d.0.0/16 for tasks", NETWORK_TASKS);
 }
 

@@ -1,6 +1,6 @@
 /*
  * Addresses of the loopback network that are this local target's own: 127.64.SLOT.1 to .254 for tasks, 127.65.SLOT.1 to .254 for services. Several
- * targets on one machine, of whatever user, have slots of their own; the first one has 0.
+ * targets on one machine, of whatever user, have slots of their own; the first one has 0, and each comes back to its own when that is free.
  */
 #pragma once
 
@@ -23,7 +23,8 @@ struct network_slot {
 		.fd = -1  \
 	}
 
-int network_slot_claim(struct network_slot *s, struct error *err);
+/* preferred: the slot it had before; taken when it is free. Another number, or -1: the lowest that is free. */
+int network_slot_claim(struct network_slot *s, int preferred, struct error *err);
 void network_slot_release(struct network_slot *s);
 /* number: 1 to NETWORK_NUMBERS. */
 void network_address(char out[NETWORK_ADDRESS_SIZE], unsigned int net, const struct network_slot *s,

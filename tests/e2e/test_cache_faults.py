@@ -268,7 +268,7 @@ def test_the_user_need_not_wait_for_it(world, slipway, option):
     world.fault.rule(path="/v2/", times=-1, delay=60)
     top = world.make.context({"Dockerfile": PLAIN, "f": "x"})
     process = slipway.start("build", option, world.name, top)
-    assert processes.wait_until(lambda: world.fault.log, 30)
+    assert processes.wait_until(lambda: world.fault.log)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, (out, err)

@@ -58,7 +58,7 @@ def test_killed_at_any_moment(slipway, context, tiny, count, number):
         except subprocess.TimeoutExpired:
             process.send_signal(number)
         process.communicate(timeout=30)
-        assert processes.wait_until(lambda: not processes.descendants(), 10), processes.descendants()
+        assert processes.wait_until(lambda: not processes.descendants()), processes.descendants()
         index = slipway.root / "index.json"
         if index.exists():
             json.loads(index.read_text())

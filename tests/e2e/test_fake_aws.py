@@ -275,7 +275,7 @@ def test_faults_are_what_a_client_retries(ecs, cloud, fault):
 def test_a_truncated_answer_announces_more_than_it_holds(cloud, monkeypatch):
     monkeypatch.setattr(cloud, "_permit", lambda *_: None)
     cloud.fault("ListClusters", faults.Truncated(3))
-    connection = http.client.HTTPConnection(cloud.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(cloud.url.removeprefix("http://"), timeout=30)
     connection.request("POST", "/", b"{}", {"X-Amz-Target": "AmazonEC2ContainerServiceV20141113.ListClusters",
                                             "Content-Type": "application/x-amz-json-1.1"})
     with pytest.raises(http.client.IncompleteRead):

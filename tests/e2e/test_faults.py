@@ -156,7 +156,7 @@ def test_everything_but_blobs_and_index_can_go(slipway, context, options):
 def test_a_state_folder_that_goes_away(slipway, context, options):
     top = context({**FILES, "Dockerfile": DOCKERFILE + "RUN echo waiting && sleep 2\nCOPY more /last\n"})
     process = slipway.start("build", "--progress", "plain", "-t", "app:1", *options, top)
-    assert processes.wait_until(lambda: "sleep" in processes.descendants(process.pid).values(), 30)
+    assert processes.wait_until(lambda: "sleep" in processes.descendants(process.pid).values())
     slipway.root.rename(slipway.folder / "moved")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and process.returncode != -signal.SIGSEGV, (out + err).decode()

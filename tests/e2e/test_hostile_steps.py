@@ -184,7 +184,7 @@ def test_a_signal_to_the_whole_group_leaves_nothing(slipway, context, tiny, fold
     os.killpg(build.pid, sent)
     try:
         assert build.wait(60) == code
-        assert processes.wait_until(lambda: not inside(root) and not (root / "run/secrets/s").exists(), 20), inside(root)
+        assert processes.wait_until(lambda: not inside(root) and not (root / "run/secrets/s").exists()), inside(root)
     finally:
         build.communicate()
         for pid in inside(root):

@@ -111,7 +111,7 @@ def test_reset_asks_and_forgets(local):
     local.run("local", "reset").fails("--force", code=2)
     keys = local.keys
     local.run("local", "reset", "--force").ok()
-    assert local.process.wait(10) == 0
+    assert local.process.wait(60) == 0
     local.start()
     assert local.keys["AWS_ACCESS_KEY_ID"] != keys["AWS_ACCESS_KEY_ID"]
     assert "gone" not in local.run("cluster", "list", "--local").ok().out

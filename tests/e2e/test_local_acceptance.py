@@ -88,7 +88,7 @@ def definition(local, tag, role, group="/ecs/app"):
 
 
 def get(address, port=3000):
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://{address}:{port}/", timeout=5) as answer:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://{address}:{port}/", timeout=30) as answer:
         return answer.read().decode()
 
 
@@ -134,9 +134,9 @@ def follow_logs(aws, arn):
     seen = aws.local.run.folder / "tail"
     tail = aws.start(seen, "logs", "tail", "/ecs/app", "--follow", "--format", "short")
     try:
-        until(lambda: seen.read_text().endswith(" version 1 starts\n"), 30, "the task's first line")
+        until(lambda: seen.read_text().endswith(" version 1 starts\n"), what="the task's first line")
         stop_task(aws, arn)
-        until(lambda: seen.read_text().endswith(" stopping\n"), 30, "its last line")
+        until(lambda: seen.read_text().endswith(" stopping\n"), what="its last line")
     finally:
         tail.send_signal(signal.SIGINT)
         tail.wait(20)
@@ -192,21 +192,21 @@ def test_the_whole_story_by_the_aws_command(aws2, local, build):
     assert len(first) == 2
 
     # What dies comes back.
-    until(watch.settled, 20)
+    until(watch.settled)
     kill_one(local)
-    until(lambda: len(watch.tasks()) == 2 and watch.tasks() != first and watch.settled(), 30, "a new task for the one that was killed")
+    until(lambda: len(watch.tasks()) == 2 and watch.tasks() != first and watch.settled(), what="a new task for the one that was killed")
     second = watch.tasks()
     assert len(second & first) == 1
 
     aws("ecs", "update-service", "--cluster", "main", "--service", "web", "--force-new-deployment")
-    until(lambda: watch.settled() and not watch.tasks() & second, 40, "all tasks anew")
+    until(lambda: watch.settled() and not watch.tasks() & second, what="all tasks anew")
 
     # What does not start is rolled back.
     push(build, local, aws, BROKEN, "team/app:broken")
     aws("ecs", "register-task-definition", "--cli-input-json", definition(local, "broken", role))
     good = watch.tasks()
     aws("ecs", "update-service", "--cluster", "main", "--service", "web", "--task-definition", "app:2")
-    until(lambda: watch.service()["taskDefinition"].endswith("app:1") and watch.settled(), 60, "the rollback")
+    until(lambda: watch.service()["taskDefinition"].endswith("app:1") and watch.settled(), what="the rollback")
     assert good <= watch.tasks()
     [failed] = [d for d in watch.ecs.describe_service_deployments(serviceDeploymentArns=[
         d["serviceDeploymentArn"] for d in watch.ecs.list_service_deployments(cluster="main", service="web")["serviceDeployments"]])[
@@ -219,11 +219,11 @@ def test_the_whole_story_by_the_aws_command(aws2, local, build):
 
     for count in (3, 1):
         aws("ecs", "update-service", "--cluster", "main", "--service", "web", "--desired-count", count)
-        until(lambda n=count: watch.settled(n), 30, f"{count} tasks")
+        until(lambda n=count: watch.settled(n), what=f"{count} tasks")
 
     aws("ecs", "delete-service", "--cluster", "main", "--service", "web", "--force")
     aws.text("ecs", "wait", "services-inactive", "--cluster", "main", "--services", "web")
-    until(lambda: not processes.descendants(local.process.pid), 30, "no process of a task")
+    until(lambda: not processes.descendants(local.process.pid), what="no process of a task")
     assert aws("ecs", "delete-cluster", "--cluster", "main")["cluster"]["status"] == "INACTIVE"
     aws("ecr", "delete-repository", "--repository-name", "team/app", "--force")
     aws("logs", "delete-log-group", "--log-group-name", "/ecs/app")

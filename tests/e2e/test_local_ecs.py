@@ -254,7 +254,7 @@ def test_killed_in_the_middle_of_an_update(world, seconds):
 def test_ten_tasks(world):
     world.define("sleep", "1000")
     world.serve(count=10)
-    until(lambda: len(world.running()) == 10, 60)
+    until(lambda: len(world.running()) == 10)
     arns = {t["attachments"][0]["details"][1]["value"] for t in world.tasks()}
     addresses = {t["slipway"]["address"] for t in raw_tasks(world)}
     assert len(arns) == len(addresses) == 10, "each has an interface and an address of its own"
@@ -280,7 +280,7 @@ def test_target_tracking_on_what_is_measured(world):
     scaling.register_scalable_target(MinCapacity=1, MaxCapacity=2, **target)
     scaling.put_scaling_policy(PolicyName="cpu", PolicyType="TargetTrackingScaling", TargetTrackingScalingPolicyConfiguration={
         "TargetValue": 50, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}, **target)
-    until(lambda: world.service()["desiredCount"] == 2, 60)
+    until(lambda: world.service()["desiredCount"] == 2)
     activity = scaling.describe_scaling_activities(ServiceNamespace="ecs", ResourceId="service/main/web")["ScalingActivities"][0]
     assert activity["Description"] == "Setting desired count to 2." and activity["StatusCode"] == "Successful"
     until(lambda: len(world.running()) == 2)

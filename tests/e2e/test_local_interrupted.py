@@ -57,7 +57,7 @@ class Deploys:
         return self.start(definition=never_well(self.mark, **more))
 
     def await_check(self):
-        until(lambda: processes.running(self.mark), 60, "a check that hangs")
+        until(lambda: processes.running(self.mark), what="a check that hangs")
 
 
 @pytest.fixture(params=["slipway"])
@@ -69,7 +69,7 @@ def deploys(request, context, tiny):
         yield made
     finally:
         made.target.stop()
-        assert processes.wait_until(lambda: processes.running(made.mark) == [], 20)
+        assert processes.wait_until(lambda: processes.running(made.mark) == [])
 
 
 everywhere = pytest.mark.parametrize("deploys", ["slipway", "slipway_user"], indirect=True)
@@ -78,10 +78,10 @@ everywhere = pytest.mark.parametrize("deploys", ["slipway", "slipway_user"], ind
 def test_ctrl_c_while_it_builds(deploys):
     """Nothing was made, and nothing runs on."""
     process = deploys.start(BUILDS_LONG)
-    until(lambda: processes.running(deploys.mark), 60, "the step")
+    until(lambda: processes.running(deploys.mark), what="the step")
     process.send_signal(signal.SIGINT)
     deploys.end(process, 130)
-    assert processes.wait_until(lambda: processes.running(deploys.mark) == [], 20)
+    assert processes.wait_until(lambda: processes.running(deploys.mark) == [])
     assert deploys.target.client("ecs").list_clusters()["clusterArns"] == []
     assert deploys.target.client("ecr").describe_repositories()["repositories"] == []
 
@@ -97,7 +97,7 @@ def test_ctrl_c_while_it_waits(deploys):
     assert len(deploys.tasks()) == 1
     deploys.run("destroy", "--local", "--yes", "--images", "app").ok()
     assert deploys.target.client("ecs").list_clusters()["clusterArns"] == []
-    assert processes.wait_until(lambda: processes.running(deploys.mark) == [], 20)
+    assert processes.wait_until(lambda: processes.running(deploys.mark) == [])
 
 
 def test_an_update_that_is_broken_off_is_taken_back(deploys):
@@ -108,8 +108,8 @@ def test_an_update_that_is_broken_off_is_taken_back(deploys):
     process.send_signal(signal.SIGINT)
     deploys.end(process, 130)
     deploys.run("rollback", "--local", "web").ok()
-    assert until(lambda: len(deploys.tasks()) == 1 and deploys.tasks(), 60, "one task")[0]["taskDefinition"] == "app:1"
-    assert processes.wait_until(lambda: processes.running(deploys.mark) == [], 20)
+    assert until(lambda: len(deploys.tasks()) == 1 and deploys.tasks(), what="one task")[0]["taskDefinition"] == "app:1"
+    assert processes.wait_until(lambda: processes.running(deploys.mark) == [])
 
 
 @pytest.mark.parametrize("how", [["stop"], ["reset", "--force"]])
@@ -139,6 +139,6 @@ def test_a_check_that_hangs_and_takes_no_sigterm(deploys):
     ecs = deploys.target.client("ecs")
     until(lambda: any("failed container health checks" in e["message"]
                       for e in ecs.describe_services(services=["web"])["services"][0]["events"]), 60, "its end")
-    until(lambda: len(processes.running(deploys.mark)) <= 4, 60, "one check at a time")
+    until(lambda: len(processes.running(deploys.mark)) <= 4, what="one check at a time")
     process.send_signal(signal.SIGINT)
     deploys.end(process, 130)

@@ -54,7 +54,7 @@ class Place:
             self.ecs.delete_service(cluster=self.cluster, service=service, force=True)
         for task in self.ecs.list_tasks(cluster=self.cluster)["taskArns"]:
             self.ecs.stop_task(cluster=self.cluster, task=task)
-        until(lambda: not {"slipway-init", "python3"} & set(processes.descendants(self.target.process.pid).values()), 60, "no process of a task")
+        until(lambda: not {"slipway-init", "python3"} & set(processes.descendants(self.target.process.pid).values()), what="no process of a task")
 
     def stop(self):
         children = processes.descendants(self.target.process.pid)
@@ -83,7 +83,7 @@ class Place:
             task = self.task(arn)
             assert task["lastStatus"] != "STOPPED", (task.get("stoppedReason"), self.target.log())
             return task["lastStatus"] == "RUNNING"
-        until(reached, 60, f"{arn} runs")
+        until(reached, what=f"{arn} runs")
 
     def own(self, kind, name):
         """What clients of AWS do not see: the address and ports."""
@@ -125,7 +125,7 @@ def get_patiently(address, port):
             return get(address, port)
         except OSError:
             return None
-    return until(answered, 30, f"{address}:{port} answers")
+    return until(answered, what=f"{address}:{port} answers")
 
 
 def places(binary, folder, python_slim, user=None):
@@ -177,7 +177,7 @@ def test_each_task_has_its_real_port(place):
     shown = place.target.client("ec2").describe_network_interfaces(NetworkInterfaceIds=[details["networkInterfaceId"]])
     assert shown["NetworkInterfaces"][0]["Association"]["PublicIp"] == found[0]["address"]
     place.ecs.stop_task(cluster=place.cluster, task=arns[0])
-    until(lambda: place.task(arns[0])["lastStatus"] == "STOPPED", 60)
+    until(lambda: place.task(arns[0])["lastStatus"] == "STOPPED")
     with pytest.raises(ConnectionRefusedError):
         get(found[0]["address"], 3000)
 
@@ -199,7 +199,7 @@ def test_the_service_balances_and_follows(place):
         except ConnectionResetError:
             pass  # taken while the last task went
         return False
-    until(refused, 10, "nobody is there")
+    until(refused, what="nobody is there")
 
 
 class Loop(threading.Thread):
@@ -240,7 +240,7 @@ def test_no_request_is_lost_while_a_service_deploys(place_of_root):
     try:
         place.ecs.update_service(cluster=place.cluster, service="web", taskDefinition=place.register("two"))
         place.until_stable(2)
-        until(lambda: all(set(loop.answers[-20:]) == {"two"} for loop in loops), 60, "the new version alone answers")
+        until(lambda: all(set(loop.answers[-20:]) == {"two"} for loop in loops), what="the new version alone answers")
     finally:
         for loop in loops:
             loop.over.set()
@@ -303,7 +303,7 @@ def test_metadata_and_calls_to_the_local_target_from_inside(place_of_root):
     registered = place.register("x", role, command=["python3", "-c", script], logConfiguration=log)
     arn = place.ecs.run_task(cluster=place.cluster, taskDefinition=registered, launchType="FARGATE",
                              networkConfiguration=NETWORK)["tasks"][0]["taskArn"]
-    until(lambda: place.task(arn)["lastStatus"] == "STOPPED", 60)
+    until(lambda: place.task(arn)["lastStatus"] == "STOPPED")
     events = place.target.client("logs").get_log_events(logGroupName="/ecs/app", logStreamName=f"app/web/{arn.split('/')[-1]}",
                                                         startFromHead=True)["events"]
     lines = [event["message"] for event in events]

@@ -137,7 +137,7 @@ def test_containers_share_localhost_and_are_reached_from_here(everywhere):
     interface = next(d["value"] for d in everywhere.task(job)["attachments"][0]["details"] if d["name"] == "networkInterfaceId")
     shown = everywhere.target.client("ec2").describe_network_interfaces(NetworkInterfaceIds=[interface])
     address = shown["NetworkInterfaces"][0]["Association"]["PublicIp"]
-    assert urllib.request.urlopen(f"http://{address}:3000/f", timeout=10).read() == b"served\n"
+    assert urllib.request.urlopen(f"http://{address}:3000/f", timeout=30).read() == b"served\n"
     assert job.split("/")[-1][:8] in own
 
 

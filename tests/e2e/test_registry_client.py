@@ -130,7 +130,7 @@ def stuck_push(slipway, app, fault):
     def start(n=1, **rule):
         fault.rule(method="PUT", path="/blobs/uploads/", **rule)
         running = slipway.start("push", app)
-        assert processes.wait_until(lambda: len(seen(fault, "PUT", "/blobs/uploads/")) >= n, 20)
+        assert processes.wait_until(lambda: len(seen(fault, "PUT", "/blobs/uploads/")) >= n)
         return running
 
     return start
@@ -180,13 +180,13 @@ def test_a_holder_of_a_lock_that_is_stopped(slipway, app, fault, folder):
     fault.rule(method="GET", path=layer, hold_at=1000000, hold=lambda: end.wait(60))
     other = slipway.other()
     first = other.start("pull", app)
-    assert processes.wait_until(lambda: seen(fault, "GET", layer), 20)
+    assert processes.wait_until(lambda: seen(fault, "GET", layer))
     first.send_signal(signal.SIGSTOP)
     try:
         end.set()
         with open(folder / "said", "wb") as said:
             second = other.start("pull", "--progress", "plain", app, stderr=said)
-        assert processes.wait_until(lambda: f"waiting: another slipway is fetching {layer}" in (folder / "said").read_text(), 20)
+        assert processes.wait_until(lambda: f"waiting: another slipway is fetching {layer}" in (folder / "said").read_text())
         time.sleep(1)
         assert second.poll() is None and len(seen(fault, "GET", layer)) == 1
         # Whoever does not want to wait is let go.

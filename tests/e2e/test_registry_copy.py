@@ -214,13 +214,13 @@ def test_an_interrupted_copy(pair):
     running = pair.copier.start("copy", pair.name, pair.there)
     config = json.loads(pair.source.state.manifests["team/app", "1"][1])["config"]["digest"]
     # A session whose address is still on its way when the user ends it cannot be given back: the configuration's is over.
-    assert processes.wait_until(lambda: bytes_of(pair.sent()) > SIZE // 4 and ("b/c", config) in pair.target.state.blobs, 20)
+    assert processes.wait_until(lambda: bytes_of(pair.sent()) > SIZE // 4 and ("b/c", config) in pair.target.state.blobs)
     began = time.monotonic()
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=20)
     assert running.returncode == 130 and time.monotonic() - began < 20
     end.set()
-    assert processes.wait_until(lambda: not pair.target.state.uploads, 20)
+    assert processes.wait_until(lambda: not pair.target.state.uploads)
     blobs, partial = pair.kept()
     # The registry has the configuration; that it has may not have been heard.
     assert not blobs and not pair.right()
@@ -234,7 +234,7 @@ def test_a_copy_interrupted_before_the_answer(pair):
     """The registry has stored the last blob, and the client was gone before it heard so: the next copy cleans up."""
     pair.target.rule(method="PUT", path="/uploads/.*" + pair.layer[7:], delay=30)
     running = pair.copier.start("copy", pair.name, pair.there)
-    assert processes.wait_until(lambda: ("b/c", pair.layer) in pair.target.state.blobs, 20)
+    assert processes.wait_until(lambda: ("b/c", pair.layer) in pair.target.state.blobs)
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=20)
     assert running.returncode == 130

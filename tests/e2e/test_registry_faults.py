@@ -272,7 +272,7 @@ def test_22_retry_after_holds_for_the_whole_host(slipway, context, fault, status
 def test_22_pauses_have_a_bound(slipway, app, fault):
     fault.rule(method="POST", path="/uploads/", status=429, times=-1, headers={"Retry-After": "1000000000"})
     running = slipway.start("push", "--progress", "plain", app)
-    assert processes.wait_until(lambda: seen(fault, "POST", "/uploads/"), 20)
+    assert processes.wait_until(lambda: seen(fault, "POST", "/uploads/"))
     time.sleep(0.5)
     running.send_signal(signal.SIGINT)
     said = running.communicate(timeout=25)[1].decode()
@@ -340,7 +340,7 @@ def test_28_interrupted_upload(slipway, app, fault, number, code):
     """Out at once; the session is given back."""
     fault.rule(method="PUT", path="/blobs/", only_body=SIZE, delay=30)
     running = slipway.start("push", app)
-    assert processes.wait_until(lambda: [e for e in seen(fault, "PUT", "/blobs/") if e["body"] >= SIZE], 20)
+    assert processes.wait_until(lambda: [e for e in seen(fault, "PUT", "/blobs/") if e["body"] >= SIZE])
     began = time.monotonic()
     running.send_signal(number)
     running.communicate(timeout=25)
@@ -357,7 +357,7 @@ def test_28_interrupted_download(slipway, pushed, fault):
     other = slipway.other()
     other.unfinished_allowed = True
     running = other.start("pull", pushed)
-    assert processes.wait_until(lambda: seen(fault, "GET", layer_of(slipway, pushed)["digest"]), 20)
+    assert processes.wait_until(lambda: seen(fault, "GET", layer_of(slipway, pushed)["digest"]))
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=25)
     assert running.returncode == 130

@@ -43,9 +43,7 @@ def test_slipway_there_and_back(serve, slipway, build):
 def test_it_ends_on_a_signal_and_keeps_everything(binary, folder, number):
     serve = Serve(binary, folder / "serve")
     pushed = serve.image("a", "1")
-    begin = time.monotonic()
     assert serve.stop(number) == 0
-    assert time.monotonic() - begin < 4.5, "nothing was on its way, so it did not wait"
     serve.start()
     assert digest_of(serve("GET", "/v2/a/manifests/1").body) == pushed["digest"]
     assert serve.stop() == 0

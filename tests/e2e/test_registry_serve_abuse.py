@@ -94,7 +94,7 @@ def test_connections_that_say_nothing_do_not_keep_others_out(serve):
     """Slowloris: more than there are places, each with half of a request."""
     idle = []
     for i in range(300):
-        s = socket.create_connection(("127.0.0.1", serve.port), timeout=5)
+        s = socket.create_connection(("127.0.0.1", serve.port), timeout=30)
         s.sendall(b"GET /v2/ HTTP/1.1\r\nHost: local" if i % 2 else b"")
         idle.append(s)
     begin = time.monotonic()
@@ -109,7 +109,7 @@ def test_bodies_that_nobody_wants_do_not_keep_others_out(serve):
     """Each was refused by its first line and takes its time with the rest."""
     dripping = []
     for _ in range(256):
-        s = socket.create_connection(("127.0.0.1", serve.port), timeout=5)
+        s = socket.create_connection(("127.0.0.1", serve.port), timeout=30)
         s.sendall(b"PUT /v2/A/manifests/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16000000\r\n\r\nx")
         time.sleep(0.008)
         dripping.append(s)
@@ -125,7 +125,7 @@ def test_slow_downloads_leave_the_other_places(serve):
     blob = serve.blob("slow", os.urandom(20 << 20))
     downloads = []
     for _ in range(140):
-        s = socket.create_connection(("127.0.0.1", serve.port), timeout=5)
+        s = socket.create_connection(("127.0.0.1", serve.port), timeout=30)
         s.sendall(f"GET /v2/slow/blobs/{blob['digest']} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert s.recv(12) == b"HTTP/1.1 200"
         downloads.append(s)
@@ -174,7 +174,7 @@ def test_a_push_in_one_request_that_breaks_leaves_nothing(serve):
     """Its client never learnt the name of the session: nobody could go on with it."""
     left = set((serve.root / "ingest").iterdir())
     data = os.urandom(100000)
-    with socket.create_connection(("127.0.0.1", serve.port), timeout=5) as s:
+    with socket.create_connection(("127.0.0.1", serve.port), timeout=30) as s:
         s.sendall(b"POST /v2/broken/blobs/uploads/?digest=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n"
                   % digest_of(data).encode() + data)
         wait_for(lambda: len(set((serve.root / "ingest").iterdir()) - left) == 1)
@@ -220,7 +220,7 @@ def test_a_full_disk(binary, folder):
 def test_two_requests_on_one_upload(serve):
     """The second is told so, and the first goes on."""
     session = serve.upload("busy")
-    s = socket.create_connection(("127.0.0.1", serve.port), timeout=5)
+    s = socket.create_connection(("127.0.0.1", serve.port), timeout=30)
     s.sendall(f"PATCH {session} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345".encode())
     wait_for(lambda: serve("GET", session).headers["Range"] == "0-4")
     assert serve("PATCH", session, b"x").status == 409
@@ -272,7 +272,7 @@ def test_memory_stays_fixed(binary, folder):
     assert total == 300 << 20 and peak() - before < 16
     waiting = []
     for _ in range(60):
-        s = socket.create_connection(("127.0.0.1", serve.port), timeout=5)
+        s = socket.create_connection(("127.0.0.1", serve.port), timeout=30)
         s.settimeout(0.05)
         try:
             s.sendall(b"PUT /v2/large/manifests/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000\r\n\r\n" + b" " * 3900000)

@@ -233,5 +233,5 @@ def test_another_user_serves(slipway_user, slipway, build):
         assert (slipway_user.root / "repositories/user,app/tags/1").exists()
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     assert process.returncode == 0

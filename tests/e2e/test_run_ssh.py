@@ -45,7 +45,7 @@ class Agent:
         # pylint: disable=consider-using-with
         self.process = subprocess.Popen(["ssh-agent", "-D", "-a", self.socket], stdout=subprocess.DEVNULL, **options)
         processes.servers.add(self.process.pid)
-        assert processes.wait_until(self.listens, 10)
+        assert processes.wait_until(self.listens)
         for key in keys:
             subprocess.run(["ssh-add", "-q", "-"], input=key.read_bytes(), check=True,
                            env={**os.environ, "SSH_AUTH_SOCK": str(self.socket)}, **options)
@@ -62,7 +62,7 @@ class Agent:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         processes.servers.discard(self.process.pid)
 
 
@@ -250,13 +250,13 @@ def login(folder):
              "PermitRootLogin=prohibit-password"], stderr=subprocess.DEVNULL, env={**os.environ, "LD_LIBRARY_PATH": str(libraries)}),
             authorized.parent))
         processes.servers.add(started[-1][0].pid)
-        assert processes.wait_until(lambda: is_listening(port), 10)
+        assert processes.wait_until(lambda: is_listening(port))
         return port
 
     yield start
     for process, place in started:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         processes.servers.discard(process.pid)
         shutil.rmtree(place)
 

@@ -236,7 +236,7 @@ def test_a_lot_of_output(runner, context, tiny, count):
 def test_a_signal_ends_all_of_it(runner, context, tiny, number, trap):
     top = context({"Dockerfile": f"FROM tiny\nRUN {trap}echo started; sleep 300 & sleep 300\n"})
     process = runner.start("build", "--progress", "plain", "-t", "i:1", "--build-context", f"tiny=oci-layout:{tiny}", top)
-    assert processes.wait_until(lambda: "sleep" in processes.descendants(process.pid).values(), 30)
+    assert processes.wait_until(lambda: "sleep" in processes.descendants(process.pid).values())
     begin = time.monotonic()
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -266,7 +266,7 @@ def test_a_killed_helper_ends_the_step_alone(runner, context, tiny):
     top = context({"Dockerfile": "FROM tiny\nRUN echo 1 > /1\nRUN sleep 100 & sleep 101\n"})
     options = ["--progress", "plain", "-t", "h:1", "--build-context", f"tiny=oci-layout:{tiny}"]
     process = runner.start("build", *options, top)
-    assert processes.wait_until(lambda: list(processes.descendants(process.pid).values()).count("sleep") == 2, 30)
+    assert processes.wait_until(lambda: list(processes.descendants(process.pid).values()).count("sleep") == 2)
     parents = {pid: parent for pid, (parent, _, _) in processes.table().items()}
     sleeper = next(pid for pid, name in processes.descendants(process.pid).items() if name == "sleep")
     # Up to the first process of the step's own pid namespace.
@@ -322,12 +322,12 @@ def test_two_containers_on_one_port(runner, context, tiny):
 
         def page(port):
             try:
-                with opener.open(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+                with opener.open(f"http://127.0.0.1:{port}/", timeout=30) as answer:
                     return answer.read()
             except OSError:
                 return None
         for n, port in enumerate(ports):
-            assert processes.wait_until(lambda port=port: page(port), 20) == b"number%d\n" % n
+            assert processes.wait_until(lambda port=port: page(port)) == b"number%d\n" % n
     finally:
         for process in running:
             process.terminate()

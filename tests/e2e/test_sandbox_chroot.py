@@ -141,7 +141,7 @@ def test_a_killed_build_leaves_no_process_and_no_secret(slipway, context, tiny, 
         except OSError:
             return ""
 
-    assert processes.wait_until(lambda: not inside() and not (root / "run/secrets/s").exists(), 20)
+    assert processes.wait_until(lambda: not inside() and not (root / "run/secrets/s").exists())
 
 
 def test_a_killed_build_removes_its_secret_only_below_the_root(slipway, context, tiny, folder):
@@ -157,7 +157,7 @@ def test_a_killed_build_removes_its_secret_only_below_the_root(slipway, context,
     assert processes.wait_until(lambda: list(slipway.root.glob("ingest/run-*/root/started")), 60)
     build.kill()
     build.wait()
-    assert processes.wait_until(lambda: not processes.descendants(), 20)
+    assert processes.wait_until(lambda: not processes.descendants())
     assert (folder / "outside/passwd").read_text() == "of the machine"
 
 

@@ -72,7 +72,7 @@ def fused(folder):
     mounted.mkdir(mode=0o755)
     serving = subprocess.Popen(["bindfs", "-f", "-o", "allow_other,use_ino", source, mounted])
     processes.servers.add(serving.pid)
-    assert processes.wait_until(lambda: os.path.ismount(mounted), 30)
+    assert processes.wait_until(lambda: os.path.ismount(mounted))
     yield mounted
     subprocess.run(["umount", "-l", mounted], check=True)
     serving.wait(30)
@@ -244,7 +244,7 @@ def test_a_killed_build_leaves_nothing(request, overlaid, user, context, tiny):
     started = list(slipway.root.glob("ingest/run-*/root/started"))[0]
     build.kill()
     build.communicate()
-    assert processes.wait_until(lambda: not holders(started), 20), holders(started)
+    assert processes.wait_until(lambda: not holders(started)), holders(started)
     slipway.build(top, "-f", f"{top}/Next", *options).ok()
     assert not list(slipway.root.glob("ingest/run-*"))
     with open("/proc/self/mountinfo", encoding="utf-8") as mounts:

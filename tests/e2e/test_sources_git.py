@@ -423,7 +423,7 @@ def test_cancelled_while_a_server_says_nothing(slipway):
         process.terminate()
         assert process.wait(20) == 143
         connection.close()
-        assert processes.wait_until(lambda: not [p for p in processes_with(url)], 10), processes_with(url)
+        assert processes.wait_until(lambda: not [p for p in processes_with(url)]), processes_with(url)
 
 
 def processes_with(text):

@@ -100,7 +100,7 @@ class Browser:
     def stop(self):
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -108,7 +108,7 @@ class Browser:
         os.close(self.read_fd)
         os.close(self.write_fd)
         # Its helpers end after it, and write until then.
-        processes.wait_until(lambda: not processes.running(self.folder), 20)
+        processes.wait_until(lambda: not processes.running(self.folder))
         shutil.rmtree(self.folder)
 
 
@@ -139,7 +139,7 @@ class Page:
         assert "exceptionDetails" not in result, f"{script}: {result['exceptionDetails']}"
         return result["result"].get("value")
 
-    def until(self, script, seconds=15):
+    def until(self, script, seconds=60):
         """Waits for a true value and gives it."""
         end = time.monotonic() + seconds
         while True:
@@ -153,7 +153,7 @@ class Page:
         """What a reader sees."""
         return self.eval("document.body ? document.body.innerText : ''")
 
-    def shows(self, text, seconds=15):
+    def shows(self, text, seconds=60):
         self.until(f"document.body.innerText.includes({json.dumps(text)})", seconds)
 
     def press(self, key, code=0, **params):

@@ -95,7 +95,7 @@ def aws(target, *arguments, text=False):
     return done.stdout if text else json.loads(done.stdout or "null")
 
 
-def until(condition, seconds=30, what=""):
+def until(condition, seconds=60, what=""):
     """Waits for a true value and gives it."""
     end = time.monotonic() + seconds
     while True:

@@ -77,7 +77,7 @@ def reap():
                 pass
 
 
-def wait_until(condition, seconds=20.0):
+def wait_until(condition, seconds=60):
     """Polls until the condition holds; returns its last value."""
     end = time.monotonic() + seconds
     while True:

@@ -96,7 +96,7 @@ class Registry:
                                             stderr=errors, start_new_session=True,
                                             env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
         processes.servers.add(self.process.pid)
-        assert processes.wait_until(self._answers, 20), (self.folder / "errors.log").read_text()[-2000:]
+        assert processes.wait_until(self._answers), (self.folder / "errors.log").read_text()[-2000:]
 
     def _answers(self):
         assert self.process.poll() is None, (self.folder / "errors.log").read_text()[-2000:]

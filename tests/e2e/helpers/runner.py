@@ -109,7 +109,7 @@ class Slipway:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGTERM)
             try:
-                out, err = process.communicate(timeout=10)
+                out, err = process.communicate(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 out, err = process.communicate()

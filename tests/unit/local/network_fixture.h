@@ -26,6 +26,7 @@ struct world {
 	struct state *state;
 	struct network *n;
 	int api; /* the listening socket of a local target */
+	uint16_t api_port;
 };
 
 struct app {
@@ -114,23 +115,30 @@ static inline char *address_of(struct world *w, const char *kind, const char *ke
 	return address;
 }
 
+static inline void open_network(struct world *w)
+{
+	const struct network_options o = {
+		.state = w->state,
+		.sandbox = w->f->sb,
+		.reporter = &w->f->reporter,
+		.api_port = w->api_port,
+		.metadata = answer,
+	};
+
+	must(network_open(&w->n, &o, &must_err));
+}
+
 static inline int setup(void **state)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
-	struct network_options o = {.metadata = answer};
 	AUTO_FREE char *folder = NULL;
-	uint16_t port = 0;
 
 	fixture_setup(state);
 	w->f = *state;
 	folder = path_join(w->f->root, "local");
 	must(state_open(&w->state, folder, &must_err));
-	must(host_socket_listen("127.0.0.1", &port, &w->api, &must_err));
-	o.state = w->state;
-	o.sandbox = w->f->sb;
-	o.reporter = &w->f->reporter;
-	o.api_port = port;
-	must(network_open(&w->n, &o, &must_err));
+	must(host_socket_listen("127.0.0.1", &w->api_port, &w->api, &must_err));
+	open_network(w);
 	put_definition(w, "web:1",
 		       "[{\"containerPort\":3000},{\"containerPort\":3000,\"protocol\":\"tcp\"}]");
 	*state = w;

@@ -322,6 +322,27 @@ static void test_foreign_address(void **state)
 	assert_int_equal(port, APP);
 }
 
+/* Whatever slots have become free since: the one of last time. */
+static void test_slot_of_last_time(void **state)
+{
+	struct world *w = *state;
+	AUTO_FREE char *address = NULL, *again = NULL;
+	uint16_t port;
+
+	network_free(take_ptr(w->n));
+	put(w, STATE_SETTINGS, "slot", json_pack("{s:i}", "number", 200));
+	open_network(w);
+	put_service(w);
+	network_look(w->n);
+	address = address_of(w, STATE_SERVICES, "default/web", APP, &port);
+	assert_memory_equal(address, "127.65.200.", 11);
+	network_free(take_ptr(w->n));
+	open_network(w);
+	network_look(w->n);
+	again = address_of(w, STATE_SERVICES, "default/web", APP, &port);
+	assert_string_equal(again, address);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 static const struct CMUnitTest tests[] = {
@@ -332,6 +353,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_refusals),
 	TEST(test_service_port_taken),
 	TEST(test_foreign_address),
+	TEST(test_slot_of_last_time),
 };
 
 SANDBOX_TEST_MAIN(tests)

@@ -6,15 +6,24 @@ static void test_slots(void **state)
 {
 	struct network_slot one = NETWORK_SLOT_INIT, two = NETWORK_SLOT_INIT,
 			    again = NETWORK_SLOT_INIT;
+	unsigned int before;
 
 	(void)state;
-	assert_ok(network_slot_claim(&one, err));
-	assert_ok(network_slot_claim(&two, err));
+	assert_ok(network_slot_claim(&one, -1, err));
+	assert_ok(network_slot_claim(&two, (int)one.number, err));
 	assert_int_not_equal(one.number, two.number);
 	network_slot_release(&one);
 	/* The lowest that is free. */
-	assert_ok(network_slot_claim(&again, err));
+	assert_ok(network_slot_claim(&again, -1, err));
 	assert_true(again.number <= one.number);
+	/* Its own, if there are lower ones, too. */
+	network_slot_release(&again);
+	before = two.number;
+	network_slot_release(&two);
+	assert_ok(network_slot_claim(&two, (int)before, err));
+	assert_int_equal(two.number, before);
+	assert_ok(network_slot_claim(&again, 1 << 20, err));
+	assert_int_not_equal(again.number, two.number);
 	network_slot_release(&two);
 	network_slot_release(&again);
 	network_slot_release(&again);
