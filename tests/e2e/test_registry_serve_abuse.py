@@ -12,7 +12,7 @@ import time
 import pytest
 
 from helpers.registry import make_certificates
-from helpers.serve import INDEX, Serve, digest_of, wait_for
+from helpers.serve import INDEX, Serve, basic, digest_of, wait_for
 
 
 def status(answer):
@@ -393,10 +393,6 @@ def secured(binary, tmp_path_factory):
     yield running
     assert running.stop() == 0, running.log()
     assert "correct horse" not in running.log()
-
-
-def basic(user, password):
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def test_logins(secured):

@@ -1,5 +1,6 @@
 """slipway registry serve on a loopback port, and plain HTTP to it."""
 import atexit
+import base64
 import hashlib
 import http.client
 import json
@@ -17,6 +18,10 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 EMPTY = "application/vnd.oci.empty.v1+json"
+
+
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 class Answer:
