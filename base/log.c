@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -98,24 +99,36 @@ int cancel_check(const struct cancel *c, struct error *err)
 	return 0;
 }
 
-int cancel_sleep(const struct cancel *c, int64_t ns, struct error *err)
+/* Without a descriptor to wake us, or with a deadline, we look ten times a second. */
+static int poll_ms(const struct cancel *c, int64_t left)
 {
-	int64_t until = time_monotonic_ns() + ns;
+	int64_t ms = left / 1000000 + (left % 1000000 > 0);
+	int64_t most = !c || (c->wake_fd >= 0 && !c->deadline_ns) ? 60000 : 100;
+
+	return ms > most ? (int)most : (int)ms;
+}
+
+int cancel_poll(const struct cancel *c, int fd, int64_t ns, struct error *err)
+{
+	int64_t until = ns < 0 ? INT64_MAX : time_monotonic_ns() + ns;
 
 	for (;;) {
 		int64_t left = until - time_monotonic_ns();
-		int fd = c ? c->wake_fd : -1;
-		struct pollfd wake = {.fd = fd, .events = POLLIN};
-		/* Without a descriptor to wake us, or with a deadline, we look ten times a second. */
-		bool looks = fd < 0 || c->deadline_ns;
-		int64_t ms = (left + 999999) / 1000000;
+		struct pollfd p[] = {{.fd = fd, .events = POLLIN},
+				     {.fd = c ? c->wake_fd : -1, .events = POLLIN}};
 
 		if (cancel_check(c, err) < 0)
 			return -1;
+		if (poll(p, 2, left > 0 ? poll_ms(c, left) : 0) < 0 && errno != EINTR)
+			return error_errno(err, "wait for a descriptor");
+		if (p[0].revents)
+			return 1;
 		if (left <= 0)
 			return 0;
-		if (looks && ms > 100)
-			ms = 100;
-		poll(&wake, 1, ms > 60000 ? 60000 : (int)ms);
 	}
+}
+
+int cancel_sleep(const struct cancel *c, int64_t ns, struct error *err)
+{
+	return cancel_poll(c, -1, ns > 0 ? ns : 0, err);
 }

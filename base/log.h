@@ -69,3 +69,5 @@ bool cancel_requested(const struct cancel *c); /* by a signal; NULL: never */
 int cancel_check(const struct cancel *c, struct error *err);
 /* Waits so many nanoseconds; ERROR_CANCELLED at a signal. */
 int cancel_sleep(const struct cancel *c, int64_t ns, struct error *err);
+/* Waits until fd can be read or has ended, at most ns nanoseconds (-1: without end). 1: it can; 0: the time is over; ERROR_CANCELLED at a signal. */
+int cancel_poll(const struct cancel *c, int fd, int64_t ns, struct error *err);

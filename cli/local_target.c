@@ -1,8 +1,6 @@
 #include "cli/local_target.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,19 +61,12 @@ static int not_started(const char *log, const struct strbuf *said, int64_t from,
 static int wait_for_line(int fd, const struct cancel *cancel, struct strbuf *line,
 			 struct error *err)
 {
-	struct pollfd p[] = {{.fd = fd, .events = POLLIN},
-			     {.fd = cancel ? cancel->wake_fd : -1, .events = POLLIN}};
 	char buf[512];
 	ssize_t n = 1;
 
 	while (n > 0 && !memchr(line->buf, '\n', line->len)) {
-		p[0].revents = 0;
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			return error_errno(err, "wait for the local target");
-		if (cancel_check(cancel, err) < 0)
+		if (cancel_poll(cancel, fd, -1, err) < 0)
 			return -1;
-		if (!p[0].revents)
-			continue;
 		n = read(fd, buf, sizeof(buf));
 		if (n < 0)
 			return error_errno(err, "wait for the local target");

@@ -1,8 +1,6 @@
 #include "cli/ssh_agents.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -57,15 +55,12 @@ static int program_failed(const char *name, struct error *err)
 /* It writes where it listens once it does. */
 static int wait_until_ready(int fd, const struct cancel *cancel, struct error *err)
 {
-	struct pollfd p[] = {{.fd = fd, .events = POLLIN},
-			     {.fd = cancel ? cancel->wake_fd : -1, .events = POLLIN}};
+	int ready = cancel_poll(cancel, fd, START_MS * 1000000ll, err);
 	char byte;
 
-	if (poll(p, 2, START_MS) < 0 && errno != EINTR)
-		return error_errno(err, "wait for ssh-agent");
-	if (cancel_check(cancel, err) < 0)
+	if (ready < 0)
 		return -1;
-	if (!p[0].revents || read(fd, &byte, 1) != 1)
+	if (!ready || read(fd, &byte, 1) != 1)
 		return error_set(err, ERROR_SYSTEM, "ssh-agent did not begin to listen");
 	return 0;
 }

@@ -1,5 +1,7 @@
 #include "testing.h"
 
+#include <unistd.h>
+
 #include "base/log.h"
 #include "base/time.h"
 
@@ -117,12 +119,40 @@ static void work_with_a_deadline_ends_with_it_or_with_its_parent(void **state)
 	assert_error(cancel_check(&c, err), ERROR_CANCELLED, "cancelled");
 }
 
+static void a_descriptor_a_signal_or_the_time_ends_a_wait(void **state)
+{
+	struct cancel c = {.wake_fd = -1};
+	int data[2], wake[2];
+
+	(void)state;
+	assert_int_equal(pipe(data), 0);
+	assert_int_equal(pipe(wake), 0);
+	assert_int_equal(cancel_poll(NULL, data[0], 0, NULL), 0);
+	assert_int_equal(cancel_poll(NULL, data[0], 2000000, NULL), 0);
+	assert_int_equal(write(data[1], "x", 1), 1);
+	assert_int_equal(cancel_poll(NULL, data[0], -1, NULL), 1);
+	assert_int_equal(cancel_poll(&c, data[0], 60 * 1000000000ll, NULL), 1);
+	/* A signal comes first; the descriptor that wakes was written before. */
+	c.wake_fd = wake[0];
+	assert_int_equal(write(wake[1], "", 1), 1);
+	cancel_note(&c, 2);
+	assert_error(cancel_poll(&c, data[0], -1, err), ERROR_CANCELLED, "cancelled");
+	/* Whoever ends closes what he wrote to. */
+	close(data[1]);
+	assert_int_equal(read(data[0], (char[1]){0}, 1), 1);
+	assert_int_equal(cancel_poll(NULL, data[0], -1, NULL), 1);
+	close(data[0]);
+	close(wake[0]);
+	close(wake[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_reach_the_reporter),
 		cmocka_unit_test(silence_is_allowed),
 		cmocka_unit_test(cancel_is_seen),
+		cmocka_unit_test(a_descriptor_a_signal_or_the_time_ends_a_wait),
 		cmocka_unit_test(work_with_a_deadline_ends_with_it_or_with_its_parent),
 	};
 
