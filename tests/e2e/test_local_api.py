@@ -242,6 +242,7 @@ def test_ec2_rules_that_are_none(shared_local, change, code):
 
 # ---- the aws command --------------------------------------------------------------------
 
+@pytest.mark.slow  # most of its time is the aws command's own; botocore asks the sanitized binary the same
 def test_the_aws_command(shared_local, tmp_path):
     (tmp_path / "trust.json").write_text(TRUST)
     assert aws(shared_local, "sts", "get-caller-identity")["Account"] == ACCOUNT

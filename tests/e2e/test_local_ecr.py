@@ -237,6 +237,7 @@ def test_only_repositories_that_were_made(ecr, local, tiny):
         assert done.returncode and "unauthorized" in done.stderr.lower()
 
 
+@pytest.mark.slow  # most of its time is the aws command's own; botocore asks the sanitized binary the same
 def test_login_of_the_aws_command(local, tiny, folder, podman):
     """aws ecr get-login-password | podman login, push, and another name for the same image pulled again."""
     aws(local, "ecr", "create-repository", "--repository-name", "cli/app")
