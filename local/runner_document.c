@@ -113,6 +113,9 @@ static void fill(json_t *document, struct task *t)
 {
 	json_t *containers = json_object_get(document, "containers");
 
+	/* From when others can know it: what is counted from then on must not begin before. */
+	if (t->is_running && t->started == 0)
+		t->started = time_now_ns();
 	for (size_t i = 0; i < t->n_containers; i++) {
 		const struct container *c = &t->containers[i];
 		json_t *out = container_named(containers, c->plan->name);

@@ -91,6 +91,7 @@ struct task {
 	const char *status;    /* "PENDING" .. */
 	const char *stop_code; /* why it stops by itself; NULL: it does not */
 	char *stop_reason;
+	bool is_running; /* or was: all of its containers had started */
 	int64_t pull_started, pull_stopped, started, execution_stopped, stopped; /* time_now_ns() */
 };
 

@@ -306,9 +306,9 @@ static void serve(struct task *t)
 		look_at_ends(t);
 		if (t->stop_wanted)
 			break;
-		if (is_up(t) && t->started == 0) {
+		if (is_up(t) && !t->is_running) {
 			t->status = "RUNNING";
-			t->started = time_now_ns();
+			t->is_running = true;
 			written = 0;
 		}
 		look = look_of(t);
@@ -424,7 +424,7 @@ int task_main(void *arg, struct error *err)
 		move_to(t, "ACTIVATING");
 		serve(t);
 	}
-	if (t->started) {
+	if (t->is_running) {
 		move_to(t, "DEACTIVATING");
 		drain(t);
 		move_to(t, "STOPPING");
