@@ -138,7 +138,7 @@ def follow_logs(aws, arn):
         stop_task(aws, arn)
         until(lambda: seen.read_text().endswith(" stopping\n"), what="its last line")
     finally:
-        tail.send_signal(signal.SIGINT)
+        tail.terminate()
         tail.wait(20)
 
 

@@ -102,7 +102,7 @@ def test_what_dies_comes_back_at_the_same_address(story):
     (before,) = story.tasks()
     story.local.run("stop", "--local", before["id"]).ok()
     after = until(lambda: [t for t in story.tasks() if t["status"] == "RUNNING"], what="another task")
-    assert after[0]["id"] != before["id"] and get(url) == "one"
+    assert after[0]["id"] != before["id"] and until(lambda: get_soon(url), what="an answer") == "one"
 
 
 def test_state_survives_kill_9_and_the_service_returns(story):
@@ -172,7 +172,7 @@ def test_scale_logs_and_destroy(story):
     story.service()
     story.local.run("scale", "--local", "web", "3").ok()
     assert len(story.tasks()) == 3
-    assert story.local.run("logs", "--local", "--no-log-prefix", "web").ok().out == "listening\n" * 3
+    until(lambda: story.local.run("logs", "--local", "--no-log-prefix", "web").ok().out == "listening\n" * 3)
     story.local.run("destroy", "--local", "web").fails("nothing of the app web", "slipway destroy --local app", code=1)
     story.local.run("destroy", "--local", "--yes", "--images", "app").ok()
     story.local.run("destroy", "--local", "app").fails("nothing of the app app", code=1)

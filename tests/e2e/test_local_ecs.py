@@ -67,11 +67,12 @@ def world(local, build):
 
 
 def test_a_task_from_start_to_end(world):
-    world.define("sh", "-c", "sleep 1; exit 3")
+    world.define("sh", "-c", "until test -e /go; do sleep 0.1; done; exit 3")
     arn, = world.run()
     world.wait("tasks_running", tasks=[arn])
     task = world.ecs.describe_tasks(cluster="main", tasks=[arn])["tasks"][0]
     assert task["startedAt"] >= task["createdAt"] and task["containers"][0]["lastStatus"] == "RUNNING"
+    world.local.run("exec", "--local", "--cluster=main", arn.rpartition("/")[2], "/usr/bin/busybox", "touch", "/go").ok()
     world.wait("tasks_stopped", tasks=[arn])
     task = world.ecs.describe_tasks(cluster="main", tasks=[arn])["tasks"][0]
     assert (task["stopCode"], task["stoppedReason"]) == ("EssentialContainerExited", "Essential container in task exited")
@@ -111,7 +112,7 @@ def test_a_service_scales_and_heals(world):
     until(lambda: len(world.running()) == 3 and first["taskArn"] not in {t["taskArn"] for t in world.running()})
     world.ecs.update_service(cluster="main", service="web", desiredCount=1)
     until(lambda: len(world.tasks()) == 1)
-    assert any("has stopped 2 running tasks" in e for e in world.events())
+    until(lambda: any("has stopped 2 running tasks" in e for e in world.events()))
     assert world.service()["runningCount"] == 1 and world.service()["pendingCount"] == 0
 
 

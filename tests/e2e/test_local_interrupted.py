@@ -121,7 +121,7 @@ def test_the_target_goes_while_a_deploy_waits(deploys, how):
     assert deploys.target.process.wait(30) == 0
     assert processes.running(deploys.mark) == []
     said = deploys.end(process, 1)
-    assert f"127.0.0.1:{deploys.target.port}" in said and "the local target does not run any more" in said and "goes on" not in said, said
+    assert "the local target does not run any more" in said and "goes on" not in said, said
     deploys.target.stop()
     deploys.target.start()
     if how == ["stop"]:

@@ -2,7 +2,6 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import time
 
@@ -310,7 +309,7 @@ def test_tail_follows(local, logs, group, folder):
             write(logs, group, "web/2", "second", start=now())
             until(lambda: "web/2 second" in out.read_text(), what="a line that came later")
         finally:
-            tail.send_signal(signal.SIGINT)
+            tail.terminate()
             tail.wait(20)
     assert out.read_text().count("first") == 1
 
@@ -323,7 +322,7 @@ def test_lines_of_a_task(local, logs, build):
     role = local.client("iam").create_role(RoleName="ecsTaskExecutionRole", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     options = {"awslogs-group": "/made/by/task", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "run", "awslogs-create-group": "true"}
     ecs.register_task_definition(executionRoleArn=role, **definition("app", [container(
-        image="app", command=["sh", "-c", "echo one; sleep .1; echo two >&2; sleep .1; echo three"], portMappings=[],
+        image="app", command=["sh", "-c", "echo one; sleep 1; echo two >&2; sleep 1; echo three"], portMappings=[],
         logConfiguration={"logDriver": "awslogs", "options": options})]))
     task = ecs.run_task(taskDefinition="app", launchType="FARGATE", networkConfiguration=NETWORK)["tasks"][0]["taskArn"]
     until(lambda: ecs.describe_tasks(tasks=[task])["tasks"][0]["lastStatus"] == "STOPPED", what="the task has ended")

@@ -186,6 +186,8 @@ def test_the_service_balances_and_follows(place):
     place.service(place.register("one"))
     own = place.own("services", f"{place.cluster}/web")
     assert own["address"].startswith("127.65.") and own["ports"] == [{"containerPort": 3000, "hostPort": 3000}]
+    for task in place.tasks():
+        get_patiently(place.own("tasks", task["taskArn"].rpartition("/")[2])["address"], 3000)
     names = {get_patiently(own["address"], 3000) for _ in range(20)}
     assert len(names) == 2, names
     place.ecs.update_service(cluster=place.cluster, service="web", desiredCount=0)

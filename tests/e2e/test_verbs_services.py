@@ -178,7 +178,7 @@ def test_scale_tells_of_tasks_that_die(slipway, cloud, running):
     running.define()
     running.service()
     cloud.ecs.script({1: scenarios.CannotPull()})
-    slipway("scale", "--timeout", "300ms", "web", "3").fails("CannotPullContainerError", "not there in time", "1 of 3 running", code=4)
+    slipway("scale", "--timeout", "2s", "web", "3").fails("CannotPullContainerError", "not there in time", "1 of 3 running", code=4)
 
 
 # ---- rollback -----------------------------------------------------------------

@@ -12,6 +12,7 @@ import subprocess
 import time
 
 from helpers import processes
+from helpers.registry import free_port
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -51,7 +52,7 @@ class Serve:
         self.tls = tls  # the folder of helpers.registry.make_certificates
         if tls:
             self.options += ["--tls-cert", tls / "server.crt", "--tls-key", tls / "server.key"]
-        self.port, self.process = 0, None
+        self.port, self.process = free_port(), None
         # A test that failed in the middle leaves none running.
         atexit.register(lambda: self.process and self.process.poll() is None and self.process.kill())
         self.start()
