@@ -128,7 +128,7 @@ def test_a_task_is_stopped_and_leaves_nothing(everywhere):
 
 def test_containers_share_localhost_and_are_reached_from_here(everywhere):
     server = "mkdir /www; echo served > /www/f; exec busybox httpd -f -p 3000 -h /www"
-    client = "while ! busybox wget -q -O - http://127.0.0.1:3000/f; do sleep 0.1; done; exec sleep 1000"
+    client = "while ! busybox wget -q -O - http://127.0.0.1:3000/f 2>/dev/null; do sleep 0.1; done; exec sleep 1000"
     job = everywhere.start({"command": ["sh", "-c", server], "portMappings": [{"containerPort": 3000}]},
                            {"command": ["sh", "-c", client], "dependsOn": [{"containerName": "web", "condition": "START"}]})
     everywhere.until(job, "RUNNING")
