@@ -59,6 +59,10 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "soak: only with --soak")
     config.addinivalue_line("markers", "release: only with --release, which ./dev dist --test gives")
     processes.adopt_orphans()
+    # Before the workers begin: two would make them at the same time, and tests look at /etc.
+    if not hasattr(config, "workerinput") and os.geteuid() == 0 and not config.option.collectonly:
+        users.ensure(users.WITH_SUBIDS)
+        users.ensure(users.WITHOUT_SUBIDS)
     # pytest keeps the folders of three runs; here nothing stays.
     if not hasattr(config, "workerinput") and not config.option.basetemp and not config.getoption("--keep"):
         config.option.basetemp = tempfile.mkdtemp(prefix="slipway-e2e-")

@@ -12,6 +12,7 @@ import pytest
 
 from helpers import processes
 from helpers.images import entry, make_tar, read_layout
+from helpers.registry import free_port
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fakes"))
 from fault_registry import FaultRegistry  # noqa: E402
@@ -196,7 +197,7 @@ def test_all_layers_are_gone(world):
 def test_layers_that_cannot_be_fetched(world, rule):
     world.export()
     world.fault.rule(method="GET", path="|".join(world.layers), times=-1, **rule)
-    result, _ = world.again(timeout="1s")
+    result, _ = world.again(**({"timeout": "3s"} if "delay" in rule else {}))
     # In vain: the steps were begun again, at once or one after the other, as their layers turned out to be lost; those that were
     # carried out meanwhile are hits then.
     assert 3 <= cached(result) <= 3 + 2 + 1
@@ -275,10 +276,7 @@ def test_the_user_need_not_wait_for_it(world, slipway, option):
 
 
 def test_a_registry_that_is_not_there(world):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    world.name = f"127.0.0.1:{port}/a/b:c"
+    world.name = f"127.0.0.1:{free_port()}/a/b:c"
     assert "was not written" in world.export().err
     result, _ = world.again()
     assert result.err.count("the build goes on without it") == 1 and cached(result) == 0
@@ -350,7 +348,7 @@ def test_push_to_another_registry_does_not_depend_on_the_cache(world, slipway, r
     with FaultRegistry() as target:
         result = other.build(
             world.make.context({"Dockerfile": TEXT, "f": "content"}), "-t", f"{target.host}/team/app:1", "--push",
-            *world.make.options, "--progress", "plain", "--cache-from", f"type=registry,ref={world.name},timeout=1s").ok()
+            *world.make.options, "--progress", "plain", "--cache-from", f"type=registry,ref={world.name}").ok()
         assert "the steps that it stood for are carried out" in result.err
         third = slipway.other()
         third("pull", f"{target.host}/team/app:1").ok()

@@ -190,8 +190,9 @@ def test_a_holder_of_a_lock_that_is_stopped(slipway, app, fault, folder):
         time.sleep(1)
         assert second.poll() is None and len(seen(fault, "GET", layer)) == 1
         # Whoever does not want to wait is let go.
-        third = other.start("pull", app)
-        time.sleep(0.5)
+        with open(folder / "third", "wb") as said:
+            third = other.start("pull", "--progress", "plain", app, stderr=said)
+        assert processes.wait_until(lambda: "waiting: another slipway" in (folder / "third").read_text())
         third.send_signal(signal.SIGINT)
         third.communicate(timeout=30)
         assert third.returncode == 130

@@ -306,8 +306,7 @@ def test_27_ipv6_that_leads_nowhere(slipway, context):
 
 def test_27_both_ways_lead_nowhere(slipway, context):
     """Then it ends by itself, and says what it tried."""
-    with FaultRegistry() as fault:
-        port = fault.port
+    port = free_port()
     with silent(port):
         name = f"localhost:{port}/team/app:1"
         slipway.build(context({"Dockerfile": "FROM scratch\n"}), "-q", "-t", name).ok()

@@ -362,15 +362,16 @@ def test_killed_at_any_moment(binary, slipway, folder, count):
                     return
 
         threads = [threading.Thread(target=push, args=(w,)) for w in range(3)]
+        before = len(done)
         for t in threads:
             t.start()
-        time.sleep(0.15 + 0.03 * (round_ % 5))
+        wait_for(lambda before=before: len(done) > before)
+        time.sleep(0.03 * (round_ % 5))
         serve.kill()
         stop.set()
         for t in threads:
             t.join()
         serve.start()
-    assert len(done) > 3
     for tag, digest in done:
         got = serve("GET", f"/v2/kill/manifests/{tag}")
         assert got.status == 200 and digest_of(got.body) == digest

@@ -112,7 +112,7 @@ def test_the_largest_layer(ecr):
     session = ecr.upload("app")
     for size, expected in ((52000 << 20, b" 100 "), ((52000 << 20) + 1, b" 413 ")):
         answer = ecr.raw(f"PUT {session}?digest={digest_of(b'x')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n"
-                         f"Authorization: {TOKEN['Authorization']}\r\nExpect: 100-continue\r\n\r\n".encode(), 0.5)
+                         f"Authorization: {TOKEN['Authorization']}\r\nExpect: 100-continue\r\n\r\n".encode(), 5)
         assert expected in answer.partition(b"\r\n")[0], answer[:200]
 
 
@@ -265,8 +265,8 @@ class Production:
 
 
 def test_a_token_that_ends_in_the_middle_of_a_push(binary, slipway, build, folder):
-    with Production(binary, folder, slipway, "--ecr-token-seconds", "1") as ecr:
-        top = build.context({"Dockerfile": "FROM tiny\nRUN echo a > /a\nRUN sleep 1.2; echo b > /b\nCMD [\"cat\", \"/a\", \"/b\"]\n"})
+    with Production(binary, folder, slipway, "--ecr-token-seconds", "2") as ecr:
+        top = build.context({"Dockerfile": "FROM tiny\nRUN echo a > /a\nRUN sleep 2.2; echo b > /b\nCMD [\"cat\", \"/a\", \"/b\"]\n"})
         slipway.build(top, "-t", f"{ecr.host}/app:1", "--push", *build.options).ok()
         assert ecr.asked() >= 2
         assert slipway.other()("run", f"{ecr.host}/app:1").ok().out == "a\nb\n"
@@ -274,11 +274,11 @@ def test_a_token_that_ends_in_the_middle_of_a_push(binary, slipway, build, folde
 
 def test_the_cache_of_builds_through_all_of_it(binary, slipway, build, folder):
     """Tokens that end and requests that are too many, besides everything else."""
-    with Production(binary, folder, slipway, "--ecr-token-seconds", "1", "--ecr-throttle", "16") as ecr:
+    with Production(binary, folder, slipway, "--ecr-token-seconds", "3", "--ecr-throttle", "16") as ecr:
         ref = f"type=registry,ref={ecr.host}/app:cache"
         top = build.context({"Dockerfile": "FROM tiny\nRUN echo step > /step\nCOPY f /f\nRUN cat /f > /g\n", "f": "x"})
         slipway.build(top, "-t", f"{ecr.host}/app:1", "--push", "--cache-to", f"{ref},mode=max", *build.options).ok()
-        time.sleep(1.1)
+        time.sleep(3.1)
         elsewhere = slipway.other()
         said = elsewhere.build(top, "-t", f"{ecr.host}/app:1", "--cache-from", ref, "--push", "--progress", "plain", *build.options).ok()
         assert said.err.count("CACHED") >= 3, said

@@ -36,7 +36,6 @@ import re
 import secrets
 import socket
 import ssl
-import struct
 import subprocess
 import sys
 import threading
@@ -45,6 +44,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fault_answers import Answer, digest_of, error  # noqa: E402
+from fault_socket import drain, reset  # noqa: E402
 from fault_uploads import Uploads  # noqa: E402
 
 SERVICE = "fault registry"
@@ -150,12 +150,7 @@ class Handler(Uploads, http.server.BaseHTTPRequestHandler):
         return self.body
 
     def hang_up(self):
-        """RST: nothing that was sent and not yet read arrives for sure."""
-        raw = self.connection
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # A TLS socket would say goodbye first.
-        fd = raw.detach()
-        os.close(fd)
+        reset(self.connection)
         self.wfile = self.rfile = open(os.devnull, "r+b")
         raise Hangup
 
@@ -199,6 +194,10 @@ class Handler(Uploads, http.server.BaseHTTPRequestHandler):
                 time.sleep(rule["delay"])
             if rule.get("reset_after"):
                 self.hang_up()
+            # Who has the answer may send the next request before this thread goes on.
+            with state.lock:
+                state.under_way -= moves
+            moves = False
             self.send(answer, rule)
         except (Hangup, ConnectionError, ssl.SSLError):
             self.close_connection = True
@@ -237,8 +236,8 @@ class Handler(Uploads, http.server.BaseHTTPRequestHandler):
             rule.get("hold", int)()
             self.wfile.write(body[rule.get("hold_at", 0):end])
         if "reset" in rule:
-            # What was sent shall be read first: a reset takes the rest with it.
-            time.sleep(0.05)
+            # What was sent shall arrive first: a reset takes the rest with it.
+            drain(self.connection)
             self.hang_up()
         if "truncate" in rule:
             self.close_connection = True

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 
+from helpers.registry import free_port
 from helpers.web import WebServer
 
 PLAIN = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
@@ -123,9 +124,7 @@ class GitDaemon:
     """git://127.0.0.1:PORT/NAME.git"""
 
     def __init__(self, served):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"git://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             ["git", "daemon", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--export-all",

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -46,13 +47,14 @@ def make_certificates(folder, names=()):
             "-out", "server.crt", "-days", 30, "-extfile", "server.ext")
 
 
-_ports = itertools.cycle(range(1000))
+_ports = itertools.count(random.randrange(1000))
 
 
 def free_port():
     """Of a range of this worker's own, below those that the kernel hands out: nobody takes it before it is used, or while its server is down."""
     first = 20000 + 1000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10)
     for number in itertools.islice(_ports, 1000):
+        number %= 1000
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):

@@ -224,6 +224,21 @@ static inline char *log_of(struct runner_fixture *f, const char *container)
 	return strbuf_detach(&out, NULL);
 }
 
+/* Until its log holds the word. */
+static inline void await_word(struct runner_fixture *f, const char *container, const char *word)
+{
+	AUTO_FREE char *stream = xstrfmt("app/%s/%s", container, f->task);
+
+	for (int tries = 0; tries < 3000; tries++, usleep(20000)) {
+		AUTO(strbuf) log = STRBUF_INIT;
+
+		if (log_store_read(f->logs, GROUP, stream, 0, add_line, &log, NULL) == 0 &&
+		    strstr(log.buf, word))
+			return;
+	}
+	fail_msg("%s does not say %s", container, word);
+}
+
 #define LOG                                                            \
 	"'logConfiguration': {'logDriver': 'awslogs', 'options': {"    \
 	"'awslogs-group': '/ecs/app', 'awslogs-region': 'eu-west-1', " \

@@ -68,21 +68,6 @@ static void gives_up_waiting_after_the_start_timeout(void **state)
 			       "was not met within its startTimeout of 1 seconds"));
 }
 
-/* Until its log holds the word. */
-static void await_word(struct runner_fixture *f, const char *container, const char *word)
-{
-	AUTO_FREE char *stream = xstrfmt("app/%s/%s", container, f->task);
-
-	for (int tries = 0; tries < 3000; tries++, usleep(20000)) {
-		AUTO(strbuf) log = STRBUF_INIT;
-
-		if (log_store_read(f->logs, GROUP, stream, 0, add_line, &log, NULL) == 0 &&
-		    strstr(log.buf, word))
-			return;
-	}
-	fail_msg("%s does not say %s", container, word);
-}
-
 /* Who needs another ends before it. */
 static void stops_in_the_reverse_order(void **state)
 {
@@ -125,9 +110,11 @@ static void goes_on_without_what_is_not_essential(void **state)
 	assert_true(json_real_value(json_object_get(task, "startedAt")) > 0);
 }
 
-#define CHECK(command, more)                                                                       \
-	", 'healthCheck': {'command': " command ", 'interval': 1, 'timeout': 1, 'retries': 2" more \
-	"}"
+#define CHECK(command, timeout, more)                                                  \
+	", 'healthCheck': {'command': " command ", 'interval': 1, 'timeout': " timeout \
+	", 'retries': 2" more "}"
+
+#define SEEN ", 'mountPoints': [{'sourceVolume': 'data', 'containerPath': '/seen'}]"
 
 static void checks_health_inside_the_container(void **state)
 {
@@ -135,11 +122,15 @@ static void checks_health_inside_the_container(void **state)
 
 	run_task(
 		f,
-		BOTH(C("web",
-		       "echo up > /tmp/up; busybox sleep 3; busybox rm /tmp/up; exec busybox sleep 1000",
-		       CHECK("['CMD-SHELL', 'test -e /tmp/up']", "")),
-		     C("after", "echo began; exec busybox sleep 1000",
-		       ", 'dependsOn': [{'containerName': 'web', 'condition': 'HEALTHY'}]")),
+		"{'volumes': [{'name': 'data'}], 'containerDefinitions': [" C(
+			"web",
+			"echo up > /tmp/up; until test -e /seen/by-after; do busybox sleep 0.1; done; busybox rm /tmp/up; exec busybox sleep 1000",
+			SEEN CHECK(
+				"['CMD-SHELL', 'test -e /tmp/up']", "30",
+				"")) ", " C("after",
+					    "echo began; echo > /seen/by-after; exec busybox sleep 1000",
+					    SEEN
+					    ", 'dependsOn': [{'containerName': 'web', 'condition': 'HEALTHY'}]") "]}",
 		NULL);
 	AUTO_JSON *well = await_health(f, "HEALTHY");
 	AUTO_JSON *ill = NULL;
@@ -162,8 +153,8 @@ static void a_hanging_check_is_a_failed_one(void **state)
 	int64_t before = time_monotonic_ns();
 
 	run_task(f,
-		 ONE(SHELL("exec busybox sleep 1000")
-			     CHECK("['CMD', 'busybox', 'sleep', '1000']", ", 'startPeriod': 3")),
+		 ONE(SHELL("exec busybox sleep 1000") CHECK("['CMD', 'busybox', 'sleep', '1000']",
+							    "1", ", 'startPeriod': 3")),
 		 NULL);
 	json_decref(await_health(f, "UNHEALTHY"));
 	assert_true(time_monotonic_ns() - before > 3000000000ll);

@@ -173,6 +173,9 @@ static void ends_a_program_that_takes_too_long(void **state)
 	int status;
 
 	start(&r, *state, "sleep 1000");
+	/* Answered when the step runs. */
+	assert_int_equal(execute(&r, "true", "", 20000, &none, &status, &gone), 0);
+	strbuf_release(&none);
 	/* The pipe's end comes when its processes are gone. */
 	assert_int_equal(
 		execute(&r, "echo begun; sleep 1000; echo never", "", 500, &out, &status, &late),
