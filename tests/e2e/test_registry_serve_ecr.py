@@ -1,5 +1,4 @@
 """registry serve --ecr-quirks: what Amazon ECR does otherwise, and slipway's own commands against it."""
-import base64
 import json
 import os
 import pathlib
@@ -11,13 +10,13 @@ import pytest
 
 from helpers.images import read_layout
 from helpers.registry import make_certificates
-from helpers.serve import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, Serve, digest_of
+from helpers.serve import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, Serve, basic, digest_of
 
 pytest.importorskip("botocore")
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from fakes import aws_api  # noqa: E402
 
-TOKEN = {"Authorization": "Basic " + base64.b64encode(b"AWS:a-token").decode()}
+TOKEN = {"Authorization": basic("AWS", "a-token")}
 
 
 class Ecr(Serve):
@@ -38,7 +37,7 @@ def test_a_login_is_asked_for(ecr):
     answer = ecr("GET", "/v2/", Authorization="")
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"] == f'Basic realm="https://{ecr.host}/",service="ecr.amazonaws.com"'
-    wrong = "Basic " + base64.b64encode(b"maria:a-token").decode()
+    wrong = basic("maria", "a-token")
     assert ecr("GET", "/v2/", Authorization=wrong).status == 401
     assert ecr("GET", "/v2/").status == 200
 
@@ -197,7 +196,7 @@ def test_tokens_that_end(binary, slipway, build, folder):
     ecr = Ecr(binary, folder / "serve", "--ecr-quirks", "--ecr-token-seconds", "1", "--repository", "app")
     assert ecr("GET", "/v2/").status == 200
     time.sleep(1.1)
-    other = {"Authorization": "Basic " + base64.b64encode(b"AWS:another").decode()}
+    other = {"Authorization": basic("AWS", "another")}
     assert ecr("GET", "/v2/", **other).status == 200
     answer = ecr("GET", "/v2/")
     assert answer.status == 403 and answer.code() == "DENIED" and "authorization token has expired" in answer.body.decode()

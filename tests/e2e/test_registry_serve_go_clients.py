@@ -1,6 +1,5 @@
 """registry serve under the conformance program of the OCI distribution specification, and with crane and oras."""
 import base64
-import io
 import json
 import os
 import re
@@ -71,16 +70,6 @@ def crane(secured, folder):
     return client
 
 
-def tar_of(**files):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
 def test_crane(crane, secured, folder):
     host = secured.host
     for arch in ("amd64", "arm64"):
@@ -93,7 +82,7 @@ def test_crane(crane, secured, folder):
     assert crane("ls", f"{host}/app/b").split() == ["2", "latest"] and crane("catalog", host).split() == ["app/a", "app/b"]
     assert crane("manifest", f"{host}/app/b:2") == crane("manifest", f"{host}/app/a@{digest}")
     data = os.urandom(100000)
-    crane("append", "--platform", "linux/arm64", "-b", f"{host}/app/a:1", "-f", "-", "-t", f"{host}/app/c:1", stdin=tar_of(more=data))
+    crane("append", "--platform", "linux/arm64", "-b", f"{host}/app/a:1", "-f", "-", "-t", f"{host}/app/c:1", stdin=make_tar([entry("more", data=data)]))
     crane("mutate", "--entrypoint", "/more", "--label", "a=b", f"{host}/app/c:1", "-t", f"{host}/app/c:2")
     config = json.loads(crane("config", f"{host}/app/c:2"))
     assert config["architecture"] == "arm64" and config["config"]["Entrypoint"] == ["/more"] and config["config"]["Labels"] == {"a": "b"}
