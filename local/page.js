@@ -334,12 +334,12 @@
 		try {
 			for (const s of sources.filter((x) => !x.tag || round % x.every === 0)) {
 				const answer = await ask(s.place, s.tag);
+				$("locked").hidden = true;
 				if (!answer.known)
 					s.show(answer.body);
 				s.tag = answer.tag;
 			}
 			round++;
-			$("locked").hidden = true;
 			live("good", "live");
 		} catch (problem) {
 			$("locked").hidden = problem.status !== 403;
