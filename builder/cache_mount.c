@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -12,8 +11,8 @@
 #include "base/fs.h"
 #include "base/sha256.h"
 
-#define WAIT_MS     50  /* between two tries for a lock, which has no event to wait for */
-#define MAX_PRIVATE 256 /* folders of one private mount */
+#define WAIT_NS     50000000ll /* between two tries for a lock, which has no event to wait for */
+#define MAX_PRIVATE 256        /* folders of one private mount */
 
 void cache_mount_init(struct cache_mount *m, const struct run_mount *mount, const char *target,
 		      const char *name_space, const uint8_t *base)
@@ -71,18 +70,16 @@ struct waiting {
 
 static int wait_for_lock(struct cache_mount *m, const struct waiting *w, int how, struct error *err)
 {
-	struct pollfd wake = {.fd = w->cancel ? w->cancel->wake_fd : -1, .events = POLLIN};
 	bool told = false;
 	int got;
 
 	while ((got = try_lock(m->lock, how, err)) == 0) {
-		if (cancel_check(w->cancel, err) < 0)
-			return -1;
 		if (!told)
 			report_step_note(w->reporter, w->step, "waiting for the cache mount %s",
 					 m->mount->id ? m->mount->id : m->mount->target);
 		told = true;
-		poll(&wake, 1, WAIT_MS);
+		if (cancel_sleep(w->cancel, WAIT_NS, err) < 0)
+			return -1;
 	}
 	return got < 0 ? -1 : 0;
 }

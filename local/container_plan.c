@@ -18,6 +18,8 @@
 #define HEALTH_RETRIES  3
 #define RESTART_PERIOD  300
 
+#define OPEN_FILES      65535
+
 /* What a container here has no way to have. */
 static const struct {
 	const char *member, *why;
@@ -87,6 +89,23 @@ static void read_command(struct container_plan *c, const json_t *override)
 	add_texts(&c->command, command);
 }
 
+/* Fargate's (ECS API Reference, Ulimit), as far as this machine goes; the target's own is another one, for its connections. */
+static void limit_open_files(struct container_plan *c)
+{
+	struct sandbox_limit *l = &c->limits[c->n_limits];
+	struct rlimit own;
+
+	for (size_t i = 0; i < c->n_limits; i++)
+		if (c->limits[i].resource == RLIMIT_NOFILE)
+			return;
+	resource_limit_find(l, "nofile");
+	l->hard = OPEN_FILES;
+	if (getrlimit(RLIMIT_NOFILE, &own) == 0 && own.rlim_max < l->hard)
+		l->hard = own.rlim_max;
+	l->soft = l->hard;
+	c->n_limits++;
+}
+
 static int read_limits(struct container_plan *c, struct error *err)
 {
 	const json_t *list = json_object_get(c->definition, "ulimits"), *item;
@@ -106,6 +125,7 @@ static int read_limits(struct container_plan *c, struct error *err)
 		l->hard = hard < 0 ? RLIM_INFINITY : (uint64_t)hard;
 		c->n_limits++;
 	}
+	limit_open_files(c);
 	return 0;
 }
 

@@ -1,7 +1,6 @@
 /* Locks, small files and the walk over the blobs. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -38,8 +37,6 @@ static int wait_for_lock(struct store *s, int fd, int how, const char *what, str
 
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return error_errno(err, "lock a file of the store %s", s->root);
-		if (cancel_check(s->cancel, err) < 0)
-			return -1;
 		if (s->timeout_ms > 0 && waited >= s->timeout_ms)
 			return error_set(err, ERROR_SYSTEM,
 					 "another slipway %s in %s, and was still at it after %d s",
@@ -48,9 +45,8 @@ static int wait_for_lock(struct store *s, int fd, int how, const char *what, str
 			noticed = true;
 			report_log(s->reporter, LOG_INFO, "waiting: another slipway %s", what);
 		}
-		struct pollfd wake = {.fd = s->cancel ? s->cancel->wake_fd : -1, .events = POLLIN};
-
-		poll(&wake, 1, nap);
+		if (cancel_sleep(s->cancel, nap * 1000000ll, err) < 0)
+			return -1;
 		nap = nap * 2 < LONGEST_NAP_MS ? nap * 2 : LONGEST_NAP_MS;
 	}
 	return 0;

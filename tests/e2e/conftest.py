@@ -108,6 +108,12 @@ def binary(session_folder):
     return copy
 
 
+@pytest.fixture(scope="session")
+def sanitized(binary):
+    """Is it compiled with AddressSanitizer, whose memory is not the program's?"""
+    return b"__asan_init" in binary.read_bytes()
+
+
 @pytest.fixture
 def folder(request, session_folder):
     """An empty folder for this test."""

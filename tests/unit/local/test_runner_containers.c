@@ -1,6 +1,8 @@
 /* Several containers of a task, and what a definition gives each. */
 #include "tests/unit/local/runner_fixture.h"
 
+#include <sys/resource.h>
+
 #define C(name, script, more) "{'name': '" name "', " SHELL(script) more "}"
 #define BOTH(one, other)      "{'containerDefinitions': [" one ", " other "]}"
 
@@ -229,6 +231,24 @@ static void limits_what_the_definition_limits(void **state)
 	assert_string_equal(log, "100\nreadonly\ntmpfs \nCapBnd:\t0000000000000000\n0\n");
 }
 
+static void opens_as_many_files_as_fargate(void **state)
+{
+	struct runner_fixture *f = *state;
+	struct rlimit own;
+	unsigned long long most = 65535;
+
+	run_task(f, ONE(SHELL("ulimit -n; ulimit -H -n")), NULL);
+	AUTO_JSON *task = await_status(f, "STOPPED");
+	AUTO_FREE char *log = log_of(f, "web"), *expected = NULL;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &own), 0);
+	if (own.rlim_max < most)
+		most = own.rlim_max;
+	expected = xstrfmt("%llu\n%llu\n", most, most);
+	assert_exit(task, "web", 0);
+	assert_string_equal(log, expected);
+}
+
 static void passes_secrets_and_never_shows_them(void **state)
 {
 	struct runner_fixture *f = *state;
@@ -372,6 +392,7 @@ static const struct CMUnitTest tests[] = {
 	R(restarts_by_the_policy),
 	R(shares_volumes),
 	R(limits_what_the_definition_limits),
+	R(opens_as_many_files_as_fargate),
 	R(passes_secrets_and_never_shows_them),
 	R(cuts_long_lines_and_keeps_all),
 };
