@@ -264,7 +264,7 @@ class Counter(socketserver.ThreadingTCPServer):
     def __init__(self, port):
         super().__init__(("127.0.0.1", 0), self.relay)
         self.target, self.port, self.sent = port, self.server_address[1], 0
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def relay(self, connection, _, __):
         with socket.create_connection(("127.0.0.1", self.target)) as there:

@@ -213,7 +213,7 @@ def silent_registry():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
     server.daemon_threads = True
     server.asked, server.gone = threading.Event(), threading.Event()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield server
     finally:
