@@ -73,13 +73,20 @@ static char *tag_of(const char *tag, const struct platform *p)
 
 /* ---- what is in an image ------------------------------------------------- */
 
-/* The platform of a manifest whose descriptor does not tell it. */
-static int add_manifest(struct store *s, const struct descriptor *d, struct image_index *out,
-			struct error *err)
+/* The platform of a manifest whose descriptor does not tell it. Of an image of a registry the manifest alone is here. */
+static int add_manifest(struct registry_client *c, struct store *s, const struct descriptor *d,
+			struct image_index *out, struct error *err)
 {
+	AUTO(strbuf) text = STRBUF_INIT;
+	AUTO(manifest) manifest = {0};
 	AUTO(descriptor) entry = {0};
 	AUTO_PTR(image) image = NULL;
 
+	if (store_read_blob(s, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, err) < 0 ||
+	    manifest_parse(&manifest, text.buf, text.len, d->media_type, d->digest.text, err) < 0)
+		return -1;
+	if (registry_fetch_known(c, s, &manifest.config, 0, err) < 0)
+		return error_wrap(err, "config of image %s", d->digest.text);
 	if (image_load(&image, s, d, NULL, err) < 0)
 		return -1;
 	if (!image->config.platform.os || !image->config.platform.arch)
@@ -94,14 +101,14 @@ static int add_manifest(struct store *s, const struct descriptor *d, struct imag
 }
 
 /* The images of a document in the store, with the attestations that an index lists. */
-static int add_entries(struct store *s, const struct descriptor *d, int depth,
-		       struct image_index *out, struct error *err)
+static int add_entries(struct registry_client *c, struct store *s, const struct descriptor *d,
+		       int depth, struct image_index *out, struct error *err)
 {
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO(image_index) index = {0};
 
 	if (!media_is_index(d->media_type))
-		return add_manifest(s, d, out, err);
+		return add_manifest(c, s, d, out, err);
 	if (depth >= LIMIT_INDEX_DEPTH)
 		return error_set(err, ERROR_CORRUPT, "index %s: indexes are nested deeper than %d",
 				 d->digest.text, LIMIT_INDEX_DEPTH);
@@ -112,11 +119,11 @@ static int add_entries(struct store *s, const struct descriptor *d, int depth,
 		const struct descriptor *child = &index.manifests[i];
 
 		if (media_is_index(child->media_type)) {
-			if (add_entries(s, child, depth + 1, out, err) < 0)
+			if (add_entries(c, s, child, depth + 1, out, err) < 0)
 				return -1;
 		} else if (child->platform.os) {
 			image_index_add(out, child);
-		} else if (add_manifest(s, child, out, err) < 0) {
+		} else if (add_manifest(c, s, child, out, err) < 0) {
 			return -1;
 		}
 	}
@@ -256,7 +263,7 @@ static int merge_tag(const struct merge *m, const char *tag, struct image_index 
 		return 0;
 	/* A tag by chance, of something that is no image, is none of ours. */
 	if (fetch_described(m, &now.digest, &top, &why) < 0 ||
-	    add_entries(m->store, &top, 0, &found, &why) < 0) {
+	    add_entries(m->client, m->store, &top, 0, &found, &why) < 0) {
 		if (why.kind == ERROR_CANCELLED || why.kind == ERROR_NETWORK)
 			return error_move(err, &why);
 		report_log(m->client->o.reporter, LOG_DEBUG, "tag %s: %s", tag, why.message);
@@ -293,13 +300,49 @@ static int edit(void *arg, struct image_index *index, bool *changed, struct erro
 
 /* ---- the whole ----------------------------------------------------------- */
 
-/* The image under the tags of its platforms. */
-static int push_image(struct merge *m, const struct descriptor *top, struct error *err)
+/* The tag of the image's own; NULL for what is none. */
+static int read_tag(const struct merge *m, const struct descriptor *d, char **out,
+		    struct error *err)
+{
+	const char *why;
+
+	*out = is_image(d) ? tag_of(m->ref->tag, &d->platform) : NULL;
+	why = *out ? image_ref_check_tag(*out) : NULL;
+	if (why)
+		return error_set(err, ERROR_USAGE, "%s is no tag: %s", *out, why);
+	if (*out && strlist_has(&m->own_tags, *out))
+		return error_set(err, ERROR_USAGE, "two of the images are for %s",
+				 *out + strlen(m->ref->tag) + 1);
+	return 0;
+}
+
+/* The images of a document, with the tags that they will have: before anything is put. */
+static int read_image(struct merge *m, const struct descriptor *top, struct error *err)
+{
+	AUTO(image_index) entries = {0};
+
+	if (add_entries(m->client, m->store, top, 0, &entries, err) < 0)
+		return -1;
+	for (size_t i = 0; i < entries.n_manifests; i++) {
+		AUTO_FREE char *tag = NULL;
+
+		if (read_tag(m, &entries.manifests[i], &tag, err) < 0)
+			return -1;
+		if (!tag)
+			continue;
+		strlist_add(&m->own_tags, tag);
+		place_image(&m->own, &entries, &entries.manifests[i]);
+	}
+	return 0;
+}
+
+/* The document under the tags of its platforms. */
+static int push_image(const struct merge *m, const struct descriptor *top, struct error *err)
 {
 	AUTO(image_index) entries = {0};
 	struct push_result result;
 
-	if (add_entries(m->store, top, 0, &entries, err) < 0)
+	if (add_entries(m->client, m->store, top, 0, &entries, err) < 0)
 		return -1;
 	for (size_t i = 0; i < entries.n_manifests; i++) {
 		const struct descriptor *d = &entries.manifests[i];
@@ -308,12 +351,6 @@ static int push_image(struct merge *m, const struct descriptor *top, struct erro
 
 		if (!tag)
 			continue;
-		if (image_ref_check_tag(tag))
-			return error_set(err, ERROR_USAGE, "%s is no tag: %s", tag,
-					 image_ref_check_tag(tag));
-		if (strlist_has(&m->own_tags, tag))
-			return error_set(err, ERROR_USAGE, "two of the images are for %s",
-					 tag + strlen(m->ref->tag) + 1);
 		if (registry_push(m->client, m->store, &child, top, &result, err) < 0)
 			return -1;
 		if (!digest_equal(&result.digest, &top->digest))
@@ -321,8 +358,6 @@ static int push_image(struct merge *m, const struct descriptor *top, struct erro
 					 "%s lists images that are not in the store: pull it with "
 					 "all platforms, or give its platforms one by one",
 					 top->digest.text);
-		strlist_add(&m->own_tags, tag);
-		place_image(&m->own, &entries, d);
 	}
 	return 0;
 }
@@ -333,6 +368,13 @@ int registry_index(struct registry_client *c, struct store *s, const struct imag
 {
 	AUTO(merge) m = {.client = c, .store = s, .ref = ref, .result = index};
 
+	/* What is refused is refused before anything is put. */
+	if (!create && tag_index_check(c, ref, ref->tag, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (read_image(&m, &images[i], err) < 0)
+			return -1;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (push_image(&m, &images[i], err) < 0)
 			return -1;

@@ -68,6 +68,16 @@ static int read_now(struct registry_client *c, const struct image_ref *ref, cons
 	return image_index_parse(index, text.buf, text.len, out->media_type, out->digest.text, err);
 }
 
+int tag_index_check(struct registry_client *c, const struct image_ref *ref, const char *tag,
+		    struct error *err)
+{
+	AUTO(image_index) index = {0};
+	AUTO(descriptor) now = {0};
+	AUTO_FREE char *etag = NULL;
+
+	return read_now(c, ref, tag, &index, &etag, &now, err);
+}
+
 /* Those who came at the same moment come back at different ones. */
 static int wait_turn(struct registry_client *c, int round, struct error *err)
 {

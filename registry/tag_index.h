@@ -9,6 +9,9 @@
 /* Makes of the index (empty: nothing has the tag yet) what it should be. *changed: it has to be put. */
 typedef int tag_index_fn(void *arg, struct image_index *index, bool *changed, struct error *err);
 
+/* Is the tag an index, or free? ERROR_REMOTE when it is an image. */
+int tag_index_check(struct registry_client *c, const struct image_ref *ref, const char *tag,
+		    struct error *err);
 /* *out: what the tag names in the end, which fn had nothing to change of. ERROR_REMOTE when it never comes to rest. */
 int tag_index_edit(struct registry_client *c, const struct image_ref *ref, const char *tag,
 		   tag_index_fn *fn, void *arg, struct descriptor *out, struct error *err);

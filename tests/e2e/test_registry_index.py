@@ -101,6 +101,21 @@ def test_images_of_registries_and_indexes(slipway, context, plain, folder):
     assert {d["digest"] for d in document["manifests"]} == {replaced, children[1]["digest"], ours}
 
 
+@pytest.mark.parametrize("verb", ["create", "add"])
+def test_a_machine_that_has_none_of_the_images(slipway, context, plain, verb):
+    """The collecting job of a pipeline: what two machines pushed, one with slipway and one with skopeo, becomes an index."""
+    name = f"{plain.host}/collected/{verb}"
+    first, second = slipway.other(), slipway.other()
+    digests = {"linux/amd64": build(first, context, f"{name}:a", "linux/amd64"),
+               "linux/arm64": build(second, context, f"{name}:b", "linux/arm64")}
+    first("push", f"{name}:a").ok()
+    skopeo("copy", "--preserve-digests", "--dest-tls-verify=false", f"oci:{second.root}:{name}:b", f"docker://{name}:b")
+    slipway("index", verb, f"{name}:1", f"{name}:a", f"{name}:b").ok()
+    assert platforms_of(index_at(plain, f"collected/{verb}", 1)) == digests
+    slipway("pull", "--platform", "linux/arm64", f"{name}:1").ok()
+    assert read_layout(slipway.root, f"{name}:1", "linux/arm64").tree().text("/a") == "linux/arm64"
+
+
 def test_many_add_at_the_same_time(slipway, context, plain, count):
     """Each machine with its own image, and its own store; none is lost, in any order of requests."""
     machines = [slipway.other() for _ in PLATFORMS]
@@ -159,6 +174,7 @@ def test_refusals(slipway, context, fault):
     slipway("push", f"{name}:a").ok()
     slipway("index", "add", f"{name}:a", f"{name}:b").fails("is an image, not an index", "index create")
     slipway("index", "create", f"{name}:1", f"{name}:a", f"{name}:b").fails("two of the images are for linux-amd64", code=2)
+    assert [tag for _, tag in fault.state.manifests if not tag.startswith("sha256:")] == ["a"], "nothing is put before that"
     slipway("index", "create", f"{name}@sha256:{'0' * 64}", f"{name}:a").fails("under a tag", code=2)
     slipway("index", "add", f"{name}:1", f"{name}:nothing").fails(f"{name}:nothing", "not in the store")
     slipway("index", "make", f"{name}:1", f"{name}:a").fails("create or add", code=2)
