@@ -12,12 +12,12 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "local/api.h"
+#include "local/task_secrets.h"
 
 #define LETTERS       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 #define NAME_LETTERS  LETTERS "/_+=.@-"
 #define MOST_BYTES    65536
 #define MOST_NAME     512
-#define SUFFIX        6 /* letters at the end of an ARN */
 #define LEAST_DAYS    7
 #define MOST_DAYS     30
 #define SECONDS_A_DAY 86400
@@ -30,30 +30,10 @@ static int save(struct api_call *c, json_t *secret)
 	return api_put(c, STATE_SECRETS, aws_text(secret, "ARN"), json_incref(secret));
 }
 
-/* An ARN, with or without the letters at its end, or a name. */
-static bool is_called(const char *arn, const json_t *secret, const char *id)
-{
-	size_t n = strlen(arn);
-
-	return strcmp(id, arn) == 0 || strcmp(id, aws_text(secret, "Name")) == 0 ||
-	       (n > SUFFIX && strlen(id) == n - SUFFIX - 1 && strncmp(id, arn, strlen(id)) == 0);
-}
-
-static json_t *look_up(struct api_call *c, const char *id)
-{
-	const char *arn;
-	json_t *secret;
-
-	json_object_foreach (state_all(c->local->state, STATE_SECRETS), arn, secret)
-		if (is_called(arn, secret, id))
-			return secret;
-	return NULL;
-}
-
 /* One whose days are over is gone when somebody looks. */
 static json_t *look_up_now(struct api_call *c, const char *id)
 {
-	json_t *secret = look_up(c, id);
+	json_t *secret = secret_find(c->local->state, id);
 	const json_t *deleted = json_object_get(secret, "DeletedDate");
 	AUTO(error) err = ERROR_INIT;
 
@@ -235,7 +215,7 @@ static int check_name(struct api_call *c, const char *name)
 static int create_secret(struct api_call *c)
 {
 	const char *name, *about;
-	char token[65], letters[SUFFIX + 1];
+	char token[65], letters[SECRET_SUFFIX + 1];
 	AUTO_FREE char *what = NULL, *arn = NULL;
 	AUTO_JSON *version = NULL;
 	AUTO_JSON *secret = NULL;
@@ -244,7 +224,7 @@ static int create_secret(struct api_call *c)
 	if (api_text(c, "Name", &name) < 0 || api_text(c, "Description", &about) < 0 ||
 	    check_name(c, name) < 0 || read_token(c, token) < 0 || read_version(c, &version) < 0)
 		return -1;
-	random_letters(letters, SUFFIX, LETTERS);
+	random_letters(letters, SECRET_SUFFIX, LETTERS);
 	what = xstrfmt("secret:%s-%s", name, letters);
 	arn = api_arn(c, "secretsmanager", what);
 	secret = json_pack("{s:s, s:s, s:o, s:o, s:O?, s:{}}", "ARN", arn, "Name", name,

@@ -100,6 +100,27 @@ static char *take_member(const char *text, const struct secret_name *n, char **r
 	return json_dumps(member, JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
+/* An ARN, with or without the letters at its end, or a name. */
+static bool is_called(const char *arn, const json_t *secret, const char *id)
+{
+	size_t n = strlen(arn);
+
+	return strcmp(id, arn) == 0 || strcmp(id, aws_text(secret, "Name")) == 0 ||
+	       (n > SECRET_SUFFIX && strlen(id) == n - SECRET_SUFFIX - 1 &&
+		strncmp(id, arn, strlen(id)) == 0);
+}
+
+json_t *secret_find(struct state *s, const char *id)
+{
+	const char *arn;
+	json_t *secret;
+
+	json_object_foreach (state_all(s, STATE_SECRETS), arn, secret)
+		if (is_called(arn, secret, id))
+			return secret;
+	return NULL;
+}
+
 /* With the state's lock held; the value is secret: wipe_free(). */
 static char *read_secret(struct state *s, const char *from, char **reason)
 {
@@ -108,7 +129,7 @@ static char *read_secret(struct state *s, const char *from, char **reason)
 	const char *text;
 
 	split_name(&n, from);
-	secret = state_get(s, STATE_SECRETS, n.arn);
+	secret = secret_find(s, n.arn);
 	version = find_version(secret, &n);
 	text = aws_text(version, "SecretString");
 	if (!secret || !version) {

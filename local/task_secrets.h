@@ -7,6 +7,10 @@
 #include "base/json.h"
 #include "local/state.h"
 
+#define SECRET_SUFFIX 6 /* letters at the end of a secret's ARN */
+
+/* By its ARN, with or without the letters at its end, or its name; NULL: there is none. A view, with the state's lock held. */
+json_t *secret_find(struct state *s, const char *id);
 /*
  * Sets each {name, valueFrom} of secrets (NULL: none) in env. -1 and *reason (free()), in ECS's words, when one cannot be read.
  * Takes the state's lock by itself.
