@@ -146,13 +146,13 @@ static int stop_running(struct app *a, bool *was_running, struct error *err)
 		return -1;
 	if (!*was_running)
 		return 0;
-	if (local_endpoint_signal(&e, folder, SIGTERM, STOP_MS, &gone, err) < 0)
+	if (local_endpoint_signal(&e, folder, SIGTERM, a->cancel, STOP_MS, &gone, err) < 0)
 		return -1;
 	if (!gone) {
 		report_log(a->reporter, LOG_WARNING,
 			   "the local target did not end within %d s: it is killed",
 			   STOP_MS / 1000);
-		if (local_endpoint_signal(&e, folder, SIGKILL, KILL_MS, &gone, err) < 0)
+		if (local_endpoint_signal(&e, folder, SIGKILL, a->cancel, KILL_MS, &gone, err) < 0)
 			return -1;
 	}
 	if (!gone)

@@ -1,7 +1,6 @@
 #include "local/endpoint.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -81,12 +80,13 @@ void local_endpoint_remove(const char *folder)
 }
 
 int local_endpoint_signal(const struct local_endpoint *e, const char *folder, int number,
-			  int timeout_ms, bool *gone, struct error *err)
+			  const struct cancel *cancel, int timeout_ms, bool *gone,
+			  struct error *err)
 {
 	AUTO_FD int fd = (int)syscall(SYS_pidfd_open, e->pid, 0);
 	AUTO(local_endpoint) now = {0};
-	struct pollfd p = {.fd = fd, .events = POLLIN};
 	bool running;
+	int ended;
 
 	*gone = true;
 	if (fd < 0 && errno != ESRCH)
@@ -98,8 +98,9 @@ int local_endpoint_signal(const struct local_endpoint *e, const char *folder, in
 		return 0;
 	if (syscall(SYS_pidfd_send_signal, fd, number, NULL, 0) < 0)
 		return errno == ESRCH ? 0 : error_errno(err, "signal process %d", (int)e->pid);
-	*gone = poll(&p, 1, timeout_ms) > 0;
-	return 0;
+	ended = cancel_poll(cancel, fd, timeout_ms * 1000000ll, err);
+	*gone = ended > 0;
+	return ended < 0 ? -1 : 0;
 }
 
 void local_endpoint_release(struct local_endpoint *e)

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/log.h"
 
 struct local_endpoint {
 	pid_t pid;
@@ -30,10 +31,11 @@ int local_endpoint_find(struct local_endpoint *out, const char *folder, bool *ru
 void local_endpoint_remove(const char *folder);
 /*
  * Sends the signal and waits at most timeout_ms for the process to be gone. *gone tells whether it is. A process that took over its number
- * is left alone.
+ * is left alone. ERROR_CANCELLED: the wait was.
  */
 int local_endpoint_signal(const struct local_endpoint *e, const char *folder, int number,
-			  int timeout_ms, bool *gone, struct error *err);
+			  const struct cancel *cancel, int timeout_ms, bool *gone,
+			  struct error *err);
 void local_endpoint_release(struct local_endpoint *e);
 
 CLEANUP_RELEASE(local_endpoint)

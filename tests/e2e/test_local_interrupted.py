@@ -132,6 +132,25 @@ def test_the_target_goes_while_a_deploy_waits(deploys, how):
         assert not any((deploys.run.root / "local" / "logs").rglob("*app*"))
 
 
+def test_a_stop_that_is_broken_off(deploys):
+    """The target ends in its own time: it is not killed because nobody waits for it any more."""
+    definition = never_well(deploys.mark)
+    app = definition["containerDefinitions"][0]
+    del app["healthCheck"]
+    app.update(stopTimeout=10, entryPoint=["/usr/bin/busybox", "sh", "-c"],
+               command=[f"trap 'exec sleep $(({deploys.mark} + 1))' TERM; sleep {deploys.mark} & wait; wait"])
+    process = deploys.start(definition=definition)
+    until(lambda: processes.running(deploys.mark), what="a task")
+    stop = deploys.run.start("local", "stop")
+    until(lambda: processes.running(str(int(deploys.mark) + 1)), what="a container that was asked to end")
+    stop.send_signal(signal.SIGINT)
+    out, err = stop.communicate(timeout=60)
+    assert stop.returncode == 130 and b"killed" not in err and b"stopped" not in out, (out + err).decode()
+    assert deploys.target.process.poll() is None, "it still waits for the task"
+    assert deploys.target.process.wait(60) == 0
+    deploys.end(process, 1)
+
+
 def test_a_check_that_hangs_and_takes_no_sigterm(deploys):
     """Each is killed at its timeout, with what it started: the task is UNHEALTHY after its retries, and another takes its place."""
     process = deploys.never_well(retries=1)
