@@ -363,6 +363,10 @@ static void stop_containers(struct task *t)
 	size_t n_left;
 
 	pthread_mutex_lock(&t->lock);
+	/* All of them, before it is asked who is needed by whom. */
+	for (size_t i = 0; i < t->n_containers; i++)
+		if (t->containers[i].state == CONTAINER_PENDING)
+			t->containers[i].state = CONTAINER_STOPPED;
 	do {
 		int64_t now = time_monotonic_ns(), deadline = NEVER;
 
@@ -370,8 +374,6 @@ static void stop_containers(struct task *t)
 		for (size_t i = 0; i < t->n_containers; i++) {
 			struct container *c = &t->containers[i];
 
-			if (c->state == CONTAINER_PENDING)
-				c->state = CONTAINER_STOPPED;
 			if (c->state == CONTAINER_STOPPED)
 				continue;
 			n_left++;
@@ -418,17 +420,20 @@ static void remove_folder(struct task *t)
 int task_main(void *arg, struct error *err)
 {
 	struct task *t = arg;
+	bool served;
 
 	(void)err;
-	if (prepare(t)) {
+	served = prepare(t);
+	if (served) {
 		move_to(t, "ACTIVATING");
 		serve(t);
 	}
 	if (t->is_running) {
 		move_to(t, "DEACTIVATING");
 		drain(t);
-		move_to(t, "STOPPING");
 	}
+	if (served)
+		move_to(t, "STOPPING");
 	stop_containers(t);
 	move_to(t, "DEPROVISIONING");
 	leave_places(t);

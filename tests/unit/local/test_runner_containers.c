@@ -52,22 +52,49 @@ static void does_not_start_what_depends_on_a_failure(void **state)
 	assert_non_null(strstr(aws_text(task, "stoppedReason"), "condition SUCCESS"));
 }
 
+/* Whichever of them the definition names first. */
 static void gives_up_waiting_after_the_start_timeout(void **state)
+{
+	struct runner_fixture *f = *state;
+	static const char web[] = C(
+		"web", "echo never",
+		", 'dependsOn': [{'containerName': 'slow', 'condition': 'COMPLETE'}]");
+	static const char slow[] = C("slow", "exec busybox sleep 1000",
+				     ", 'essential': false, 'startTimeout': 1, 'stopTimeout': 2");
+
+	for (int turned = 0; turned < 2; turned++) {
+		AUTO_FREE char *definition = xstrfmt("{'containerDefinitions': [%s, %s]}",
+						     turned ? slow : web, turned ? web : slow);
+
+		run_task(f, definition, NULL);
+		AUTO_JSON *task = await_status(f, "STOPPED");
+
+		assert_exit(task, "web", -1);
+		assert_exit(task, "slow", 143);
+		assert_non_null(strstr(aws_text(task, "stoppedReason"),
+				       "was not met within its startTimeout of 1 seconds"));
+	}
+}
+
+/* Asked to end while one waits for another, it shows that it ends. */
+static void ends_while_containers_wait(void **state)
 {
 	struct runner_fixture *f = *state;
 
 	run_task(f,
-		 BOTH(C("web", "echo never",
-			", 'dependsOn': [{'containerName': 'slow', 'condition': 'COMPLETE'}]"),
-		      C("slow", "exec busybox sleep 1000",
-			", 'essential': false, 'startTimeout': 1, 'stopTimeout': 2")),
+		 BOTH(C("db", "trap \\\"\\\" TERM; echo ready; while :; do busybox sleep 0.1; done",
+			", 'essential': false, 'stopTimeout': 2, 'healthCheck': {'command': "
+			"['CMD', 'false'], 'interval': 300}"),
+		      C("web", "echo never",
+			", 'dependsOn': [{'containerName': 'db', 'condition': 'HEALTHY'}]")),
 		 NULL);
+	await_word(f, "db", "ready");
+	stop_task(f);
+	json_decref(await_status(f, "STOPPING"));
 	AUTO_JSON *task = await_status(f, "STOPPED");
 
+	assert_exit(task, "db", 137);
 	assert_exit(task, "web", -1);
-	assert_exit(task, "slow", 143);
-	assert_non_null(strstr(aws_text(task, "stoppedReason"),
-			       "was not met within its startTimeout of 1 seconds"));
 }
 
 /* Who needs another ends before it. */
@@ -272,7 +299,7 @@ static void passes_secrets_and_never_shows_them(void **state)
 					       "{'name': 'B', 'valueFrom': 'arn:aws:ssm:eu-west-1:000000000000:parameter/app/token'}, "
 					       "{'name': 'C', 'valueFrom': 'arn:aws:secretsmanager:eu-west-1:000000000000:secret:db-AbCdEf:user::'}, "
 					       "{'name': 'D', 'valueFrom': 'arn:aws:secretsmanager:eu-west-1:000000000000:secret:db-AbCdEf:port::'}, "
-					       "{'name': 'E', 'valueFrom': 'arn:aws:secretsmanager:eu-west-1:000000000000:secret:db-AbCdEf::AWSPREVIOUS:'}]"),
+					       "{'name': 'E', 'valueFrom': 'arn:aws:secretsmanager:eu-west-1:000000000000:secret:db::AWSPREVIOUS:'}]"),
 		NULL);
 	AUTO_JSON *task = await_status(f, "STOPPED");
 	AUTO_FREE char *log = log_of(f, "web"), *shown = json_dumps(task, 0);
@@ -385,6 +412,7 @@ static const struct CMUnitTest tests[] = {
 	R(starts_what_depends_on_others_after_them),
 	R(does_not_start_what_depends_on_a_failure),
 	R(gives_up_waiting_after_the_start_timeout),
+	R(ends_while_containers_wait),
 	R(stops_in_the_reverse_order),
 	R(goes_on_without_what_is_not_essential),
 	R(checks_health_inside_the_container),
