@@ -77,6 +77,29 @@ json_t *ecs_service_primary(const json_t *service)
 	return by_text(json_object_get(service, "deployments"), "status", "PRIMARY");
 }
 
+/* The newest that was completed once, which is what a rollback goes back to. */
+static json_t *last_good(const json_t *service, size_t *index)
+{
+	json_t *deployments = json_object_get(service, "deployments"), *d;
+	size_t i;
+
+	json_array_foreach (deployments, i, d) {
+		*index = i;
+		if (ecs_flag(ecs_own(d), "completed") && !ecs_flag(ecs_own(d), "given_up") &&
+		    !is(d, "status", "PRIMARY"))
+			return d;
+	}
+	return NULL;
+}
+
+json_t *ecs_service_source(const json_t *service)
+{
+	json_t *primary = ecs_service_primary(service);
+	size_t index;
+
+	return ecs_flag(ecs_own(primary), "given_up") ? last_good(service, &index) : primary;
+}
+
 json_t *ecs_service_record(const json_t *service, const char *arn)
 {
 	return by_text(json_object_get(ecs_own(service), "records"), "serviceDeploymentArn", arn);
@@ -303,20 +326,6 @@ json_t *ecs_service_deploy(json_t *service, const json_t *definition, double now
 	return made;
 }
 
-/* The newest that was completed once, which is what a rollback goes back to. */
-static json_t *last_good(const json_t *service, size_t *index)
-{
-	json_t *deployments = json_object_get(service, "deployments"), *d;
-	size_t i;
-
-	json_array_foreach (deployments, i, d) {
-		*index = i;
-		if (ecs_flag(ecs_own(d), "completed") && !is(d, "status", "PRIMARY"))
-			return d;
-	}
-	return NULL;
-}
-
 /* It ran before, and may still: its tasks are kept, and none of them has to start anew. */
 static void promote(json_t *service, json_t *good, size_t index, const char *record, double now)
 {
@@ -379,7 +388,7 @@ void ecs_service_give_up(json_t *service, const char *reason, bool roll_back, do
 static void count_deployment(json_t *d, const json_t *service, struct state *s)
 {
 	int64_t running = 0, pending = 0;
-	bool wanted = is(d, "status", "PRIMARY") && !ecs_flag(ecs_own(d), "given_up");
+	bool wanted = d == ecs_service_source(service);
 	const char *key;
 	json_t *task;
 
@@ -400,9 +409,14 @@ static void count_deployment(json_t *d, const json_t *service, struct state *s)
 
 static void count_summary(json_t *summary, const json_t *deployments)
 {
+	static const char *const counts[] = {"requestedTaskCount", "runningTaskCount",
+					     "pendingTaskCount"};
 	json_t *d;
 	size_t i;
 
+	/* What is no deployment any more has none. */
+	for (i = 0; i < ARRAY_SIZE(counts); i++)
+		json_object_set_new(summary, counts[i], json_integer(0));
 	json_array_foreach (deployments, i, d) {
 		if (!is(ecs_own(d), "revision", aws_text(summary, "arn")))
 			continue;

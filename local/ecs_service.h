@@ -25,6 +25,8 @@ void ecs_service_say(json_t *service, double now, const char *fmt, ...)
  */
 json_t *ecs_service_deploy(json_t *service, const json_t *definition, double now);
 json_t *ecs_service_primary(const json_t *service);
+/* The deployment that tasks are started of: the primary or, when that was given up, the newest that was completed; NULL: none was. */
+json_t *ecs_service_source(const json_t *service);
 /* A service deployment by its ARN, in the service; NULL: there is none. */
 json_t *ecs_service_record(const json_t *service, const char *arn);
 /* The service that has the service deployment or revision, by the ARN's cluster and name; NULL: there is none. */

@@ -164,16 +164,39 @@ static bool failing(const struct service_look *l)
 	return false;
 }
 
+/* Missing tasks of the source, unless its last ones died a moment ago. */
+static bool start_some(struct service_look *l, int64_t missing, int64_t room)
+{
+	double waits = ecs_time(ecs_own(l->source), "not_before") - l->r->now;
+	/* A longer wait than there is comes from a clock that was set back. */
+	bool waiting = waits > 0 && waits <= RECONCILE_MAX_RETRY;
+
+	if (missing > 0 && waiting)
+		reconcile_at(l->r, l->r->now + waits);
+	else
+		l->starts = at_most(missing, room);
+	return waiting;
+}
+
+/* The primary was given up and nothing rolls back: what ran before it is kept in number. */
+static void keep_older(struct service_look *l)
+{
+	struct tally n = count(l);
+
+	if (n.old_live > n.wanted)
+		stop_some(l, false, n.old_live - n.wanted);
+	else if (l->source && !failing(l))
+		start_some(l, n.wanted - n.old_live, n.wanted - n.old_live);
+}
+
 static void roll(struct service_look *l)
 {
 	struct tally n = count(l);
 	int64_t percent = ecs_service_percent(l->service, "maximumPercent", 200);
 	int64_t missing = at_least(n.wanted - n.live, 0);
 	int64_t room = at_least(n.wanted * percent / 100 - n.live - n.old_live, 0);
-	double waits = ecs_time(ecs_own(l->primary), "not_before") - l->r->now;
-	/* A longer wait than there is comes from a clock that was set back. */
-	bool waiting = waits > 0 && waits <= RECONCILE_MAX_RETRY;
 	int64_t going;
+	bool waiting;
 
 	if (n.live > n.wanted)
 		stop_some(l, true, n.live - n.wanted);
@@ -183,10 +206,7 @@ static void roll(struct service_look *l)
 	/* A death that is to come is noticed first: how long to wait depends on it. */
 	if (failing(l))
 		return;
-	if (missing > 0 && waiting)
-		reconcile_at(l->r, l->r->now + waits);
-	else
-		l->starts = at_most(missing, room);
+	waiting = start_some(l, missing, room);
 	tell_blocked(l, missing > 0 && room == 0 && going <= 0 && n.live == n.settled &&
 				n.old_live == n.old_settled && !waiting);
 }
@@ -273,6 +293,8 @@ void service_plan(struct service_look *l)
 	stop_the_unwanted(l);
 	if (!given_up(l->primary))
 		roll(l);
+	else
+		keep_older(l);
 	n = count(l);
 	done = !l->starts && !l->stops && !given_up(l->primary) && n.live == n.wanted &&
 	       n.settled == n.wanted && n.old_live == 0;

@@ -18,9 +18,10 @@ struct service_look {
 	const char *cluster, *name; /* views of the service's */
 	json_t *service;            /* a copy, to be changed */
 	json_t *primary;            /* its first deployment; a view */
+	json_t *source;             /* whose tasks start, or NULL: ecs_service_source(); a view */
 	struct service_task *tasks;
 	size_t n, cap;
-	int64_t starts; /* tasks of the primary to make */
+	int64_t starts; /* tasks of the source to make */
 	bool stops;     /* some of the tasks are asked to stop */
 };
 

@@ -122,7 +122,7 @@ static void move_record(struct service_look *l)
 
 static json_t *task_settings(const struct service_look *l)
 {
-	json_t *out = json_copy(l->primary);
+	json_t *out = json_copy(l->source);
 	json_t *exec = json_object_get(l->service, "enableExecuteCommand");
 
 	json_object_del(out, "slipway");
@@ -148,7 +148,7 @@ static int start_tasks(struct service_look *l, struct error *err)
 {
 	struct state *s = l->r->state;
 	const json_t *definition = state_get(s, STATE_TASK_DEFINITIONS,
-					     path_base(aws_text(l->primary, "taskDefinition")));
+					     path_base(aws_text(l->source, "taskDefinition")));
 	AUTO_JSON *settings = task_settings(l);
 	AUTO_JSON *tags = tags_of_tasks(l, definition);
 	AUTO_FREE char *group = xstrfmt("service:%s", l->name);
@@ -157,7 +157,7 @@ static int start_tasks(struct service_look *l, struct error *err)
 		.definition = definition,
 		.settings = settings,
 		.group = group,
-		.started_by = aws_text(l->primary, "id"),
+		.started_by = aws_text(l->source, "id"),
 		.tags = tags,
 		.service = l->name,
 		.now = l->r->now,
@@ -211,6 +211,7 @@ static int reconcile_service(struct reconcile *r, const char *key, struct error 
 	collect(&l);
 	service_notice(&l);
 	move_record(&l);
+	l.source = ecs_service_source(l.service);
 	service_plan(&l);
 	ecs_service_count(l.service, r->state);
 	/* First what was noticed: an event or a failure that is not written down would be noticed again. */

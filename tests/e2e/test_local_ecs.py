@@ -163,6 +163,27 @@ def test_a_broken_update_is_rolled_back(world):
         assert full["rollback"]["serviceRevisionArn"].startswith("arn:aws:ecs:us-east-1:000000000000:service-revision/main/web/")
 
 
+def test_a_failed_update_without_rollback(world):
+    """What ran before runs on: it is scaled and replaced as ever, and the service can be deleted."""
+    old = world.define("sleep", "1000")
+    settings = {"deploymentCircuitBreaker": {**BREAKER["deploymentCircuitBreaker"], "rollback": False}}
+    world.serve(count=1, deploymentConfiguration=settings)
+    world.completed()
+    world.define("sh", "-c", "exit 7")
+    world.ecs.update_service(cluster="main", service="web", taskDefinition="web")
+    until(lambda: world.primary()["rolloutState"] == "FAILED")
+    world.ecs.update_service(cluster="main", service="web", desiredCount=2)
+    until(lambda: len(world.running()) == 2)
+    first = world.running()[0]["taskArn"]
+    world.ecs.stop_task(cluster="main", task=first)
+    until(lambda: len(world.running()) == 2 and first not in [t["taskArn"] for t in world.running()])
+    assert {t["taskDefinitionArn"] for t in world.running()} == {old}
+    assert [d["desiredCount"] for d in world.service()["deployments"]] == [0, 2]
+    world.ecs.delete_service(cluster="main", service="web", force=True)
+    world.wait("services_inactive", services=["web"])
+    assert world.running() == []
+
+
 def test_stopping_a_deployment(world):
     if not models.recent():
         pytest.skip("needs: botocore's models of 2024 or later")

@@ -174,6 +174,21 @@ static void test_circuit_breaker_without_rollback(void **state)
 	assert_text(world_record(w, 0), "status", "STOPPED");
 	assert_int_equal(world_live(w, 1), 1);
 	assert_int_equal(world_live(w, 2), 0);
+	/* It is kept in number: by hand, and when one dies. */
+	w->failing = false;
+	world_set(w, "desiredCount", json_integer(3));
+	world_pass(w, 10);
+	assert_int_equal(world_live(w, 1), 3);
+	assert_int_equal(world_live(w, 2), 0);
+	assert_number(json_array_get(json_object_get(world_service(w), "deployments"), 1),
+		      "desiredCount", 3);
+	world_kill_task(w, world_live_task(w));
+	world_pass(w, 60);
+	assert_int_equal(world_live(w, 1), 3);
+	world_set(w, "desiredCount", json_integer(1));
+	world_pass(w, 10);
+	assert_int_equal(world_live(w, 0), 1);
+	assert_text(primary(w), "rolloutState", "FAILED");
 	/* The next one is not held back by it. */
 	world_deploy(w, 3);
 	world_pass(w, 60);
@@ -181,6 +196,23 @@ static void test_circuit_breaker_without_rollback(void **state)
 	assert_int_equal(world_live(w, 3), 1);
 	assert_int_equal(world_live(w, 0), 1);
 	assert_int_equal(n_deployments(w), 1);
+}
+
+/* Deleted after that, it ends as any other. */
+static void test_failed_service_drains(void **state)
+{
+	struct world *w = *state;
+
+	steady(w, 2, "{\"enable\": true, \"rollback\": false}");
+	w->failing = true;
+	world_deploy(w, 2);
+	world_pass(w, 60);
+	assert_text(primary(w), "rolloutState", "FAILED");
+	assert_int_equal(world_live(w, 1), 2);
+	world_set(w, "status", json_string("DRAINING"));
+	world_pass(w, 10);
+	assert_int_equal(world_live(w, 0), 0);
+	assert_text(world_service(w), "status", "INACTIVE");
 }
 
 static void test_nothing_to_roll_back_to(void **state)
@@ -261,6 +293,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_circuit_breaker_rolls_back, world_setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_thresholds, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_failed_service_drains, world_setup,
+						world_teardown),
 		cmocka_unit_test_setup_teardown(test_circuit_breaker_without_rollback, world_setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_to_roll_back_to, world_setup,
