@@ -1,5 +1,7 @@
 #include "cli/environment.h"
 
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,6 +56,21 @@ static char *state_folder(const struct environment *e)
 	return path_join(e->home, ".local/share/slipway");
 }
 
+/* HOME; without it what passwd(5) says, read here since the static program has no name service. free() */
+static char *find_home(struct environment *e)
+{
+	FILE *f = get_set(e, "HOME") ? NULL : fopen("/etc/passwd", "re");
+	char *home = xstrdup_null(get_set(e, "HOME"));
+	struct passwd *p;
+
+	while (f && !home && (p = fgetpwent(f)))
+		if (p->pw_uid == geteuid() && p->pw_dir[0] == '/')
+			home = xstrdup(p->pw_dir);
+	if (f)
+		fclose(f);
+	return home ? home : xstrdup(geteuid() == 0 ? "/root" : "/");
+}
+
 static void find_auth_files(struct environment *e)
 {
 	static const char *const explicit[] = {"SLIPWAY_AUTH_FILE", "REGISTRY_AUTH_FILE"};
@@ -73,6 +90,9 @@ static void find_auth_files(struct environment *e)
 	dir = get_set(e, "XDG_RUNTIME_DIR");
 	if (dir)
 		strlist_addf(&e->auth_files, "%s/containers/auth.json", dir);
+	else
+		strlist_addf(&e->auth_files, "/run/containers/%u/auth.json",
+			     (unsigned int)geteuid());
 	dir = get_set(e, "XDG_CONFIG_HOME");
 	if (dir)
 		strlist_addf(&e->auth_files, "%s/containers/auth.json", dir);
@@ -103,7 +123,7 @@ const char *environment_http_proxy(const struct environment *e)
 void environment_init(struct environment *e, char **envp)
 {
 	*e = (struct environment){.envp = envp};
-	e->home = xstrdup(get_set(e, "HOME") ? get_set(e, "HOME") : "/root");
+	e->home = find_home(e);
 	e->root = state_folder(e);
 	e->ca_file = xstrdup_null(get_set(e, "SSL_CERT_FILE"));
 	e->aws_ca_file = xstrdup_null(
