@@ -212,7 +212,8 @@ static int change_tags(struct api_call *c, const json_t *added, const json_t *re
 	json_t *document, *tags, *one;
 	size_t i;
 
-	if (find_resource(c, ecs_text(c->input, "resourceArn"), &kind, &key, &document) < 0)
+	if (ecs_check_tags(c, added) < 0 ||
+	    find_resource(c, ecs_text(c->input, "resourceArn"), &kind, &key, &document) < 0)
 		return -1;
 	changed = json_deep_copy(document);
 	tags = json_object_get(changed, "tags");
@@ -226,9 +227,7 @@ static int change_tags(struct api_call *c, const json_t *added, const json_t *re
 		remove_tag(tags, ecs_text(one, "key"));
 		json_array_append_new(tags, json_deep_copy(one));
 	}
-	if (ecs_check_tags(c, added) < 0)
-		return -1;
-	return api_put(c, kind, key, take_ptr(changed));
+	return ecs_check_tag_count(c, tags) < 0 ? -1 : api_put(c, kind, key, take_ptr(changed));
 }
 
 static int tag(struct api_call *c)

@@ -373,6 +373,23 @@ static int check_platform(struct api_call *c, const char *version)
 			 version);
 }
 
+/* RunTask may give a task another size. */
+static int check_fargate_override(struct api_call *c, const json_t *definition,
+				  const json_t *overrides)
+{
+	AUTO_JSON *sized = json_deep_copy(definition);
+	json_t *cpu = json_object_get(overrides, "cpu");
+	json_t *memory = json_object_get(overrides, "memory");
+
+	if (!cpu && !memory)
+		return 0;
+	if (cpu)
+		json_object_set(sized, "cpu", cpu);
+	if (memory)
+		json_object_set(sized, "memory", memory);
+	return check_fargate_size(c, sized);
+}
+
 int ecs_definition_check_use(struct api_call *c, const json_t *definition, const json_t *settings)
 {
 	const json_t *overrides = json_object_get(settings, "overrides");
@@ -385,6 +402,8 @@ int ecs_definition_check_use(struct api_call *c, const json_t *definition, const
 	if (fargate && !ecs_has_text(json_object_get(definition, "compatibilities"), "FARGATE"))
 		return api_error(c, "InvalidParameterException",
 				 "Task definition does not support launch_type FARGATE.");
+	if (fargate && check_fargate_override(c, definition, overrides) < 0)
+		return -1;
 	if (check_platform(c, ecs_text(settings, "platformVersion")) < 0 ||
 	    check_role(c, *task_role ? task_role : ecs_text(definition, "taskRoleArn")) < 0)
 		return -1;

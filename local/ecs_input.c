@@ -169,6 +169,13 @@ bool ecs_includes(const struct api_call *c, const char *what)
 	return ecs_has_text(json_object_get(c->input, "include"), what);
 }
 
+int ecs_check_tag_count(struct api_call *c, const json_t *tags)
+{
+	if (json_array_size(tags) > MAX_TAGS)
+		return api_error(c, "InvalidParameterException", "Tags can have at most 50 items.");
+	return 0;
+}
+
 int ecs_check_tags(struct api_call *c, const json_t *tags)
 {
 	json_t *tag;
@@ -176,8 +183,8 @@ int ecs_check_tags(struct api_call *c, const json_t *tags)
 
 	if (ecs_check_objects(c, tags, "tags", "key:s value:s") < 0)
 		return -1;
-	if (json_array_size(tags) > MAX_TAGS)
-		return api_error(c, "InvalidParameterException", "Tags can have at most 50 items.");
+	if (ecs_check_tag_count(c, tags) < 0)
+		return -1;
 	json_array_foreach (tags, i, tag) {
 		const char *key = aws_text(tag, "key");
 

@@ -23,6 +23,8 @@ bool ecs_has_text(const json_t *array, const char *text);
 bool ecs_includes(const struct api_call *c, const char *what);
 /* At most 50 tags, keys of 1 to 128 characters, no reserved "aws:". */
 int ecs_check_tags(struct api_call *c, const json_t *tags);
+/* Of all that a resource has. */
+int ecs_check_tag_count(struct api_call *c, const json_t *tags);
 /* A word of the list, blanks between; NULL or "": fine. */
 int ecs_check_word(struct api_call *c, const char *where, const char *text, const char *words);
 

@@ -228,6 +228,9 @@ def test_overrides(ecs, web):
     assert (task["cpu"], task["memory"], task["containers"][0]["cpu"]) == ("512", "1024", "10")
     with refused("InvalidParameterException", "Override for container named db is not a container in the TaskDefinition."):
         ecs.run_task(overrides={"containerOverrides": [{"name": "db"}]}, **web)
+    for size in {"cpu": "300", "memory": "512"}, {"cpu": "4096"}:
+        with refused("ClientException", "No Fargate configuration exists for given values"):
+            ecs.run_task(overrides=size, **web)
 
 
 def test_tasks_that_ecs_refuses(ecs, web):
@@ -353,6 +356,8 @@ def test_tags(ecs, web):
         assert ecs.list_tags_for_resource(resourceArn=arn)["tags"] == [{"key": "a", "value": "3"}], arn
     with refused("InvalidParameterException", "aws:"):
         ecs.tag_resource(resourceArn=service, tags=[{"key": "aws:mine", "value": "1"}])
+    with refused("InvalidParameterException", "at most 50"):
+        ecs.tag_resource(resourceArn=service, tags=[{"key": f"k{i}", "value": ""} for i in range(50)])
     with refused("InvalidParameterException", "The specified resource was not found"):
         ecs.list_tags_for_resource(resourceArn=ACCOUNT + "cluster/none")
 
