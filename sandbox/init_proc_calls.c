@@ -115,7 +115,7 @@ static int open_descriptor(struct question *q)
 	int fd;
 
 	if (!q->follow) {
-		errno = ELOOP;
+		errno = q->flags & O_EXCL ? EEXIST : ELOOP;
 		return -1;
 	}
 	call_act(q->c);
@@ -277,6 +277,28 @@ static void answer_access(struct question *q)
 		call_result(q->c, 0);
 }
 
+/* What a descriptor of a process leads to gets another owner or mode; a device is the container's, and stays as it is. */
+static void answer_change(struct question *q)
+{
+	const uint64_t *args = q->c->args + q->form->path + 1;
+	struct stat st;
+	int r;
+
+	if (q->kind != PROC_DESCRIPTOR || !q->follow)
+		return;
+	call_act(q->c);
+	r = fstatat(notify_procfd(), q->path, &st, 0);
+	if (r == 0 && !S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		r = q->form->op == OP_CHOWN
+			    ? fchownat(notify_procfd(), q->path, (uid_t)args[0], (gid_t)args[1], 0)
+			    : fchmodat(notify_procfd(), q->path, (mode_t)args[0], 0);
+	call_act_end();
+	if (r < 0)
+		call_error(q->c, errno);
+	else
+		call_result(q->c, 0);
+}
+
 /*
  * A program that starts itself again by "/proc/self/exe" gets a link in the root's /proc, whose name is not longer: it is put
  * into the caller's memory in the place of the one that leads nowhere, and the call goes on.
@@ -334,6 +356,10 @@ void proc_handle(struct call *c)
 		break;
 	case OP_CHDIR:
 		answer_chdir(&q);
+		break;
+	case OP_CHOWN:
+	case OP_CHMOD:
+		answer_change(&q);
 		break;
 	case OP_EXEC:
 	default:

@@ -7,6 +7,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sandbox/init_target.h"
+
+#define MAX_LINKS 40
+
 static const struct form forms[] = {
 #ifdef SYS_open
 	{SYS_open, OP_OPEN, -1, 0, 1, -1, -1},
@@ -14,6 +18,8 @@ static const struct form forms[] = {
 	{SYS_lstat, OP_STAT, -1, 0, -1, 1, -1},
 	{SYS_readlink, OP_READLINK, -1, 0, -1, 1, 2},
 	{SYS_access, OP_ACCESS, -1, 0, -1, -1, -1},
+	{SYS_chown, OP_CHOWN, -1, 0, -1, -1, -1},
+	{SYS_chmod, OP_CHMOD, -1, 0, -1, -1, -1},
 #endif
 	{SYS_openat, OP_OPEN, 0, 1, 2, -1, -1},
 	{SYS_openat2, OP_OPEN, 0, 1, -1, 2, 3},
@@ -22,6 +28,9 @@ static const struct form forms[] = {
 	{SYS_readlinkat, OP_READLINK, 0, 1, -1, 2, 3},
 	{SYS_faccessat, OP_ACCESS, 0, 1, -1, -1, -1},
 	{439 /* faccessat2 */, OP_ACCESS, 0, 1, 3, -1, -1},
+	{SYS_fchownat, OP_CHOWN, 0, 1, 4, -1, -1},
+	{SYS_fchmodat, OP_CHMOD, 0, 1, -1, -1, -1},
+	{452 /* fchmodat2 */, OP_CHMOD, 0, 1, 3, -1, -1},
 	{SYS_chdir, OP_CHDIR, -1, 0, -1, -1, -1},
 	{SYS_execve, OP_EXEC, -1, 0, -1, -1, -1},
 	{SYS_execveat, OP_EXEC, 0, 1, 4, -1, -1},
@@ -42,6 +51,7 @@ static const struct form *find_form(int number)
 
 static void read_flags(struct question *q)
 {
+	const int makes = O_CREAT | O_EXCL;
 	struct open_how how = {.flags = 0};
 
 	q->flags = (int)question_arg(q, q->form->flags);
@@ -49,7 +59,7 @@ static void read_flags(struct question *q)
 	    call_read(q->c, question_arg(q, q->form->buffer), &how.flags, sizeof(how.flags)))
 		q->flags = (int)how.flags;
 	if (q->form->op == OP_OPEN)
-		q->follow = !(q->flags & O_NOFOLLOW);
+		q->follow = !(q->flags & O_NOFOLLOW) && (q->flags & makes) != makes;
 	else
 		q->follow = !(q->flags & AT_SYMLINK_NOFOLLOW) && q->form->op != OP_READLINK;
 #ifdef SYS_lstat
@@ -58,7 +68,7 @@ static void read_flags(struct question *q)
 #endif
 }
 
-/* The folder that a relative path begins at; false when it cannot lead where this file answers. */
+/* The folder that a relative path begins at. */
 static bool base_of(const struct question *q, char out[INIT_PATH])
 {
 	char name[INIT_PATH], descriptor[32];
@@ -73,8 +83,7 @@ static bool base_of(const struct question *q, char out[INIT_PATH])
 	if (n <= 0)
 		return false;
 	out[n] = '\0';
-	return strcmp(out, "/") == 0 || strncmp(out, "/proc", 5) == 0 ||
-	       strncmp(out, "/dev", 4) == 0 || strcmp(out, "/etc") == 0;
+	return out[0] == '/';
 }
 
 /* Without empty names, "." and "..", which goes back by name: no link is in the way where it matters. */
@@ -118,7 +127,6 @@ static const char *alias_of(const char *path, bool follow)
 		{"/dev/fd", "self/fd"},
 	};
 	static char text[INIT_PATH];
-	ssize_t n;
 
 	for (size_t i = 0; follow && i < sizeof(links) / sizeof(links[0]); i++)
 		if (strcmp(path, links[i].name) == 0)
@@ -127,39 +135,80 @@ static const char *alias_of(const char *path, bool follow)
 		snprintf(text, sizeof(text), "self/fd/%s", path + 8);
 		return text;
 	}
-	if (!follow || strcmp(path, "/etc/mtab") != 0)
-		return NULL;
-	n = readlink(path, text, sizeof(text) - 1);
-	if (n <= 0)
-		return NULL;
-	text[n] = '\0';
-	return strstr(text, "proc/") ? "self/mounts" : NULL;
+	return NULL;
+}
+
+/* What the path names below /proc; NULL when it is elsewhere. */
+static const char *below_proc(const char *path, bool follow)
+{
+	if (strncmp(path, "/proc", 5) == 0 && (path[5] == '/' || !path[5]))
+		return path + 5 + (path[5] == '/');
+	return alias_of(path, follow);
+}
+
+/* The folder that a link is in, by the name without links, when the caller may get there. */
+static bool folder_of_link(const struct question *q, const char *path, char out[INIT_PATH])
+{
+	const char *slash = strrchr(path, '/');
+	char folder[INIT_PATH];
+	bool done;
+	int fd;
+
+	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path) + (slash == path), path);
+	call_act(q->c);
+	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	call_act_end();
+	done = fd >= 0 && target_name(fd, out);
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+/*
+ * Continues with the text of the link that the path is, and with what that is relative to. The kernel goes the way to
+ * it, in the root of this process, which is the step's.
+ */
+static bool go_on(const struct question *q, char base[INIT_PATH], char path[INIT_PATH])
+{
+	char whole[2 * INIT_PATH];
+	size_t len;
+	ssize_t n;
+
+	len = (size_t)snprintf(whole, sizeof(whole), "%s/%s", path[0] == '/' ? "" : base, path);
+	while (len > 1 && whole[len - 1] == '/')
+		whole[--len] = '\0';
+	if (len >= INIT_PATH)
+		return false;
+	n = readlink(whole, path, INIT_PATH - 1);
+	if (n <= 0 || !folder_of_link(q, whole, base))
+		return false;
+	path[n] = '\0';
+	return true;
 }
 
 bool question_read(struct question *q)
 {
-	char given[INIT_PATH], base[INIT_PATH] = "", whole[INIT_PATH];
-	const char *below;
+	char path[INIT_PATH], base[INIT_PATH] = "", whole[INIT_PATH];
+	const char *below = NULL;
 
 	q->form = find_form(q->c->number);
-	if (!q->form ||
-	    !call_read_path(q->c, question_arg(q, q->form->path), given, sizeof(given)) ||
-	    !given[0])
+	if (!q->form || !call_read_path(q->c, question_arg(q, q->form->path), path, sizeof(path)) ||
+	    !path[0])
 		return false;
 	read_flags(q);
-	if (given[strlen(given) - 1] == '/')
+	if (path[strlen(path) - 1] == '/')
 		q->follow = true;
-	if (given[0] != '/' && !base_of(q, base))
+	if (path[0] != '/' && !base_of(q, base))
 		return false;
-	if (!clean(base, given, whole))
-		return false;
-	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): what is equal is written */
-	if (strncmp(whole, "/proc", 5) == 0 && (whole[5] == '/' || !whole[5]))
-		below = whole + 5 + (whole[5] == '/');
-	else
-		below = alias_of(whole, q->follow);
+	for (int links = 0; !below; links++) {
+		if (!clean(path[0] == '/' ? "" : base, path, whole))
+			return false;
+		below = below_proc(whole, q->follow);
+		if (!below && (!q->follow || links == MAX_LINKS || !go_on(q, base, path)))
+			return false;
+	}
 	/* A name that begins with a dot is one of ours, in the root's own /proc. */
-	if (!below || below[0] == '.')
+	if (below[0] == '.')
 		return false;
 	q->kind = proc_kind(q->c, below, q->path);
 	return true;

@@ -3,7 +3,17 @@
 
 #include "sandbox/init_proc.h"
 
-enum operation { OP_OPEN, OP_STAT, OP_STATX, OP_READLINK, OP_ACCESS, OP_EXEC, OP_CHDIR };
+enum operation {
+	OP_OPEN,
+	OP_STAT,
+	OP_STATX,
+	OP_READLINK,
+	OP_ACCESS,
+	OP_EXEC,
+	OP_CHDIR,
+	OP_CHOWN,
+	OP_CHMOD,
+};
 
 /* Numbers of arguments, -1 for those that a call has not. */
 struct form {
@@ -21,7 +31,7 @@ struct question {
 	enum proc_kind kind;
 };
 
-/* Is it about /proc? Then q->path is below it, and q->kind tells what it is. q->c is given. */
+/* Is it about /proc, be it by a link of the root's? Then q->path is below it, and q->kind tells what it is. q->c is given. */
 bool question_read(struct question *q);
 /* The argument of that number; 0 for -1. */
 uint64_t question_arg(const struct question *q, int number);

@@ -95,8 +95,9 @@ const size_t n_seccomp_pretended = ARRAY_SIZE(seccomp_pretended);
 
 /* Handed over where there is no /proc. */
 const char *const seccomp_proc_calls[] = {
-	"access", "chdir", "execve", "execveat", "faccessat", "faccessat2", "lstat", "newfstatat", "open",
-	"openat", "openat2", "readlink", "readlinkat", "stat", "statx",
+	"access", "chdir", "chmod", "chown", "execve", "execveat", "faccessat", "faccessat2", "fchmodat",
+	"fchmodat2", "fchownat", "lstat", "newfstatat", "open", "openat", "openat2", "readlink", "readlinkat",
+	"stat", "statx",
 };
 const size_t n_seccomp_proc_calls = ARRAY_SIZE(seccomp_proc_calls);
 

@@ -55,6 +55,40 @@ def test_the_same_image_as_in_mode_root(slipway, context, debian_base, folder):
         assert {p: (ours.get(p), wanted.get(p)) for p in {*ours, *wanted} if ours.get(p) != wanted.get(p)} == {}
 
 
+LINKS = """FROM debian
+RUN mkdir -p /var/log/nginx /logs /made && cd /var/log/nginx && ln -sf /dev/stdout access.log && ln -s ../../../dev/stderr error.log && \\
+    ln -s access.log again.log && ln -s /var/log/nginx /logs/there && ln -s /dev/fd/1 one && ln -s /proc/self/fd fds && \\
+    ln -s /proc/self/status status && ln -s /made/new dangling && ln -s loop loop && ln -s /proc p && ln -sf ../proc/self/mounts /etc/mtab
+RUN echo absolute >> /var/log/nginx/access.log && echo error > /var/log/nginx/error.log
+RUN cd /var/log/nginx && echo relative > access.log && echo between > /logs/there/again.log && echo one > ./one && echo up > ../nginx/one
+RUN (cd /var/log && echo caught >> nginx/again.log && echo by-fd >> /logs/there/../nginx/one) > /caught && echo made > /var/log/nginx/dangling
+RUN grep -c ^Name /var/log/nginx/status > /read; ls /var/log/nginx/fds/ | head -n 1 >> /read; cd /usr && head -c 4 ../proc/self/stat > /dev/null && \\
+    test -r /var/log/nginx/p/ && head -n 1 /etc/mtab > /dev/null
+RUN stat -c '%N %F' /var/log/nginx/* > /seen; readlink /var/log/nginx/error.log >> /seen; cat /var/log/nginx/loop 2>> /seen; \\
+    perl -MFcntl -e 'print sysopen(F, $_, O_CREAT|O_EXCL|O_WRONLY) ? "made" : $!, "\\n" for "/var/log/nginx/access.log", "/dev/stdout"' >> /seen
+RUN su nobody -s /bin/sh -c 'echo nobody > /var/log/nginx/access.log' 2>> /seen; chmod 700 /logs; \\
+    su nobody -s /bin/sh -c 'echo closed > /logs/there/again.log' 2> /refused || echo refused >> /seen
+RUN touch /w && chown 5:6 /dev/stdout > /w && chmod 640 /dev/fd/1 >> /w && chmod 777 /dev/stdout /dev/stderr && chown nobody /dev/stdout /dev/stderr
+RUN touch /x && chown 7:8 /var/log/nginx/access.log > /x && (cd /var/log/nginx && chmod 604 one) > /x && chown -h 9:10 /var/log/nginx/access.log
+RUN touch /y && chmod 666 /y && su nobody -s /bin/sh -c 'chown nobody /dev/stdout > /y || echo refused >> /seen; chmod 700 /dev/stdout > /y' || echo refused >> /seen
+"""
+
+
+def test_links_to_descriptors_and_proc(slipway, context, debian_base):
+    """The logs of servers are such links."""
+    top = context({"Dockerfile": LINKS})
+    trees, shown = {}, {}
+    for mode in ("root", "chroot"):
+        other = slipway.other(SLIPWAY_SANDBOX=mode)
+        shown[mode] = other.build(top, "-t", "m:1", "--build-context", f"debian=oci-layout:{debian_base}", timeout=280).ok().err
+        trees[mode] = comparable(read_layout(other.root, "m:1").verify().tree())
+        for word in ("absolute", "error", "relative", "between", "one", "up"):
+            assert any(line.split()[-1:] == [word] for line in shown[mode].splitlines()), (mode, word, shown[mode])
+    ours, wanted = trees["chroot"], trees["root"]
+    assert {p: (ours.get(p), wanted.get(p)) for p in {*ours, *wanted} if ours.get(p) != wanted.get(p)} == {}
+    assert (ours["w"][1:4], ours["x"][1:4]) == ((0o640, 5, 6), (0o604, 7, 8)) and ours["var/log/nginx/access.log"][2:4] == (9, 10)
+
+
 @pytest.mark.slow
 def test_apt_get_install(slipway, context, debian_base):
     top = context({"Dockerfile": """FROM debian
