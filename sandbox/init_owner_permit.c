@@ -171,6 +171,7 @@ void owner_move(struct call *c, const struct owner_call *f)
 void owner_chmod(struct call *c, const struct owner_call *f)
 {
 	const struct identity *id = identity_of(c);
+	char name[INIT_PATH];
 	struct owner_mark m;
 	struct target t;
 	struct stat st;
@@ -182,7 +183,8 @@ void owner_chmod(struct call *c, const struct owner_call *f)
 	target_release(&t);
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) == 0 && !is_on_proc(fd)) {
+	/* A pipe or socket without a name is left to the kernel. */
+	if (fstat(fd, &st) == 0 && !is_on_proc(fd) && target_name(fd, name)) {
 		const bool noted = owner_read(fd, &st, &m);
 
 		/* bind() makes sockets without being asked here: whose they are is not known. */

@@ -257,3 +257,22 @@ def test_owners_leave_with_their_files(both):
 RUN i=0; while [ $i -lt 60 ]; do ln -s x /l; chown -h 5:5 /l; : > /f; chown 6:6 /f; rm /l /f; ln -s y /l.$i; : > /f.$i; i=$((i+1)); done
 """)
     assert {owner(tree, f"{n}.{i}") for n in "lf" for i in range(60)} == {(0, 0)}
+
+
+def test_descriptors_by_their_names(both):
+    """What a name in /dev or /proc, or a link to one, leads to is the caller's, and gets the owner."""
+    names = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/proc/thread-self/fd/1", "/l", "/a/relative", "/a/twice", "/a/fds/1", "l",
+             "dev/stdout", "a/twice", "/a/thread"]
+    asked = " && ".join(f"chown 5:{n} {name} > /w/{n} && stat -L -c %u:%g {name} > /s/{n} && cat /s/{n} >> /seen" for n, name in enumerate(names))
+    tree = both(f"""FROM debian
+RUN mkdir /a /w /s && ln -s /dev/stdout /l && ln -s ../dev/stdout /a/relative && ln -s /l /a/twice && ln -s /dev/fd /a/fds && ln -s loop /a/loop && \\
+    ln -s /proc/thread-self/fd/1 /a/thread && ln -s twice /a/thrice && ln -s none /a/none
+RUN {asked}
+RUN chown 7:7 /a/relative && chown -h 8:8 /l /a/twice && stat -c %u:%g /l /a/twice >> /seen; chown 1 /a/loop 2>> /seen; chown 1 /a/none 2>> /seen; true
+RUN touch /in && chown 9:9 /dev/stdin < /in && touch /err && chown 9:10 /dev/stderr 2> /err && cd /a && chown 9:11 thrice > /out && chown 12 /dev/stdout
+RUN useradd joe && ln -s /w/0 /a/file && chown joe /a/file && install -o joe /dev/null /joes && chown joe /l > /x && touch /y && chmod 666 /y
+USER joe
+RUN chmod 700 /l > /joes && (chmod 777 /l > /y || true) && chmod 640 /a/file
+""")
+    assert [owner(tree, f"w/{n}") for n in range(1, len(names))] == [(5, n) for n in range(1, len(names))]
+    assert owner(tree, "in") == (9, 9) and owner(tree, "err") == (9, 10) and owner(tree, "out") == (9, 11)
