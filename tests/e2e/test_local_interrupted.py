@@ -138,11 +138,11 @@ def test_a_stop_that_is_broken_off(deploys):
     app = definition["containerDefinitions"][0]
     del app["healthCheck"]
     app.update(stopTimeout=10, entryPoint=["/usr/bin/busybox", "sh", "-c"],
-               command=[f"trap 'exec sleep $(({deploys.mark} + 1))' TERM; sleep {deploys.mark} & wait; wait"])
+               command=[f"trap 'exec sleep $(({deploys.mark} + 20000000))' TERM; sleep {deploys.mark} & wait; wait"])
     process = deploys.start(definition=definition)
     until(lambda: processes.running(deploys.mark), what="a task")
     stop = deploys.run.start("local", "stop")
-    until(lambda: processes.running(str(int(deploys.mark) + 1)), what="a container that was asked to end")
+    until(lambda: processes.running(str(int(deploys.mark) + 20000000)), what="a container that was asked to end")
     stop.send_signal(signal.SIGINT)
     out, err = stop.communicate(timeout=60)
     assert stop.returncode == 130 and b"killed" not in err and b"stopped" not in out, (out + err).decode()
