@@ -59,8 +59,8 @@ static char *state_folder(const struct environment *e)
 /* HOME; without it what passwd(5) says, read here since the static program has no name service. free() */
 static char *find_home(struct environment *e)
 {
-	FILE *f = get_set(e, "HOME") ? NULL : fopen("/etc/passwd", "re");
 	char *home = xstrdup_null(get_set(e, "HOME"));
+	FILE *f = home ? NULL : fopen("/etc/passwd", "re");
 	struct passwd *p;
 
 	while (f && !home && (p = fgetpwent(f)))

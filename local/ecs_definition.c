@@ -377,12 +377,13 @@ static int check_platform(struct api_call *c, const char *version)
 static int check_fargate_override(struct api_call *c, const json_t *definition,
 				  const json_t *overrides)
 {
-	AUTO_JSON *sized = json_deep_copy(definition);
 	json_t *cpu = json_object_get(overrides, "cpu");
 	json_t *memory = json_object_get(overrides, "memory");
 
 	if (!cpu && !memory)
 		return 0;
+	AUTO_JSON *sized = json_deep_copy(definition);
+
 	if (cpu)
 		json_object_set(sized, "cpu", cpu);
 	if (memory)

@@ -407,24 +407,22 @@ static void count_deployment(json_t *d, const json_t *service, struct state *s)
 			    json_integer(wanted ? aws_int(service, "desiredCount") : 0));
 }
 
+/* What is no deployment any more has none. */
 static void count_summary(json_t *summary, const json_t *deployments)
 {
-	static const char *const counts[] = {"requestedTaskCount", "runningTaskCount",
-					     "pendingTaskCount"};
+	const json_t *found = NULL;
 	json_t *d;
 	size_t i;
 
-	/* What is no deployment any more has none. */
-	for (i = 0; i < ARRAY_SIZE(counts); i++)
-		json_object_set_new(summary, counts[i], json_integer(0));
-	json_array_foreach (deployments, i, d) {
-		if (!is(ecs_own(d), "revision", aws_text(summary, "arn")))
-			continue;
-		json_object_set(summary, "requestedTaskCount", json_object_get(d, "desiredCount"));
-		json_object_set(summary, "runningTaskCount", json_object_get(d, "runningCount"));
-		json_object_set(summary, "pendingTaskCount", json_object_get(d, "pendingCount"));
-		return;
-	}
+	json_array_foreach (deployments, i, d)
+		if (!found && is(ecs_own(d), "revision", aws_text(summary, "arn")))
+			found = d;
+	json_object_set_new(summary, "requestedTaskCount",
+			    json_integer(aws_int(found, "desiredCount")));
+	json_object_set_new(summary, "runningTaskCount",
+			    json_integer(aws_int(found, "runningCount")));
+	json_object_set_new(summary, "pendingTaskCount",
+			    json_integer(aws_int(found, "pendingCount")));
 }
 
 void ecs_service_count(json_t *service, struct state *s)

@@ -420,20 +420,17 @@ static void remove_folder(struct task *t)
 int task_main(void *arg, struct error *err)
 {
 	struct task *t = arg;
-	bool served;
 
 	(void)err;
-	served = prepare(t);
-	if (served) {
+	if (prepare(t)) {
 		move_to(t, "ACTIVATING");
 		serve(t);
-	}
-	if (t->is_running) {
-		move_to(t, "DEACTIVATING");
-		drain(t);
-	}
-	if (served)
+		if (t->is_running) {
+			move_to(t, "DEACTIVATING");
+			drain(t);
+		}
 		move_to(t, "STOPPING");
+	}
 	stop_containers(t);
 	move_to(t, "DEPROVISIONING");
 	leave_places(t);

@@ -74,20 +74,20 @@ static char *tag_of(const char *tag, const struct platform *p)
 /* ---- what is in an image ------------------------------------------------- */
 
 /* The platform of a manifest whose descriptor does not tell it. Of an image of a registry the manifest alone is here. */
-static int add_manifest(struct registry_client *c, struct store *s, const struct descriptor *d,
-			struct image_index *out, struct error *err)
+static int add_manifest(const struct merge *m, const struct descriptor *d, struct image_index *out,
+			struct error *err)
 {
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO(manifest) manifest = {0};
 	AUTO(descriptor) entry = {0};
 	AUTO_PTR(image) image = NULL;
 
-	if (store_read_blob(s, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, err) < 0 ||
+	if (store_read_blob(m->store, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, err) < 0 ||
 	    manifest_parse(&manifest, text.buf, text.len, d->media_type, d->digest.text, err) < 0)
 		return -1;
-	if (registry_fetch_known(c, s, &manifest.config, 0, err) < 0)
+	if (registry_fetch_known(m->client, m->store, &manifest.config, 0, err) < 0)
 		return error_wrap(err, "config of image %s", d->digest.text);
-	if (image_load(&image, s, d, NULL, err) < 0)
+	if (image_load(&image, m->store, d, NULL, err) < 0)
 		return -1;
 	if (!image->config.platform.os || !image->config.platform.arch)
 		return error_set(err, ERROR_USAGE,
@@ -101,29 +101,29 @@ static int add_manifest(struct registry_client *c, struct store *s, const struct
 }
 
 /* The images of a document in the store, with the attestations that an index lists. */
-static int add_entries(struct registry_client *c, struct store *s, const struct descriptor *d,
-		       int depth, struct image_index *out, struct error *err)
+static int add_entries(const struct merge *m, const struct descriptor *d, int depth,
+		       struct image_index *out, struct error *err)
 {
 	AUTO(strbuf) text = STRBUF_INIT;
 	AUTO(image_index) index = {0};
 
 	if (!media_is_index(d->media_type))
-		return add_manifest(c, s, d, out, err);
+		return add_manifest(m, d, out, err);
 	if (depth >= LIMIT_INDEX_DEPTH)
 		return error_set(err, ERROR_CORRUPT, "index %s: indexes are nested deeper than %d",
 				 d->digest.text, LIMIT_INDEX_DEPTH);
-	if (store_read_blob(s, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, err) < 0 ||
+	if (store_read_blob(m->store, &d->digest, d->size, &text, LIMIT_MANIFEST_BYTES, err) < 0 ||
 	    image_index_parse(&index, text.buf, text.len, d->media_type, d->digest.text, err) < 0)
 		return -1;
 	for (size_t i = 0; i < index.n_manifests; i++) {
 		const struct descriptor *child = &index.manifests[i];
 
 		if (media_is_index(child->media_type)) {
-			if (add_entries(c, s, child, depth + 1, out, err) < 0)
+			if (add_entries(m, child, depth + 1, out, err) < 0)
 				return -1;
 		} else if (child->platform.os) {
 			image_index_add(out, child);
-		} else if (add_manifest(c, s, child, out, err) < 0) {
+		} else if (add_manifest(m, child, out, err) < 0) {
 			return -1;
 		}
 	}
@@ -263,7 +263,7 @@ static int merge_tag(const struct merge *m, const char *tag, struct image_index 
 		return 0;
 	/* A tag by chance, of something that is no image, is none of ours. */
 	if (fetch_described(m, &now.digest, &top, &why) < 0 ||
-	    add_entries(m->client, m->store, &top, 0, &found, &why) < 0) {
+	    add_entries(m, &top, 0, &found, &why) < 0) {
 		if (why.kind == ERROR_CANCELLED || why.kind == ERROR_NETWORK)
 			return error_move(err, &why);
 		report_log(m->client->o.reporter, LOG_DEBUG, "tag %s: %s", tag, why.message);
@@ -321,7 +321,7 @@ static int read_image(struct merge *m, const struct descriptor *top, struct erro
 {
 	AUTO(image_index) entries = {0};
 
-	if (add_entries(m->client, m->store, top, 0, &entries, err) < 0)
+	if (add_entries(m, top, 0, &entries, err) < 0)
 		return -1;
 	for (size_t i = 0; i < entries.n_manifests; i++) {
 		AUTO_FREE char *tag = NULL;
@@ -336,29 +336,20 @@ static int read_image(struct merge *m, const struct descriptor *top, struct erro
 	return 0;
 }
 
-/* The document under the tags of its platforms. */
-static int push_image(const struct merge *m, const struct descriptor *top, struct error *err)
+/* The document under the tag of one of its platforms. */
+static int push_image(const struct merge *m, char *tag, const struct descriptor *top,
+		      struct error *err)
 {
-	AUTO(image_index) entries = {0};
+	const struct image_ref child = {.host = m->ref->host, .path = m->ref->path, .tag = tag};
 	struct push_result result;
 
-	if (add_entries(m->client, m->store, top, 0, &entries, err) < 0)
+	if (registry_push(m->client, m->store, &child, top, &result, err) < 0)
 		return -1;
-	for (size_t i = 0; i < entries.n_manifests; i++) {
-		const struct descriptor *d = &entries.manifests[i];
-		AUTO_FREE char *tag = is_image(d) ? tag_of(m->ref->tag, &d->platform) : NULL;
-		struct image_ref child = {.host = m->ref->host, .path = m->ref->path, .tag = tag};
-
-		if (!tag)
-			continue;
-		if (registry_push(m->client, m->store, &child, top, &result, err) < 0)
-			return -1;
-		if (!digest_equal(&result.digest, &top->digest))
-			return error_set(err, ERROR_NOT_FOUND,
-					 "%s lists images that are not in the store: pull it with "
-					 "all platforms, or give its platforms one by one",
-					 top->digest.text);
-	}
+	if (!digest_equal(&result.digest, &top->digest))
+		return error_set(err, ERROR_NOT_FOUND,
+				 "%s lists images that are not in the store: pull it with "
+				 "all platforms, or give its platforms one by one",
+				 top->digest.text);
 	return 0;
 }
 
@@ -367,6 +358,7 @@ int registry_index(struct registry_client *c, struct store *s, const struct imag
 		   struct image_index *index, struct error *err)
 {
 	AUTO(merge) m = {.client = c, .store = s, .ref = ref, .result = index};
+	AUTO_FREE size_t *ends = xcalloc(n, sizeof(*ends)); /* of each image's own tags */
 
 	/* What is refused is refused before anything is put. */
 	if (!create && tag_index_check(c, ref, ref->tag, err) < 0)
@@ -374,10 +366,12 @@ int registry_index(struct registry_client *c, struct store *s, const struct imag
 	for (size_t i = 0; i < n; i++) {
 		if (read_image(&m, &images[i], err) < 0)
 			return -1;
+		ends[i] = m.own_tags.n;
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (push_image(&m, &images[i], err) < 0)
-			return -1;
+	for (size_t i = 0, tag = 0; i < n; i++) {
+		for (; tag < ends[i]; tag++)
+			if (push_image(&m, m.own_tags.items[tag], &images[i], err) < 0)
+				return -1;
 	}
 	if (!create)
 		return tag_index_edit(c, ref, ref->tag, edit, &m, out, err);
